@@ -1,0 +1,98 @@
+// What floe asks of the world, as interfaces. `node.ts` is the one real implementation; `src/sim` is the virtual one.
+// Nothing else in src touches a socket, a clock, a file or randomness.
+import type { TransportAddress } from './address.ts'
+
+/** Milliseconds, fractional, on the monotonic clock of a `Clock`. */
+export type Millis = number
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Monotonic, fractional milliseconds from an arbitrary origin. */
+  now(): Millis
+  /** Wall-clock milliseconds since 1970-01-01 UTC: for NTP timestamps, logs and reports, never for durations. */
+  wallTime(): number
+  /** Calls back once, not before `delayMs` have passed. */
+  setTimer(delayMs: Millis, callback: () => void): Timer
+}
+
+export interface Random {
+  /** Cryptographically strong. */
+  bytes(lengthBytes: number): Uint8Array
+  /** Uniform integer in [0, exclusiveMax), exclusiveMax <= 2^32. */
+  integer(exclusiveMax: number): number
+}
+
+export interface NetworkInterface {
+  name: string
+  address: string
+  family: 4 | 6
+  /** 127/8 or ::1. */
+  loopback: boolean
+}
+
+export interface UdpSocket {
+  readonly local: TransportAddress
+  /** Fire and forget; a send error is reported through `onError`. */
+  send(data: Uint8Array, to: TransportAddress): void
+  /** One handler at a time; a datagram that arrives while there is none is dropped. The bytes are the handler's to keep. */
+  onDatagram: ((data: Uint8Array, from: TransportAddress) => void) | undefined
+  onError: ((error: Error) => void) | undefined
+  close(): void
+}
+
+export interface TcpConnection {
+  readonly local: TransportAddress
+  readonly remote: TransportAddress
+  write(data: Uint8Array): void
+  onData: ((data: Uint8Array) => void) | undefined
+  /** Called exactly once, with an error where there was one. */
+  onClose: ((error?: Error) => void) | undefined
+  close(): void
+}
+
+export interface TcpListener {
+  readonly local: TransportAddress
+  onConnection: ((connection: TcpConnection) => void) | undefined
+  close(): void
+}
+
+export interface Network {
+  interfaces(): NetworkInterface[]
+  /** Port 0 lets the system choose. Rejects with NetworkError. */
+  openUdp(bind: TransportAddress, options?: { receiveBufferBytes?: number }): Promise<UdpSocket>
+  listenTcp(bind: TransportAddress): Promise<TcpListener>
+  connectTcp(to: TransportAddress, options?: { timeoutMs?: Millis }): Promise<TcpConnection>
+  /** Addresses of a host name in order of preference; an IP literal resolves to itself. Rejects with NetworkError. */
+  resolve(host: string): Promise<string[]>
+  /** The local address from which the system would reach `to`; undefined where there is no route. */
+  sourceAddressFor(to: TransportAddress): Promise<string | undefined>
+}
+
+/** A file read and written by position. Synchronous on purpose: pieces are small and the callers are. */
+export interface RandomAccessFile {
+  readonly path: string
+  sizeBytes(): number
+  /** Returns the bytes read, fewer than `into.length` at the end. */
+  read(into: Uint8Array, position: number): number
+  write(data: Uint8Array, position: number): void
+  close(): void
+}
+
+export interface Files {
+  /** Throws UsageError in one sentence where the file cannot be opened. */
+  openForReading(path: string): RandomAccessFile
+  /** Creates or truncates. Throws UsageError in one sentence. */
+  openForWriting(path: string): RandomAccessFile
+  readText(path: string): string
+  writeText(path: string, text: string): void
+}
+
+export interface Runtime {
+  readonly clock: Clock
+  readonly network: Network
+  readonly random: Random
+  readonly files: Files
+}

@@ -1,0 +1,110 @@
+// The seam between signalling and whoever uses it: accounts, registrations, calls. Bodies pass through unread.
+
+/** A session description or another body, as text with its type. */
+export interface Body {
+  contentType: string
+  content: string
+}
+
+export interface Account {
+  /** Address of record, "sip:alice@example.com". */
+  aor: string
+  displayName?: string
+  /** Digest user name; the AOR's user part where absent. */
+  username?: string
+  password?: string
+  /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp"; the AOR's domain where absent. */
+  server?: string
+}
+
+export interface ResponseInfo {
+  status: number
+  reason: string
+  /** Tells early dialogs of a forked INVITE apart: the To tag ("" before there is one). */
+  remoteTag: string
+  body?: Body
+  /** Contact URIs of a 3xx. */
+  contacts?: string[]
+  /** Retry-After, in seconds. */
+  retryAfter?: number
+}
+
+export interface EndInfo {
+  by: 'local' | 'remote' | 'network'
+  /** The status that ended it, or 200 for a BYE. */
+  status: number
+  reason: string
+  /** RFC 3326 Reason header of a BYE or CANCEL, as received. */
+  reasonHeader?: string
+}
+
+/** How a re-INVITE of the peer is answered. */
+export interface Reinvite {
+  /** Absent: the peer wants an offer from us. */
+  offer?: Body
+  accept(body: Body): void
+  reject(status: number, reason?: string): void
+}
+
+/** Called in order; none may throw. */
+export interface SessionHandler {
+  /** 1xx but 100. A body is an answer (or, in a late-offer call with 100rel, not used here). */
+  onProvisional?(response: ResponseInfo): void
+  /** 2xx of our INVITE. `acknowledge` sends the ACK: with our answer where the INVITE had no offer, else without argument. Call it at once. */
+  onAccepted?(response: ResponseInfo, acknowledge: (answer?: Body) => void): void
+  /** Incoming call: the ACK arrived, with the peer's answer where our 200 carried the offer. */
+  onConfirmed?(answer?: Body): void
+  onReinvite?(reinvite: Reinvite): void
+  /** SIP INFO in the dialog (RFC 6086); answered 200 by the layer. */
+  onInfo?(body: Body | undefined): void
+  /** Exactly once, whatever ended it: rejection, CANCEL, BYE, time-out, transport. `rejected` carries the final response of our INVITE. */
+  onEnded(end: EndInfo, rejected?: ResponseInfo): void
+}
+
+export interface Session {
+  readonly callId: string
+  readonly direction: 'outgoing' | 'incoming'
+  /** The peer's identity: "sip:bob@example.com", and its display name. */
+  readonly remote: { uri: string; displayName?: string }
+  readonly local: { uri: string }
+  /** BYE in a confirmed dialog, CANCEL before the answer, 603-style rejection for an unanswered incoming call: what fits. Idempotent. */
+  hangUp(reason?: { status?: number; text?: string }): void
+  /** In-dialog offer; resolves with the answer, rejects with CallFailed (491 is retried as RFC 3261 14.1 says). */
+  reinvite(offer: Body): Promise<Body | undefined>
+  info(body: Body): Promise<void>
+}
+
+export interface IncomingSession extends Session {
+  /** Absent: late offer, our 200 carries the offer. */
+  readonly offer?: Body
+  readonly userAgent?: string
+  /** Set before anything else is called. */
+  handler: SessionHandler | undefined
+  /** 180, 183 ... */
+  progress(status: number, body?: Body): void
+  accept(body: Body): void
+  reject(status: number, reason?: string): void
+}
+
+export interface InviteOptions {
+  account?: Account
+  /** Absent: late offer. */
+  offer?: Body
+  /** Extra headers, name and value; CR and LF are refused. */
+  headers?: [string, string][]
+  /** Give up ringing after this many ms (CANCEL, then onEnded with 408). Default 180 s. */
+  ringTimeoutMs?: number
+}
+
+export type RegistrationState =
+  | { state: 'registering' }
+  | { state: 'registered'; expiresSeconds: number; contact: string; registrar: string }
+  | { state: 'failed'; status: number; reason: string; retryInMs?: number }
+  | { state: 'unregistered' }
+
+export interface SipRegistration {
+  readonly state: RegistrationState
+  onState: ((state: RegistrationState) => void) | undefined
+  /** REGISTER with Expires 0, bounded in time. */
+  unregister(): Promise<void>
+}

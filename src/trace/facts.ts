@@ -1,0 +1,163 @@
+// Typed facts that every layer records about a call, in time order. Everything explained later (ladder, report, verdict)
+// is derived from these and nothing else. Facts are plain data: they survive JSON, and they never hold a secret.
+import type { TransportAddress } from '../runtime/address.ts'
+import type { Millis } from '../runtime/runtime.ts'
+
+export type SipFact =
+  | {
+      layer: 'sip'
+      type: 'message'
+      direction: 'sent' | 'received'
+      /** "INVITE sip:bob@example.com" or "180 Ringing". */
+      summary: string
+      method: string
+      status?: number
+      callId: string
+      cseq: number
+      protocol: 'udp' | 'tcp'
+      local: TransportAddress
+      remote: TransportAddress
+      lengthBytes: number
+      retransmission: boolean
+      hasBody: boolean
+    }
+  /** A message thrown away, and why: malformed, too large, rate limit, no transaction. */
+  | { layer: 'sip'; type: 'dropped'; remote: TransportAddress; reason: string }
+
+export type CallFact =
+  | {
+      layer: 'call'
+      type: 'state'
+      state: CallStateName
+      status?: number
+      reason?: string
+      by?: 'local' | 'remote' | 'network'
+    }
+  | {
+      layer: 'call'
+      type: 'identity'
+      direction: 'outgoing' | 'incoming'
+      local: string
+      remote: string
+      callId: string
+    }
+  | { layer: 'call'; type: 'warning'; message: string }
+
+export type CallStateName = 'calling' | 'ringing' | 'early-media' | 'answered' | 'ended'
+
+export type SdpFact =
+  | {
+      layer: 'sdp'
+      type: 'description'
+      direction: 'sent' | 'received'
+      kind: 'offer' | 'answer'
+      lengthBytes: number
+      /** The default destination of the audio m-line (RFC 8839 4.2.1.2), absent where the m-line is refused (port 0). */
+      audio?: TransportAddress
+      direction4: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
+      codecs: string[]
+      ice: 'none' | 'full' | 'lite' | 'mismatch'
+      candidates: number
+      rtcpMux: boolean
+    }
+  | {
+      layer: 'sdp'
+      type: 'negotiated'
+      codec: string
+      payloadType: number
+      ptimeMs: number
+      telephoneEvent: boolean
+    }
+  | { layer: 'sdp'; type: 'problem'; message: string; section: string }
+
+export interface PairFact {
+  stream: number
+  component: 1 | 2
+  local: { type: string; address: TransportAddress }
+  remote: { type: string; address: TransportAddress }
+}
+
+export type IceFact =
+  | {
+      layer: 'ice'
+      type: 'mode'
+      mode: 'full' | 'off' | 'peer-without-ice' | 'peer-lite'
+      role?: 'controlling' | 'controlled'
+    }
+  | {
+      layer: 'ice'
+      type: 'candidate'
+      side: 'local' | 'remote'
+      candidate: string
+      kind: string
+      address: TransportAddress
+    }
+  | {
+      layer: 'ice'
+      type: 'server'
+      server: TransportAddress
+      outcome: 'answered' | 'timeout' | 'error'
+      afterMs: Millis
+      detail?: string
+    }
+  | { layer: 'ice'; type: 'gathered'; candidates: number; afterMs: Millis }
+  | ({
+      layer: 'ice'
+      type: 'pair'
+      state: 'succeeded' | 'failed'
+      rttMs?: Millis
+      checksSent: number
+      detail?: string
+    } & PairFact)
+  | ({ layer: 'ice'; type: 'selected'; why: string; checksSent: number } & PairFact)
+  | {
+      layer: 'ice'
+      type: 'state'
+      state: 'gathering' | 'checking' | 'connected' | 'completed' | 'failed' | 'closed'
+      reason?: string
+    }
+  | { layer: 'ice'; type: 'role-conflict'; now: 'controlling' | 'controlled' }
+  | { layer: 'ice'; type: 'consent-lost'; stream: number; component: 1 | 2 }
+
+export type MediaFact =
+  | { layer: 'rtp'; type: 'first-sent'; to: TransportAddress }
+  | { layer: 'rtp'; type: 'first-received'; from: TransportAddress; ssrc: number; payloadType: number }
+  /** Symmetric RTP: media goes to where the peer's media really comes from. */
+  | { layer: 'rtp'; type: 'latched'; from: TransportAddress; signalled?: TransportAddress }
+  | { layer: 'rtp'; type: 'statistics'; statistics: StreamStatistics }
+  | { layer: 'audio'; type: 'play-started' | 'play-ended'; what: string }
+  /** The first frame received whose level is above silence. */
+  | { layer: 'audio'; type: 'first-heard'; levelDbfs: number }
+  | { layer: 'audio'; type: 'dtmf'; direction: 'sent' | 'received'; digit: string; durationMs: Millis }
+  | { layer: 'audio'; type: 'recording'; path: string; durationMs: Millis }
+  | { layer: 'audio'; type: 'hearing'; expected: string; heard: boolean; score: number; detail: string }
+
+/** RFC 3550 6.4 and appendix A.3, A.8; both directions of one stream. */
+export interface StreamStatistics {
+  sent: { packets: number; octets: number; ssrc: number }
+  received: {
+    packets: number
+    octets: number
+    ssrc?: number
+    expected: number
+    lost: number
+    lossPercent: number
+    duplicates: number
+    reordered: number
+    late: number
+    jitterMs: Millis
+    /** Loudest and mean level of what was decoded, dB relative to full scale; -Infinity is written as null in JSON. */
+    levelDbfs: number
+    /** Milliseconds of decoded audio above silence. */
+    heardMs: Millis
+  }
+  /** What the far end reports of our media, from RTCP RR. */
+  remote?: { lossPercent: number; jitterMs: Millis; roundTripMs?: Millis }
+  /** Packets thrown away and why: unknown payload type, malformed, foreign SSRC, ... */
+  dropped: Record<string, number>
+}
+
+export type FactBody = SipFact | CallFact | SdpFact | IceFact | MediaFact
+/** `at` is the Clock's monotonic time. */
+export type Fact = FactBody & { at: Millis }
+export type RecordFact = (fact: FactBody) => void
