@@ -1,0 +1,80 @@
+// One row of the interop table: a peer, what is proved against it, what must be installed, and the proof. A file of rows
+// (`*.interop.ts` here or in test/natlab) ends with `interop(rows)`. A row whose needs are missing is skipped with the reason,
+// or fails when FLOE_INTEROP_REQUIRE=1. Rows of one file run one after the other, inside the namespace that `namespace` makes.
+import { appendFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'vitest'
+import { interopFolder, missing, type Need } from './installed.ts'
+
+/** What a row gets to work with. */
+export interface Scene {
+  /** An empty folder of this row alone: recordings, logs and configuration go here and stay for reading afterwards. */
+  readonly folder: string
+  /** Runs when the row has passed, failed or timed out; the last one registered runs first. */
+  onEnd(cleanUp: () => void | Promise<void>): void
+  /** A file whose last lines are printed when the row fails. */
+  log(path: string): void
+}
+
+export interface InteropCase {
+  /** The row's heading, e.g. "Asterisk 22". */
+  readonly peer: string
+  /** What is proved, e.g. "registers over TCP with digest". */
+  readonly name: string
+  readonly needs: readonly Need[]
+  /** Default 30 s. */
+  readonly timeoutMs?: number
+  run(scene: Scene): Promise<void>
+}
+
+export const defaultTimeoutMs = 30_000
+const required = process.env['FLOE_INTEROP_REQUIRE'] === '1'
+
+/** Registers the rows with the runner, grouped by peer in the order given. */
+export function interop(cases: readonly InteropCase[]): void {
+  for (const peer of new Set(cases.map((c) => c.peer))) {
+    describe(peer, () => {
+      for (const c of cases.filter((row) => row.peer === peer)) {
+        it(c.name, { timeout: c.timeoutMs ?? defaultTimeoutMs }, async (test) => {
+          const reason = missing(c.needs)
+          if (reason !== undefined) {
+            if (required) throw new Error(`not to be skipped here, but ${reason}`)
+            test.skip(reason)
+          }
+          const logs = new Set<string>()
+          const folder = join(interopFolder, 'run', fileName(peer), fileName(c.name))
+          rmSync(folder, { recursive: true, force: true })
+          mkdirSync(folder, { recursive: true })
+          test.onTestFailed(() => {
+            for (const path of logs) printTail(path)
+          })
+          await c.run({
+            folder,
+            onEnd: (f) => test.onTestFinished(() => f()),
+            log: (path) => void logs.add(path),
+          })
+        })
+      }
+    })
+  }
+}
+
+const fileName = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+
+const tailLines = 60
+function printTail(path: string): void {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    text = '(no such file)'
+  }
+  process.stderr.write(
+    `\n--- ${path}, last ${tailLines} lines\n${text.trimEnd().split('\n').slice(-tailLines).join('\n')}\n`,
+  )
+}
+
+/** Adds a line to a log of the scene, for what no process wrote. */
+export function note(path: string, line: string): void {
+  appendFileSync(path, `${line}\n`)
+}

@@ -1,0 +1,74 @@
+// What this machine has of the things the rows need; `install` beside this file puts them there.
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { delimiter, join, resolve } from 'node:path'
+
+export type Need =
+  | 'asterisk'
+  | 'kamailio'
+  | 'coturn'
+  | 'sipp'
+  /** nft rules and loopback addresses of our own: the private network namespace that `namespace` makes. */
+  | 'namespace'
+
+export const repository = resolve(import.meta.dirname, '../..')
+/** Git-ignored: the unpacked Asterisk, and the folders of the last run. */
+export const interopFolder = process.env['FLOE_PEERS'] ?? join(repository, '.peers')
+export const asteriskTree = join(interopFolder, 'asterisk')
+
+/** True inside the namespace that `namespace` makes. */
+export const inNamespace = process.env['FLOE_NAMESPACE'] === '1'
+
+const present: Record<Need, () => string | undefined> = {
+  asterisk: () =>
+    existsSync(join(asteriskTree, 'usr/sbin/asterisk'))
+      ? undefined
+      : 'Asterisk is not installed (test/interop/install)',
+  kamailio: () => program('kamailio'),
+  coturn: () => program('turnserver'),
+  sipp: () => program('sipp'),
+  namespace: () =>
+    !inNamespace
+      ? 'there is no network namespace of our own here'
+      : (program('nft') ?? program('ip') ?? nftWorks()),
+}
+
+/** Why the needs are not met, in words for the table; undefined when they are. */
+export function missing(needs: readonly Need[]): string | undefined {
+  const reasons = needs.map((need) => present[need]()).filter((reason) => reason !== undefined)
+  return reasons.length > 0 ? [...new Set(reasons)].join('; ') : undefined
+}
+
+/** The full path of a program, with the sbin folders that a plain user's PATH leaves out. */
+export function programPath(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin']
+  return folders.map((folder) => join(folder, name)).find(executable)
+}
+
+function program(name: string): string | undefined {
+  return programPath(name) === undefined ? `${name} is not installed (test/interop/install)` : undefined
+}
+
+function executable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+let nftAnswer: { reason: string | undefined } | undefined
+function nftWorks(): string | undefined {
+  nftAnswer ??= { reason: nftProbe() }
+  return nftAnswer.reason
+}
+
+function nftProbe(): string | undefined {
+  try {
+    execFileSync(programPath('nft') ?? 'nft', ['list', 'ruleset'], { stdio: 'ignore' })
+    return undefined
+  } catch {
+    return 'nft is not permitted here'
+  }
+}

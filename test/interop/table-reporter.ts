@@ -1,0 +1,91 @@
+// Prints each row as it ends, then the table peer x case and a line of totals.
+import type { Reporter, SerializedError, TestCase, TestModule, UserConsoleLog } from 'vitest/node'
+
+type Outcome = 'passed' | 'failed' | 'skipped'
+interface Row {
+  peer: string
+  name: string
+  outcome: Outcome
+  seconds: string
+  reason: string
+}
+
+export class TableReporter implements Reporter {
+  private readonly rows: Row[] = []
+
+  onTestCaseReady(test: TestCase): void {
+    if (process.stdout.isTTY) process.stdout.write(`… ${peerOf(test)}: ${test.name}\r`)
+  }
+
+  onTestCaseResult(test: TestCase): void {
+    const result = test.result()
+    const outcome: Outcome = result.state === 'pending' ? 'failed' : result.state
+    const row: Row = {
+      peer: peerOf(test),
+      name: test.name,
+      outcome,
+      seconds: ((test.diagnostic()?.duration ?? 0) / 1000).toFixed(1),
+      reason: result.state === 'skipped' ? (result.note ?? 'no reason given') : '',
+    }
+    this.rows.push(row)
+    print(`${mark[outcome]} ${row.peer}: ${row.name} (${row.seconds} s)${row.reason && `: ${row.reason}`}`)
+    for (const error of result.errors ?? []) print(indent(explain(error)))
+  }
+
+  onUserConsoleLog(log: UserConsoleLog): void {
+    process.stderr.write(log.content)
+  }
+
+  /** A file that breaks before its rows are known is a row that failed. */
+  onTestModuleEnd(module: TestModule): void {
+    for (const error of module.errors()) this.broken(module.relativeModuleId, explain(error))
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
+    for (const error of unhandled) this.broken('the run itself', explain(error))
+    if (modules.length === 0) this.broken('the run itself', 'no rows were found')
+    print('')
+    for (const line of table(this.rows)) print(line)
+    const count = (outcome: Outcome) => this.rows.filter((row) => row.outcome === outcome).length
+    print('')
+    print(`interop: ${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`)
+  }
+
+  private broken(name: string, why: string): void {
+    this.rows.push({
+      peer: '(runner)',
+      name,
+      outcome: 'failed',
+      seconds: '0.0',
+      reason: why.split('\n')[0] ?? '',
+    })
+    print(`${mark.failed} ${name}`)
+    print(indent(why))
+  }
+}
+
+const mark: Record<Outcome, string> = { passed: '✓', failed: '✗', skipped: '–' }
+const print = (line: string) => process.stdout.write(`${line}\n`)
+const indent = (text: string) => text.replace(/^/gm, '    ')
+const explain = (error: SerializedError) =>
+  [error.message, ...(error.stack ?? '').split('\n').filter((line) => /^ *at .*\/test\//.test(line))].join(
+    '\n',
+  )
+const peerOf = (test: TestCase) =>
+  test.parent.type === 'suite' ? test.parent.name : test.module.relativeModuleId
+
+function table(rows: readonly Row[]): string[] {
+  const width = (pick: (row: Row) => string, heading: string) =>
+    Math.max(heading.length, ...rows.map((row) => pick(row).length))
+  const peer = width((row) => row.peer, 'peer')
+  const name = width((row) => row.name, 'case')
+  const line = (a: string, b: string, c: string, d: string) =>
+    `${a.padEnd(peer)}  ${b.padEnd(name)}  ${c.padEnd(7)}  ${d}`.trimEnd()
+  return [
+    line('peer', 'case', 'result', 'time'),
+    line('-'.repeat(peer), '-'.repeat(name), '-------', '------'),
+    ...rows.map((row) =>
+      line(row.peer, row.name, row.outcome, `${row.seconds} s${row.reason && `  ${row.reason}`}`),
+    ),
+  ]
+}
