@@ -1,0 +1,450 @@
+// The one real `Runtime`: Node's sockets, name lookup, files, timers and randomness behind the interfaces of runtime.ts.
+// Every refusal of the operating system becomes one sentence (NetworkError, UsageError); what happens on an open socket is
+// reported to its handlers and never thrown. Zone ids of link-local IPv6 addresses (RFC 4007) live only inside this file.
+import { randomBytes, randomInt } from 'node:crypto'
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
+import { createServer, isIP, connect as netConnect, type Server, type Socket as StreamSocket } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { NetworkError, UsageError } from '../errors.ts'
+import { addressFamily, formatAddress, type TransportAddress } from './address.ts'
+import type {
+  Clock,
+  Files,
+  Millis,
+  Network,
+  NetworkInterface,
+  Random,
+  RandomAccessFile,
+  Runtime,
+  TcpConnection,
+  TcpListener,
+  Timer,
+  UdpSocket,
+} from './runtime.ts'
+
+/** The longest delay that setTimeout takes; longer timers are armed again. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+/** How long a closed connection may still flush what was written. */
+const CLOSE_LINGER_MS = 2_000
+const CONNECT_TIMEOUT_MS = 10_000
+
+const errnoOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'unknown error'
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+
+// ---- clock -------------------------------------------------------------------------------------------------------------
+
+class NodeTimer implements Timer {
+  private readonly due: Millis
+  private timeout: NodeJS.Timeout | undefined
+  private immediate: NodeJS.Immediate | undefined
+
+  constructor(
+    delayMs: Millis,
+    private readonly callback: () => void,
+  ) {
+    this.due = performance.now() + delayMs
+    if (delayMs <= 0) this.immediate = setImmediate(callback)
+    else this.arm(delayMs)
+  }
+
+  cancel(): void {
+    clearTimeout(this.timeout)
+    clearImmediate(this.immediate)
+  }
+
+  private arm(delayMs: Millis): void {
+    this.timeout = setTimeout(
+      () => {
+        // setTimeout counts whole milliseconds from the loop's cached time and so may fire up to one too early.
+        const remaining = this.due - performance.now()
+        if (remaining > 0) this.arm(remaining)
+        else this.callback()
+      },
+      Math.min(delayMs, LONGEST_TIMEOUT_MS),
+    )
+  }
+}
+
+const clock: Clock = {
+  now: () => performance.now(),
+  wallTime: () => Date.now(),
+  setTimer: (delayMs, callback) => new NodeTimer(delayMs, callback),
+}
+
+// ---- addresses ---------------------------------------------------------------------------------------------------------
+
+/** Node's address as floe writes it: no zone, no IPv4-mapped IPv6 (RFC 4291 2.5.5.2). */
+const plainAddress = (address: string): string => {
+  if (!address.includes(':')) return address
+  const zone = address.indexOf('%')
+  const bare = zone < 0 ? address : address.slice(0, zone)
+  return bare.startsWith('::ffff:') && bare.includes('.') ? bare.slice('::ffff:'.length) : bare
+}
+
+const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address)
+
+/** A link-local address of this machine with the zone that bind() demands. */
+const zonedAddress = (address: string): string => {
+  if (!isLinkLocal(address)) return address
+  for (const [name, entries] of Object.entries(networkInterfaces()))
+    if (entries?.some((entry) => entry.address === address)) return `${address}%${name}`
+  return address
+}
+
+const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'
+
+const bindError = (transport: 'UDP' | 'TCP', bind: TransportAddress, error: unknown): NetworkError => {
+  const code = errnoOf(error)
+  const at = formatAddress(bind)
+  const sentences: Record<string, string> = {
+    EADDRINUSE: `${transport} port ${bind.port} on ${bind.address} is in use by another program: choose another with --bind or stop it`,
+    EADDRNOTAVAIL: `cannot bind ${transport} to ${at}: no interface of this machine has that address; choose another with --bind`,
+    ERR_SOCKET_BAD_PORT: `cannot bind ${transport} to ${at}: ports run from 0 to 65535; choose another with --bind`,
+    EACCES: `cannot bind ${transport} to ${at}: the system does not permit it; choose a port of 1024 or above with --bind`,
+  }
+  const message =
+    sentences[code] ?? `cannot bind ${transport} to ${at} (${code}): choose another address with --bind`
+  return new NetworkError(message, at, { cause: error })
+}
+
+// ---- UDP ---------------------------------------------------------------------------------------------------------------
+
+/** Addresses are literals here; a synchronous lookup lets `send` reach the kernel within the call. */
+const literalLookup = (
+  address: string,
+  _options: unknown,
+  callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
+): void => {
+  const family = isIP(address)
+  if (family) callback(null, address, family)
+  else
+    callback(Object.assign(new Error(`"${address}" is no IP address`), { code: 'EINVAL' }), address, family)
+}
+
+class NodeUdpSocket implements UdpSocket {
+  onDatagram: UdpSocket['onDatagram']
+  onError: UdpSocket['onError']
+  readonly local: TransportAddress
+  private readonly family: 4 | 6
+  private closed = false
+  private readonly sent = (error: Error | null): void => {
+    if (error) this.report(error)
+  }
+
+  constructor(private readonly socket: DatagramSocket) {
+    const { address, port } = socket.address()
+    this.local = { address: plainAddress(address), port }
+    this.family = addressFamily(address)
+    socket.on('message', (data, from) =>
+      this.onDatagram?.(data, { address: plainAddress(from.address), port: from.port }),
+    )
+    socket.on('error', (error) => this.report(error))
+  }
+
+  send(data: Uint8Array, to: TransportAddress): void {
+    if (this.closed) return
+    // A socket on "::" also reaches IPv4.
+    const address = this.family === 6 && addressFamily(to.address) === 4 ? `::ffff:${to.address}` : to.address
+    try {
+      this.socket.send(data, to.port, address, this.sent)
+    } catch (error) {
+      this.report(asError(error))
+    }
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.socket.close()
+  }
+
+  private report(error: Error): void {
+    if (!this.closed) this.onError?.(error)
+  }
+}
+
+const openUdp: Network['openUdp'] = (bind, options) =>
+  new Promise((resolve, reject) => {
+    const socket = createSocket({
+      type: addressFamily(bind.address) === 4 ? 'udp4' : 'udp6',
+      lookup: literalLookup as never,
+    })
+    const refuse = (error: unknown): void => {
+      socket.close()
+      reject(bindError('UDP', bind, error))
+    }
+    socket.once('error', refuse)
+    try {
+      // bind() would take such a port modulo 65536.
+      if (!(bind.port >= 0 && bind.port <= 65_535))
+        throw Object.assign(new Error('port'), { code: 'ERR_SOCKET_BAD_PORT' })
+      socket.bind(bind.port, zonedAddress(bind.address), () => {
+        socket.off('error', refuse)
+        try {
+          if (options?.receiveBufferBytes) socket.setRecvBufferSize(options.receiveBufferBytes)
+        } catch {
+          // The system's default buffer serves as well.
+        }
+        resolve(new NodeUdpSocket(socket))
+      })
+    } catch (error) {
+      refuse(error)
+    }
+  })
+
+/** Connecting a UDP socket sends nothing: the kernel only chooses route and source address. */
+const sourceAddressFor: Network['sourceAddressFor'] = (to) =>
+  new Promise((resolve) => {
+    const socket = createSocket({
+      type: addressFamily(to.address) === 4 ? 'udp4' : 'udp6',
+      lookup: literalLookup as never,
+    })
+    const finish = (address: string | undefined): void => {
+      socket.close()
+      resolve(address)
+    }
+    socket.once('error', () => finish(undefined))
+    try {
+      socket.connect(to.port || 9, to.address, (error?: Error) =>
+        finish(error ? undefined : plainAddress(socket.address().address)),
+      )
+    } catch {
+      finish(undefined)
+    }
+  })
+
+// ---- TCP ---------------------------------------------------------------------------------------------------------------
+
+class NodeTcpConnection implements TcpConnection {
+  onClose: TcpConnection['onClose']
+  readonly local: TransportAddress
+  readonly remote: TransportAddress
+  private receive: TcpConnection['onData']
+  private failure: Error | undefined
+
+  constructor(private readonly socket: StreamSocket) {
+    this.local = { address: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
+    this.remote = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
+    socket.setNoDelay(true)
+    socket.on('data', (data) => this.receive?.(data))
+    socket.on('error', (error) => {
+      this.failure = error
+    })
+    socket.on('close', () => this.onClose?.(this.failure))
+    socket.pause() // A stream loses nothing: bytes wait in the kernel until there is a handler.
+  }
+
+  get onData(): TcpConnection['onData'] {
+    return this.receive
+  }
+
+  set onData(handler: TcpConnection['onData']) {
+    this.receive = handler
+    if (handler) this.socket.resume()
+    else this.socket.pause()
+  }
+
+  write(data: Uint8Array): void {
+    if (this.socket.writable) this.socket.write(data)
+  }
+
+  close(): void {
+    if (this.socket.destroyed) return
+    this.socket.resume()
+    this.socket.destroySoon()
+    const linger = setTimeout(() => this.socket.destroy(), CLOSE_LINGER_MS)
+    this.socket.once('close', () => clearTimeout(linger))
+  }
+}
+
+class NodeTcpListener implements TcpListener {
+  onConnection: TcpListener['onConnection']
+  readonly local: TransportAddress
+
+  constructor(private readonly server: Server) {
+    const bound = server.address() as { address: string; port: number }
+    this.local = { address: plainAddress(bound.address), port: bound.port }
+    server.on('connection', (socket) => {
+      if (this.onConnection) this.onConnection(new NodeTcpConnection(socket))
+      else socket.destroy()
+    })
+    // An accept() that fails (too many open files) costs that connection, not the listener.
+    server.on('error', () => undefined)
+  }
+
+  close(): void {
+    this.server.close()
+  }
+}
+
+const listenTcp: Network['listenTcp'] = (bind) =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    const refuse = (error: unknown): void => reject(bindError('TCP', bind, error))
+    server.once('error', refuse)
+    try {
+      server.listen({ port: bind.port, host: zonedAddress(bind.address) }, () => {
+        server.off('error', refuse)
+        resolve(new NodeTcpListener(server))
+      })
+    } catch (error) {
+      refuse(error)
+    }
+  })
+
+const connectTcp: Network['connectTcp'] = (to, options) =>
+  new Promise((resolve, reject) => {
+    const timeoutMs = options?.timeoutMs ?? CONNECT_TIMEOUT_MS
+    const at = formatAddress(to)
+    let socket: StreamSocket | undefined
+    const refuse = (message: string, cause?: unknown): void => {
+      clearTimeout(timer)
+      socket?.destroy()
+      reject(new NetworkError(message, at, { cause }))
+    }
+    const timer = setTimeout(
+      () => refuse(`TCP ${at} did not answer within ${timeoutMs} ms: check address, port and firewall`),
+      timeoutMs,
+    )
+    const failed = (error: unknown): void => {
+      const code = errnoOf(error)
+      if (code === 'ECONNREFUSED')
+        refuse(`TCP ${at} refused the connection: check the port and that the server runs`, error)
+      else refuse(`cannot connect to TCP ${at} (${code}): check the address and the route to it`, error)
+    }
+    try {
+      const connecting = netConnect({ host: to.address, port: to.port })
+      socket = connecting
+      connecting.once('error', failed)
+      connecting.once('connect', () => {
+        clearTimeout(timer)
+        connecting.off('error', failed)
+        resolve(new NodeTcpConnection(connecting))
+      })
+    } catch (error) {
+      failed(error)
+    }
+  })
+
+// ---- the rest of the network -------------------------------------------------------------------------------------------
+
+const interfaces = (): NetworkInterface[] =>
+  Object.entries(networkInterfaces()).flatMap(([name, entries]) =>
+    (entries ?? []).map((entry) => {
+      const address = plainAddress(entry.address)
+      return { name, address, family: addressFamily(address), loopback: isLoopback(address) }
+    }),
+  )
+
+const resolveHost: Network['resolve'] = async (host) => {
+  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
+  if (isIP(bare)) return [plainAddress(bare)]
+  try {
+    const found = await lookup(bare, { all: true })
+    return [...new Set(found.map((entry) => plainAddress(entry.address)))]
+  } catch (error) {
+    throw new NetworkError(
+      `could not resolve ${host} (${errnoOf(error)}): check the name or the DNS server`,
+      host,
+      { cause: error },
+    )
+  }
+}
+
+const network: Network = {
+  interfaces,
+  openUdp,
+  listenTcp,
+  connectTcp,
+  resolve: resolveHost,
+  sourceAddressFor,
+}
+
+// ---- randomness and files ----------------------------------------------------------------------------------------------
+
+const random: Random = {
+  bytes: (lengthBytes) => randomBytes(lengthBytes),
+  integer: (exclusiveMax) => randomInt(exclusiveMax),
+}
+
+const FILE_REASONS: Record<string, string> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'the system does not permit it',
+  EPERM: 'the system does not permit it',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  EROFS: 'the disk is read-only',
+  ENOSPC: 'the disk is full',
+  EMFILE: 'too many files are open',
+}
+
+/** Runs a file operation; its failure becomes one sentence. */
+const attempt = <T>(verb: 'read' | 'write', path: string, operation: () => T): T => {
+  try {
+    return operation()
+  } catch (error) {
+    const code = errnoOf(error)
+    throw new UsageError(`cannot ${verb} ${path}: ${FILE_REASONS[code] ?? code}`)
+  }
+}
+
+class NodeFile implements RandomAccessFile {
+  private closed = false
+
+  constructor(
+    readonly path: string,
+    private readonly fd: number,
+  ) {}
+
+  sizeBytes(): number {
+    return attempt('read', this.path, () => fstatSync(this.fd).size)
+  }
+
+  read(into: Uint8Array, position: number): number {
+    return attempt('read', this.path, () => {
+      let filled = 0
+      while (filled < into.length) {
+        const count = readSync(this.fd, into, filled, into.length - filled, position + filled)
+        if (count === 0) break
+        filled += count
+      }
+      return filled
+    })
+  }
+
+  write(data: Uint8Array, position: number): void {
+    attempt('write', this.path, () => {
+      for (let written = 0; written < data.length; )
+        written += writeSync(this.fd, data, written, data.length - written, position + written)
+    })
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    closeSync(this.fd)
+  }
+}
+
+const files: Files = {
+  openForReading: (path) =>
+    attempt('read', path, () => {
+      const fd = openSync(path, 'r')
+      // A folder opens well and would only fail when it is read.
+      if (!fstatSync(fd).isDirectory()) return new NodeFile(path, fd)
+      closeSync(fd)
+      throw Object.assign(new Error(path), { code: 'EISDIR' })
+    }),
+  openForWriting: (path) =>
+    new NodeFile(
+      path,
+      attempt('write', path, () => openSync(path, 'w+')),
+    ),
+  readText: (path) => attempt('read', path, () => readFileSync(path, 'utf8')),
+  writeText: (path, text) => attempt('write', path, () => writeFileSync(path, text)),
+}
+
+/** The real world. Timers and open sockets keep the process alive until they are cancelled or closed. */
+export const nodeRuntime: Runtime = { clock, network, random, files }
