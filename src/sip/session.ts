@@ -78,6 +78,8 @@ export interface IncomingSession extends Session {
   /** Absent: late offer, our 200 carries the offer. */
   readonly offer?: Body
   readonly userAgent?: string
+  /** The local IP address on which the INVITE came in: media starts from there. */
+  readonly localAddress: string
   /** Set before anything else is called. */
   handler: SessionHandler | undefined
   /** 180, 183 ... */

@@ -13,8 +13,10 @@ export class Trace {
 
   constructor(private readonly clock: Clock) {}
 
-  readonly record = (body: FactBody): void => {
-    const fact: Fact = { at: this.clock.now(), ...body }
+  readonly record = (body: FactBody): void => this.adopt({ at: this.clock.now(), ...body })
+
+  /** Takes over a fact with the time it already has. */
+  adopt(fact: Fact): void {
     if (this.facts.length < maximumFacts) this.facts.push(fact)
     else this.dropped++
     for (const listener of this.listeners) listener(fact)
