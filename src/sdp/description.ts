@@ -8,8 +8,10 @@ export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
 export interface CandidateAttribute {
   foundation: string
   component: number
+  /** Lower case. Only "udp" is used; others are kept and ignored. */
   transport: string
   priority: number
+  /** An IP literal, or a name (mDNS) to be resolved by whoever pairs it. */
   address: string
   port: number
   type: 'host' | 'srflx' | 'prflx' | 'relay'
@@ -28,6 +30,7 @@ export interface IceDescription {
 
 /** A codec that one side can do, in order of its preference. */
 export interface CodecDescription {
+  /** Encoding name of the rtpmap; compared without regard to case. */
   name: string
   clockRateHz: number
   channels: number
@@ -36,9 +39,16 @@ export interface CodecDescription {
   fmtp?: string
 }
 
+/** Something in the peer's description that was wrong but could be passed over. */
+export interface SdpProblem {
+  message: string
+  /** "RFC 8839 5.1" */
+  section: string
+}
+
 /** What our side brings to an offer or an answer. */
 export interface LocalAudio {
-  /** Identifies this end; the version rises with each changed description (RFC 3264 8). */
+  /** Identifies this end. `version` is that of the session's first description; later ones count on from the previous (RFC 3264 8). */
   origin: { sessionId: string; version: number; address: string }
   codecs: CodecDescription[]
   telephoneEvent: boolean
@@ -54,6 +64,7 @@ export interface LocalAudio {
 
 /** What both sides agreed on, seen from ours. */
 export interface NegotiatedAudio {
+  /** What we send, and the first choice of what we receive. */
   codec: {
     name: string
     clockRateHz: number
@@ -62,16 +73,22 @@ export interface NegotiatedAudio {
     receivePayloadType: number
     fmtp?: string
   }
+  /** Other codecs the answer kept: the peer may switch to them at any packet (RFC 3264 7). Empty where we answered. */
+  alsoReceive: { name: string; clockRateHz: number; channels: number; receivePayloadType: number }[]
   telephoneEvent?: { sendPayloadType: number; receivePayloadType: number }
+  /** What we send: the peer's a=ptime within its a=maxptime, ours where it names none. A multiple of 10. */
   ptimeMs: number
   /** What we may do: "sendonly" here means that we send. */
   direction: Direction
-  /** Where the peer says it listens. `port` 0 or address 0.0.0.0 / :: (old-style hold) leave it absent. */
+  /** Where the peer says it listens. `port` 0, address 0.0.0.0 / :: (old-style hold) or a host name leave it absent. */
   remoteRtp?: TransportAddress
+  /** Absent with rtcp-mux too: RTCP then shares `remoteRtp`. */
   remoteRtcp?: TransportAddress
   rtcpMux: boolean
-  /** Absent: the peer does not speak ICE. */
+  /** The peer's half. Absent: ICE is not used, because one side does not speak it or because of a mismatch. */
   ice?: IceDescription
   /** a=ice-mismatch was received, or the peer's default destination is not among its candidates (RFC 8839 4.2.5). */
   iceMismatch: boolean
+  /** What was passed over in the peer's description. */
+  problems: SdpProblem[]
 }

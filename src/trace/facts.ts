@@ -54,7 +54,7 @@ export type SdpFact =
       lengthBytes: number
       /** The default destination of the audio m-line (RFC 8839 4.2.1.2), absent where the m-line is refused (port 0). */
       audio?: TransportAddress
-      direction4: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
+      mediaDirection: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
       codecs: string[]
       ice: 'none' | 'full' | 'lite' | 'mismatch'
       candidates: number
@@ -64,9 +64,17 @@ export type SdpFact =
       layer: 'sdp'
       type: 'negotiated'
       codec: string
+      /** What we send, and what we expect to receive. */
       payloadType: number
+      receivePayloadType: number
       ptimeMs: number
       telephoneEvent: boolean
+      /** What we may do: "sendonly" means that we send. */
+      mediaDirection: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
+      /** Where the peer says it listens; absent on old-style hold. */
+      remoteRtp?: TransportAddress
+      rtcpMux: boolean
+      ice: boolean
     }
   | { layer: 'sdp'; type: 'problem'; message: string; section: string }
 

@@ -1,0 +1,298 @@
+// Offer and answer (RFC 3264) for one audio stream: what we write, what we make of the peer's, what both then agree on.
+// ICE: RFC 8839; rtcp-mux: RFC 5761. SRTP profiles and streams other than the first acceptable audio are refused.
+import { InvariantError, RemoteError } from '../errors.ts'
+import type { TransportAddress } from '../runtime/address.ts'
+import { isHostName, isUnspecified } from './addresses.ts'
+import type {
+  CodecDescription,
+  Direction,
+  IceDescription,
+  LocalAudio,
+  NegotiatedAudio,
+  SdpProblem,
+} from './description.ts'
+import { both, deaf, reversed } from './direction.ts'
+import {
+  asTelephoneEvent,
+  isTelephoneEvent,
+  sameCodec,
+  telephoneEventFor,
+  telephoneEventsFor,
+} from './formats.ts'
+import {
+  type MediaSection,
+  readSession,
+  rtcpDestination,
+  rtpDestination,
+  type SessionText,
+} from './session-description.ts'
+import { writeSession } from './writing.ts'
+
+const plainProfiles: readonly string[] = ['RTP/AVP', 'RTP/AVPF']
+
+/** Frames that every codec here can be cut into; anything else a peer asks for is brought into this range. */
+const ptimeRangeMs = { from: 10, to: 120, step: 10 }
+
+/** The peer's half of the audio, seen from ours. */
+export interface RemoteAudio {
+  /** Codecs in the peer's order that we can do too; the first is the one that will be used. */
+  codecs: CodecDescription[]
+  /** The most that we may do: "recvonly" where the peer offered sendonly. */
+  direction: Direction
+  remoteRtp?: TransportAddress
+  remoteRtcp?: TransportAddress
+  rtcpMux: boolean
+  /** Present where ICE can be used with this peer. */
+  ice?: IceDescription
+  iceMismatch: boolean
+}
+
+export interface RemoteOffer {
+  readonly audio: RemoteAudio
+  readonly problems: readonly SdpProblem[]
+  /** For createAnswer: the m-lines, and which of them is answered. */
+  readonly session: SessionText
+  readonly index: number
+}
+
+/** An offer of our audio. `previous` is the description we sent last in this session: its m-lines keep their places and
+ *  payload types, and its version is kept where nothing has changed, else counted on. */
+export const createOffer = (local: LocalAudio, previous?: string): { text: string } => {
+  const before = previous === undefined ? [] : readSession(previous).sections
+  const live = before.findIndex((section) => section.media === 'audio' && section.port !== 0)
+  const at = live >= 0 ? live : before.findIndex((section) => section.media === 'audio')
+  const slot = before[at]
+  const events = local.telephoneEvent ? telephoneEventsFor(local.codecs, slot?.codecs ?? []) : []
+  const sections: (MediaSection | 'audio')[] = before.map((section, i) => (i === at ? 'audio' : section))
+  if (!slot) sections.push('audio')
+  const text = writeSession(
+    local,
+    sections,
+    {
+      protocol: slot?.protocol ?? 'RTP/AVP',
+      ...(slot?.mid === undefined ? {} : { mid: slot.mid }),
+      codecs: [...local.codecs, ...events],
+      direction: local.direction,
+      ptimeMs: local.ptimeMs,
+      rtcpMux: local.rtcpMux,
+      onlyComponent1: false,
+      ice: true,
+      iceMismatch: false,
+    },
+    slot?.mid !== undefined && readSession(previous!).bundles.length > 0,
+    previous,
+  )
+  return { text }
+}
+
+/** Reads a peer's offer before any address of ours is chosen. `codecs` are those we can do. Throws RemoteError, with
+ *  status hint 400 where the text is malformed and 488 where it holds no audio that we can take. */
+export const readOffer = (text: string, codecs: readonly CodecDescription[]): RemoteOffer => {
+  const session = readSession(text)
+  const reasons: string[] = []
+  for (const [index, section] of session.sections.entries()) {
+    const reason = section.media === 'audio' ? whyNot(section, codecs) : undefined
+    if (reason !== undefined) reasons.push(reason)
+    if (section.media !== 'audio' || reason !== undefined) continue
+    const problems = [...session.problems]
+    return { audio: readRemote(section, codecs, problems), problems, session, index }
+  }
+  throw new RemoteError(
+    `The offer cannot be taken: ${reasons.length > 0 ? reasons.join('; ') : 'it holds no audio'}`,
+    'RFC 3264 6',
+    488,
+  )
+}
+
+/** Answers what readOffer returned. `previous` is the description we sent last in this session, if there was one. */
+export const createAnswer = (
+  offer: RemoteOffer,
+  local: LocalAudio,
+  previous?: string,
+): { text: string; negotiated: NegotiatedAudio } => {
+  const { audio, session, index } = offer
+  const section = session.sections[index]
+  const codec = audio.codecs[0]
+  const own = codec && local.codecs.find((c) => sameCodec(c, codec))
+  if (!section || !own) throw new InvariantError('createAnswer got an offer that has no codec of ours')
+  const event = local.telephoneEvent ? telephoneEventFor(codec, section.codecs) : undefined
+  const direction = both(local.direction, audio.direction)
+  const rtcpMux = audio.rtcpMux && local.rtcpMux
+  const ptimeMs = agreedPtime(section, local.ptimeMs)
+  const bundle = section.mid !== undefined && session.bundles.some((mids) => mids.includes(section.mid!))
+  const text = writeSession(
+    local,
+    session.sections.map((other, i) => (i === index ? 'audio' : other)),
+    {
+      protocol: section.protocol,
+      ...(section.mid === undefined ? {} : { mid: section.mid }),
+      // The offer's numbers, as RFC 3264 6.1 recommends; one codec, so that no side may switch in the middle (10.2).
+      codecs: [
+        { ...own, name: codec.name, payloadType: codec.payloadType },
+        ...(event ? [asTelephoneEvent(event.clockRateHz, event.payloadType)] : []),
+      ],
+      direction,
+      ptimeMs,
+      rtcpMux,
+      onlyComponent1: rtcpMux,
+      ice: audio.ice !== undefined,
+      iceMismatch: audio.iceMismatch,
+    },
+    bundle,
+    previous,
+  )
+  const negotiated: NegotiatedAudio = {
+    codec: agreedCodec(codec, codec.payloadType),
+    alsoReceive: [],
+    ...(event
+      ? { telephoneEvent: { sendPayloadType: event.payloadType, receivePayloadType: event.payloadType } }
+      : {}),
+    ptimeMs,
+    direction,
+    ...agreedTransport(audio, rtcpMux, local.ice !== undefined),
+    problems: [...offer.problems],
+  }
+  return { text, negotiated }
+}
+
+/** What our offer and the peer's answer add up to. Throws RemoteError where the answer does not fit or refuses the audio. */
+export const readAnswer = (offerText: string, answerText: string): NegotiatedAudio => {
+  const offered = readSession(offerText).sections
+  const session = readSession(answerText)
+  const answered = session.sections
+  if (answered.length !== offered.length)
+    throw new RemoteError(
+      `The answer has ${answered.length} m-line(s) where the offer had ${offered.length}`,
+      'RFC 3264 6',
+    )
+  const strange = answered.findIndex((section, i) => section.media !== offered[i]!.media)
+  if (strange >= 0)
+    throw new RemoteError(`The answer's m-line ${strange + 1} is of another media type`, 'RFC 3264 6')
+  const index = offered.findIndex((section) => section.media === 'audio' && section.port !== 0)
+  const ours = offered[index]
+  const theirs = answered[index]
+  if (!ours || !theirs) throw new InvariantError('readAnswer was called with an offer that holds no audio')
+  const reason = whyNot(theirs, ours.codecs)
+  if (reason !== undefined) throw new RemoteError(`The answer cannot be used: ${reason}`, 'RFC 3264 6.1', 488)
+
+  const problems = [...session.problems]
+  const audio = readRemote(theirs, ours.codecs, problems)
+  const receiveTypeOf = (codec: CodecDescription): number =>
+    ours.codecs.find((c) => sameCodec(c, codec))!.payloadType
+  const [codec, ...others] = audio.codecs
+  const ourEvent = telephoneEventFor(codec!, ours.codecs)
+  const theirEvent = telephoneEventFor(codec!, theirs.codecs)
+  return {
+    codec: agreedCodec(codec!, receiveTypeOf(codec!)),
+    alsoReceive: others.map((other) => ({
+      name: other.name,
+      clockRateHz: other.clockRateHz,
+      channels: other.channels,
+      receivePayloadType: receiveTypeOf(other),
+    })),
+    ...(ourEvent && theirEvent
+      ? {
+          telephoneEvent: {
+            sendPayloadType: theirEvent.payloadType,
+            receivePayloadType: ourEvent.payloadType,
+          },
+        }
+      : {}),
+    ptimeMs: agreedPtime(theirs, ours.ptimeMs ?? 20),
+    direction: both(ours.direction, audio.direction),
+    ...agreedTransport(audio, ours.rtcpMux && audio.rtcpMux, ours.ice !== undefined),
+    problems,
+  }
+}
+
+/** Why an audio section cannot be used, in words for the person who reads the refusal; undefined where it can. */
+const whyNot = (section: MediaSection, codecs: readonly CodecDescription[]): string | undefined => {
+  if (section.port === 0) return 'the audio is refused (port 0)'
+  if (!plainProfiles.includes(section.protocol))
+    return `the audio uses ${section.protocol.slice(0, 40)} and only ${plainProfiles.join(' and ')} are spoken here`
+  if (commonCodecs(section, codecs).length === 0)
+    return `no common codec: the peer names ${names(section.codecs)}, we ${names(codecs)}`
+  if (section.address === undefined) return 'the audio has no usable connection address (c=)'
+  return undefined
+}
+
+const names = (codecs: readonly CodecDescription[]): string =>
+  codecs
+    .slice(0, 12)
+    .map((codec) => codec.name.slice(0, 32))
+    .join(', ') || 'none'
+
+const commonCodecs = (section: MediaSection, codecs: readonly CodecDescription[]): CodecDescription[] =>
+  section.codecs.filter((codec) => !isTelephoneEvent(codec) && codecs.some((c) => sameCodec(c, codec)))
+
+const readRemote = (
+  section: MediaSection,
+  codecs: readonly CodecDescription[],
+  problems: SdpProblem[],
+): RemoteAudio => {
+  const support = iceSupport(section, problems)
+  const hold = support.ice === undefined && section.address !== undefined && isUnspecified(section.address)
+  if (section.address !== undefined && isHostName(section.address) && !support.ice)
+    problems.push({
+      message: `the connection address is the name ${section.address}, which is not looked up`,
+      section: 'RFC 8866 5.7',
+    })
+  const remoteRtp = rtpDestination(section)
+  const remoteRtcp = rtcpDestination(section)
+  return {
+    codecs: commonCodecs(section, codecs),
+    direction: reversed(hold ? deaf(section.direction) : section.direction),
+    ...(remoteRtp ? { remoteRtp } : {}),
+    ...(remoteRtcp ? { remoteRtcp } : {}),
+    rtcpMux: section.rtcpMux,
+    ...support,
+  }
+}
+
+/** Verifying ICE support (RFC 8839 4.2.5): the default destination must be among the candidates. Only RTP's is looked
+ *  at: peers whose RTCP port alone does not fit lose more by giving ICE up. An unspecified address or a name is no
+ *  mismatch, and no candidates at all means no ICE unless they are to trickle in. */
+export const iceSupport = (
+  section: MediaSection,
+  problems: SdpProblem[],
+): { ice?: IceDescription; iceMismatch: boolean } => {
+  const { ice, address, port } = section
+  if (section.iceMismatch || !ice) return { iceMismatch: section.iceMismatch }
+  const open = address === undefined || isUnspecified(address) || isHostName(address)
+  const component1 = ice.candidates.filter((c) => c.component === 1)
+  if (component1.length === 0 && !ice.options.includes('trickle')) return { iceMismatch: false }
+  if (open || component1.length === 0) return { ice, iceMismatch: false }
+  if (component1.some((c) => c.address === address && c.port === port)) return { ice, iceMismatch: false }
+  problems.push({
+    message: `the default destination ${address} port ${port} is not among the ${component1.length} candidate(s)`,
+    section: 'RFC 8839 4.2.5',
+  })
+  return { iceMismatch: true }
+}
+
+const agreedCodec = (codec: CodecDescription, receivePayloadType: number): NegotiatedAudio['codec'] => ({
+  name: codec.name,
+  clockRateHz: codec.clockRateHz,
+  channels: codec.channels,
+  sendPayloadType: codec.payloadType,
+  receivePayloadType,
+  ...(codec.fmtp === undefined ? {} : { fmtp: codec.fmtp }),
+})
+
+const agreedPtime = (section: MediaSection, oursMs: number): number => {
+  const { from, to, step } = ptimeRangeMs
+  const wanted = Math.min(section.ptimeMs ?? oursMs, section.maxptimeMs ?? to, to)
+  return Math.max(from, Math.floor(wanted / step) * step)
+}
+
+const agreedTransport = (
+  audio: RemoteAudio,
+  rtcpMux: boolean,
+  weUseIce: boolean,
+): Pick<NegotiatedAudio, 'remoteRtp' | 'remoteRtcp' | 'rtcpMux' | 'ice' | 'iceMismatch'> => ({
+  ...(audio.remoteRtp ? { remoteRtp: audio.remoteRtp } : {}),
+  ...(audio.remoteRtcp && !rtcpMux ? { remoteRtcp: audio.remoteRtcp } : {}),
+  rtcpMux,
+  ...(audio.ice && weUseIce ? { ice: audio.ice } : {}),
+  iceMismatch: audio.iceMismatch,
+})

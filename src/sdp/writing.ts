@@ -1,0 +1,105 @@
+// A session description written from our words: one live audio m-line, others refused with port 0, nothing more than a peer needs.
+import { type MediaDescription, type SessionDescription, write } from 'sdp-transform'
+import { addressFamily } from '../runtime/address.ts'
+import type { CodecDescription, Direction, LocalAudio } from './description.ts'
+import { writeIce } from './ice-attributes.ts'
+import { type MediaSection, readSession } from './session-description.ts'
+
+/** The audio m-line as it will stand in the text. */
+export interface AudioText {
+  protocol: string
+  mid?: string
+  /** In order of preference, telephone-event last. */
+  codecs: CodecDescription[]
+  direction: Direction
+  ptimeMs: number
+  rtcpMux: boolean
+  /** Whether component 2 is given up: RTCP shares component 1 (an answer that accepts rtcp-mux). */
+  onlyComponent1: boolean
+  /** Whether our ICE attributes are written at all. */
+  ice: boolean
+  iceMismatch: boolean
+}
+
+/** Lines in m-line order: 'audio' is ours, the others are refused. */
+export const writeSession = (
+  local: LocalAudio,
+  sections: readonly (MediaSection | 'audio')[],
+  audio: AudioText,
+  bundle: boolean,
+  previous?: string,
+): string => {
+  const ice = audio.ice ? local.ice : undefined
+  const withVersion = (version: number): string => {
+    const session: SessionDescription = {
+      version: 0,
+      origin: {
+        username: '-',
+        sessionId: local.origin.sessionId,
+        sessionVersion: version,
+        netType: 'IN',
+        ipVer: addressFamily(local.origin.address),
+        address: local.origin.address,
+      },
+      name: '-',
+      connection: connection(local.rtp.address),
+      timing: { start: 0, stop: 0 },
+      ...(bundle && audio.mid !== undefined ? { groups: [{ type: 'BUNDLE', mids: audio.mid }] } : {}),
+      ...(ice?.lite ? { icelite: 'ice-lite' } : {}),
+      ...(ice && ice.options.length > 0 ? { iceOptions: ice.options.join(' ') } : {}),
+      media: sections.map((section) => (section === 'audio' ? audioLine(local, audio) : refused(section))),
+    }
+    return write(session)
+  }
+  if (previous === undefined) return withVersion(local.origin.version)
+  // RFC 3264 8: an unchanged description keeps its version, a changed one has the next.
+  const version = readSession(previous).origin?.version ?? local.origin.version
+  const unchanged = withVersion(version)
+  return unchanged === previous ? unchanged : withVersion(version + 1)
+}
+
+const connection = (address: string): { version: number; ip: string } => ({
+  version: addressFamily(address),
+  ip: address,
+})
+
+const audioLine = (local: LocalAudio, audio: AudioText): MediaDescription => ({
+  type: 'audio',
+  port: local.rtp.port,
+  protocol: audio.protocol,
+  payloads: audio.codecs.map((codec) => codec.payloadType).join(' '),
+  ...(audio.mid === undefined ? {} : { mid: audio.mid }),
+  rtp: audio.codecs.map((codec) => ({
+    payload: codec.payloadType,
+    codec: codec.name,
+    rate: codec.clockRateHz,
+    ...(codec.channels === 1 ? {} : { encoding: codec.channels }),
+  })),
+  fmtp: audio.codecs.flatMap((codec) =>
+    codec.fmtp === undefined ? [] : [{ payload: codec.payloadType, config: codec.fmtp }],
+  ),
+  ptime: audio.ptimeMs,
+  direction: audio.direction,
+  ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
+  ...(local.rtcp && !audio.onlyComponent1 ? { rtcp: rtcpAttribute(local) } : {}),
+  ...(audio.ice && local.ice ? writeIce(local.ice, audio.onlyComponent1) : {}),
+  ...(audio.iceMismatch ? { invalid: [{ value: 'ice-mismatch' }] } : {}),
+})
+
+/** RFC 3605: the address only where it differs from c=. */
+const rtcpAttribute = (local: LocalAudio): NonNullable<MediaDescription['rtcp']> => {
+  const { address, port } = local.rtcp!
+  if (address === local.rtp.address) return { port }
+  return { port, netType: 'IN', ipVer: addressFamily(address), address }
+}
+
+/** RFC 3264 6: port 0, the same media and transport, and one format, which is ignored. */
+const refused = (section: MediaSection): MediaDescription => ({
+  type: section.media,
+  port: 0,
+  protocol: section.protocol,
+  payloads: section.formats[0] ?? '0',
+  rtp: [],
+  fmtp: [],
+  ...(section.mid === undefined ? {} : { mid: section.mid }),
+})
