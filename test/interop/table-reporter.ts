@@ -1,5 +1,6 @@
 // Prints each row as it ends, then the table peer x case and a line of totals.
-import type { Reporter, SerializedError, TestCase, TestModule, UserConsoleLog } from 'vitest/node'
+import type { SerializedError, UserConsoleLog } from 'vitest'
+import type { Reporter, TestCase, TestModule } from 'vitest/node'
 
 type Outcome = 'passed' | 'failed' | 'skipped'
 interface Row {
