@@ -2,7 +2,7 @@
 import { FloeError } from '../errors.ts'
 import type { SdpFact } from '../trace/facts.ts'
 import type { NegotiatedAudio } from './description.ts'
-import { iceSupport } from './offer-answer.ts'
+import { iceSupport } from './ice-support.ts'
 import { type MediaSection, readSession, rtpDestination } from './session-description.ts'
 
 /** The SdpFact of a description that was sent or received; where it cannot be read, a problem. */

@@ -19,6 +19,7 @@ import {
   telephoneEventFor,
   telephoneEventsFor,
 } from './formats.ts'
+import { iceSupport } from './ice-support.ts'
 import {
   type MediaSection,
   readSession,
@@ -47,8 +48,8 @@ export interface RemoteAudio {
   iceMismatch: boolean
 }
 
-export interface RemoteOffer {
-  readonly audio: RemoteAudio
+export interface RemoteOffer extends RemoteAudio {
+  /** What was passed over in it. */
   readonly problems: readonly SdpProblem[]
   /** For createAnswer: the m-lines, and which of them is answered. */
   readonly session: SessionText
@@ -95,7 +96,7 @@ export const readOffer = (text: string, codecs: readonly CodecDescription[]): Re
     if (reason !== undefined) reasons.push(reason)
     if (section.media !== 'audio' || reason !== undefined) continue
     const problems = [...session.problems]
-    return { audio: readRemote(section, codecs, problems), problems, session, index }
+    return { ...readRemote(section, codecs, problems), problems, session, index }
   }
   throw new RemoteError(
     `The offer cannot be taken: ${reasons.length > 0 ? reasons.join('; ') : 'it holds no audio'}`,
@@ -110,14 +111,14 @@ export const createAnswer = (
   local: LocalAudio,
   previous?: string,
 ): { text: string; negotiated: NegotiatedAudio } => {
-  const { audio, session, index } = offer
+  const { session, index } = offer
   const section = session.sections[index]
-  const codec = audio.codecs[0]
+  const codec = offer.codecs[0]
   const own = codec && local.codecs.find((c) => sameCodec(c, codec))
   if (!section || !own) throw new InvariantError('createAnswer got an offer that has no codec of ours')
   const event = local.telephoneEvent ? telephoneEventFor(codec, section.codecs) : undefined
-  const direction = both(local.direction, audio.direction)
-  const rtcpMux = audio.rtcpMux && local.rtcpMux
+  const direction = both(local.direction, offer.direction)
+  const rtcpMux = offer.rtcpMux && local.rtcpMux
   const ptimeMs = agreedPtime(section, local.ptimeMs)
   const bundle = section.mid !== undefined && session.bundles.some((mids) => mids.includes(section.mid!))
   const text = writeSession(
@@ -135,8 +136,8 @@ export const createAnswer = (
       ptimeMs,
       rtcpMux,
       onlyComponent1: rtcpMux,
-      ice: audio.ice !== undefined,
-      iceMismatch: audio.iceMismatch,
+      ice: offer.ice !== undefined,
+      iceMismatch: offer.iceMismatch,
     },
     bundle,
     previous,
@@ -149,7 +150,7 @@ export const createAnswer = (
       : {}),
     ptimeMs,
     direction,
-    ...agreedTransport(audio, rtcpMux, local.ice !== undefined),
+    ...agreedTransport(offer, rtcpMux, local.ice !== undefined),
     problems: [...offer.problems],
   }
   return { text, negotiated }
@@ -247,27 +248,6 @@ const readRemote = (
     rtcpMux: section.rtcpMux,
     ...support,
   }
-}
-
-/** Verifying ICE support (RFC 8839 4.2.5): the default destination must be among the candidates. Only RTP's is looked
- *  at: peers whose RTCP port alone does not fit lose more by giving ICE up. An unspecified address or a name is no
- *  mismatch, and no candidates at all means no ICE unless they are to trickle in. */
-export const iceSupport = (
-  section: MediaSection,
-  problems: SdpProblem[],
-): { ice?: IceDescription; iceMismatch: boolean } => {
-  const { ice, address, port } = section
-  if (section.iceMismatch || !ice) return { iceMismatch: section.iceMismatch }
-  const open = address === undefined || isUnspecified(address) || isHostName(address)
-  const component1 = ice.candidates.filter((c) => c.component === 1)
-  if (component1.length === 0 && !ice.options.includes('trickle')) return { iceMismatch: false }
-  if (open || component1.length === 0) return { ice, iceMismatch: false }
-  if (component1.some((c) => c.address === address && c.port === port)) return { ice, iceMismatch: false }
-  problems.push({
-    message: `the default destination ${address} port ${port} is not among the ${component1.length} candidate(s)`,
-    section: 'RFC 8839 4.2.5',
-  })
-  return { iceMismatch: true }
 }
 
 const agreedCodec = (codec: CodecDescription, receivePayloadType: number): NegotiatedAudio['codec'] => ({
