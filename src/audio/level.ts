@@ -1,0 +1,27 @@
+// How loud a piece of audio is. 0 dBFS is an RMS of full scale, what RFC 6465 calls 0 dBov; a sine of full amplitude is -3 dBFS.
+
+const fullScale = 32_768
+
+/** Above the idle noise of an A-law line (-72 dBFS), comfort noise and hiss (around -60), below the softest speech one can follow. */
+export const audibleDbfs = -50
+
+/** RMS level; -Infinity for digital silence. */
+export function levelDbfs(samples: Int16Array): number {
+  return 10 * Math.log10(meanSquare(samples) / fullScale ** 2)
+}
+
+/** Whether a frame (20 ms, say) holds something that a person would hear: its level is above `audibleDbfs`. */
+export function isAudible(frame: Int16Array): boolean {
+  return meanSquare(frame) > audibleMeanSquare
+}
+
+/** Factor on amplitudes for a level: -6 dB is about one half. */
+export const amplitudeOf = (db: number): number => 10 ** (db / 20)
+
+const audibleMeanSquare = (fullScale * amplitudeOf(audibleDbfs)) ** 2
+
+function meanSquare(samples: Int16Array): number {
+  let sum = 0
+  for (let i = 0; i < samples.length; i++) sum += samples[i]! * samples[i]!
+  return samples.length === 0 ? 0 : sum / samples.length
+}
