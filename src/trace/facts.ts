@@ -133,7 +133,8 @@ export type MediaFact =
   /** Symmetric RTP: media goes to where the peer's media really comes from. */
   | { layer: 'rtp'; type: 'latched'; from: TransportAddress; signalled?: TransportAddress }
   | { layer: 'rtp'; type: 'statistics'; statistics: StreamStatistics }
-  | { layer: 'audio'; type: 'play-started' | 'play-ended'; what: string }
+  | { layer: 'audio'; type: 'play-started'; what: string }
+  | { layer: 'audio'; type: 'play-ended'; what: string }
   /** The first frame received whose level is above silence. */
   | { layer: 'audio'; type: 'first-heard'; levelDbfs: number }
   | { layer: 'audio'; type: 'dtmf'; direction: 'sent' | 'received'; digit: string; durationMs: Millis }
