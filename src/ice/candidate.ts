@@ -1,5 +1,5 @@
-// Candidates (RFC 8445 5.1) and what the two ends tell each other about ICE (RFC 8839 5).
-import type { TransportAddress } from '../runtime/address.ts'
+// Candidates (RFC 8445 5.1), their priority and text, and what the two ends tell each other about ICE (RFC 8839 5).
+import { formatAddress, type TransportAddress } from '../runtime/address.ts'
 
 export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay'
 
@@ -25,4 +25,38 @@ export interface RemoteIce {
   lite: boolean
   options: string[]
   candidates: Candidate[]
+  /** a=ice-pacing (RFC 8839 5.5): the Ta that the peer asks for. */
+  pacingMs?: number
+}
+
+export type Component = 1 | 2
+
+/** Where packets of a local candidate really leave from (RFC 8445 5.1.1): a socket, or a relay that wraps what is sent. */
+export interface Base {
+  readonly stream: number
+  readonly component: Component
+  readonly address: TransportAddress
+  readonly localPreference: number
+  send(data: Uint8Array, to: TransportAddress): void
+}
+
+export interface LocalCandidate extends Candidate {
+  base: Base
+}
+
+/** RFC 8445 5.1.2.2, the recommended values. */
+const typePreferences = { host: 126, prflx: 110, srflx: 100, relay: 0 } as const
+
+/** RFC 8445 5.1.2.1. @param localPreference 0 to 65535 */
+export const candidatePriority = (type: CandidateType, localPreference: number, component: number): number =>
+  typePreferences[type] * 2 ** 24 + localPreference * 2 ** 8 + (256 - component)
+
+/** "srflx 192.0.2.7:4002", for people. */
+export const describeCandidate = (candidate: Candidate): string =>
+  `${candidate.type} ${formatAddress(candidate)}`
+
+/** The value of an a=candidate line (RFC 8839 5.1), for facts. */
+export function candidateLine(c: Candidate): string {
+  const related = c.related ? ` raddr ${c.related.address} rport ${c.related.port}` : ''
+  return `${c.foundation} ${c.component} ${c.transport} ${c.priority} ${c.address} ${c.port} typ ${c.type}${related}`
 }

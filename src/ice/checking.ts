@@ -1,0 +1,614 @@
+// Connectivity checks of all streams (RFC 8445 6 to 8): which check goes out when, what a request or a response changes,
+// nomination, the end of it, and consent afterwards. Bytes are check-message.ts, retransmission outgoing-checks.ts.
+import type { KeyObject } from 'node:crypto'
+import { formatAddress, type TransportAddress } from '../runtime/address.ts'
+import type { Datagram, Deadline } from '../runtime/core.ts'
+import type { Millis, Random } from '../runtime/runtime.ts'
+import { shortTermKey } from '../stun/integrity.ts'
+import { canonicalIp } from '../stun/ip-address.ts'
+import { type StunMessage, transactionIdLengthBytes } from '../stun/message.ts'
+import { errorCode } from '../stun/numbers.ts'
+import { defaultRtoMs, type TransactionTiming } from '../stun/transaction.ts'
+import type { IceFact } from '../trace/facts.ts'
+import {
+  type Base,
+  type Candidate,
+  type Component,
+  candidateLine,
+  candidatePriority,
+  type RemoteIce,
+} from './candidate.ts'
+import {
+  judgeRequest,
+  type ReceivedCheck,
+  type Role,
+  resolveRole,
+  writeCheckSuccess,
+  writeRoleConflict,
+} from './check-message.ts'
+import {
+  limitPairs,
+  nextOrdinaryCheck,
+  priorityOf,
+  unfreezeFoundation,
+  unfreezeIdleFoundations,
+} from './checklist.ts'
+import { Consent } from './consent.ts'
+import { formatPairReport, type IceEvent, type IceState, type PairReport } from './events.ts'
+import type { LocalCandidates } from './local-candidates.ts'
+import { chooseNomination } from './nomination.ts'
+import { type Check, type CheckOutcome, type CheckPurpose, OutgoingChecks } from './outgoing-checks.ts'
+import type { CandidatePair } from './pair.ts'
+import { type ComponentState, type IceStream, maximumEarlyChecks, maximumPeerReflexive } from './stream.ts'
+
+/** RFC 8445 14.2 and B.1: not below 5 ms, which is what NATs need to make bindings one after the other; the default of
+ *  50 ms was chosen for access links that a 100-octet packet every 5 ms (160 kbit/s, for as long as the pairs last) would
+ *  have filled. We take 5 ms, and more where the peer asks for more (a=ice-pacing). A peer that says nothing is not
+ *  taken to mean 50 ms, as the RFC would: Ta spares the NAT and the link of the sender, which is us. */
+export const defaultTaMs = 5
+/** A retransmission sooner than this measures our event loop, not the network. */
+const minimumRtoMs = 100
+/** RFC 8863 4: keep the checklist alive for as long as one check would last (39.5 s), peer-reflexive pairs may still come. */
+const defaultPatienceMs = 39_500
+/** More candidates than any honest peer has. */
+const maximumRemoteCandidates = 100
+
+export interface Tuning {
+  /** Pacing of ordinary checks, RFC 8445 14.2. */
+  taMs: Millis
+  /** RTO of a check whose round trip is unknown, RFC 8445 14.3. */
+  initialRtoMs: Millis
+  /** RFC 8863. */
+  patienceMs: Millis
+}
+
+export interface CheckingOptions {
+  role: Role
+  random: Random
+  parameters: { ufrag: string; pwd: string }
+  locals: LocalCandidates
+  tuning: Partial<Tuning>
+  emit: (event: IceEvent) => void
+  record: (fact: IceFact) => void
+}
+
+export class Checking {
+  readonly streams: IceStream[] = []
+  state: IceState = 'new'
+  role: Role
+  private tieBreaker: bigint
+  private readonly key: KeyObject
+  private readonly tuning: Tuning
+  private readonly outgoing = new OutgoingChecks()
+  /** RFC 8445 6.1.4.2: when the timer Ta lets the next ordinary check go. */
+  private nextOrdinaryAt: Millis = Number.NEGATIVE_INFINITY
+  private taMs: Millis
+
+  constructor(private readonly options: CheckingOptions) {
+    this.role = options.role
+    this.tieBreaker = this.drawTieBreaker()
+    this.key = shortTermKey(options.parameters.pwd)
+    this.tuning = {
+      taMs: defaultTaMs,
+      initialRtoMs: defaultRtoMs,
+      patienceMs: defaultPatienceMs,
+      ...options.tuning,
+    }
+    this.taMs = this.tuning.taMs
+  }
+
+  // ── what the owner says ──────────────────────────────────────────────────────────────────────
+
+  setRole(now: Millis, role: Role): void {
+    if (role === this.role) return
+    this.role = role
+    for (const stream of this.streams) {
+      stream.checklist.reorder(role === 'controlling')
+      for (const state of stream.components.values()) state.nominating = undefined
+    }
+    this.settle(now)
+  }
+
+  setRemote(now: Millis, stream: IceStream, remote: RemoteIce): void {
+    // New credentials mean an ICE restart (RFC 8445 9), which is not supported: the session goes on as it is.
+    if (stream.remote && stream.remote.ufrag !== remote.ufrag) return
+    const known = stream.remote !== undefined
+    stream.remote ??= { ufrag: remote.ufrag, key: shortTermKey(remote.pwd), lite: remote.lite }
+    if (remote.pacingMs !== undefined) this.taMs = Math.max(this.taMs, remote.pacingMs)
+    // RFC 8445 6.1.1: towards a lite peer the full agent controls.
+    if (remote.lite) this.setRole(now, 'controlling')
+    const added = this.addRemoteCandidates(stream, remote.candidates)
+    if (!known) {
+      stream.startedAt = now
+      stream.patienceEndsAt = now + this.tuning.patienceMs
+      // RFC 8445 6.1.2.2: the smaller number of components counts.
+      if (added.some((c) => c.component === 1) && !added.some((c) => c.component === 2))
+        stream.dropComponent(2)
+    }
+    this.formPairs(stream, added)
+    for (const { base, remote: source, check } of stream.earlyChecks.splice(0)) {
+      this.acceptCheck(now, stream, base, source, check)
+    }
+    this.settle(now)
+    this.sendOrdinaryChecks(now)
+  }
+
+  /** A socket came after the peer's description. */
+  localAdded(now: Millis, stream: IceStream): void {
+    if (!stream.remote) return
+    this.formPairs(stream, stream.remoteCandidates)
+    this.settle(now)
+    this.sendOrdinaryChecks(now)
+  }
+
+  dropComponent(now: Millis, stream: IceStream, component: Component): void {
+    this.outgoing.forget(({ pair }) => pair.base.stream === stream.index && pair.component === component)
+    stream.dropComponent(component)
+    this.settle(now)
+  }
+
+  close(): void {
+    this.outgoing.forget(() => true)
+    this.state = 'closed'
+  }
+
+  // ── what the peer says ───────────────────────────────────────────────────────────────────────
+
+  /** Returns why the request was dropped or refused, if it was. */
+  receiveRequest(now: Millis, message: StunMessage, { remote }: Datagram, base: Base): string | undefined {
+    const stream = this.streams[base.stream]!
+    const judgement = judgeRequest(message, this.options.parameters.ufrag, this.key)
+    if (judgement.verdict === 'refuse') {
+      if (judgement.response) base.send(judgement.response, remote)
+      return judgement.reason
+    }
+    const { check } = judgement
+    const role = resolveRole({ role: this.role, tieBreaker: this.tieBreaker }, check)
+    if (role === 'conflict') {
+      base.send(writeRoleConflict(message, this.key), remote)
+      return undefined
+    }
+    if (role === 'switch') this.switchRole(now)
+    base.send(writeCheckSuccess(message, remote, this.key), remote)
+    if (!stream.remote) {
+      if (stream.earlyChecks.length >= maximumEarlyChecks) return 'too many checks before the description'
+      stream.earlyChecks.push({ base, remote, check })
+      return undefined
+    }
+    const reason = this.acceptCheck(now, stream, base, remote, check)
+    this.settle(now)
+    return reason
+  }
+
+  /** Returns why the response was dropped, if it was. */
+  receiveResponse(now: Millis, message: StunMessage, datagram: Datagram): string | undefined {
+    const outcome = this.outgoing.receive(message, datagram)
+    if (outcome.type === 'dropped') return outcome.reason
+    this.concludeCheck(now, outcome)
+    return undefined
+  }
+
+  // ── time ─────────────────────────────────────────────────────────────────────────────────────
+
+  handleTimeout(now: Millis): void {
+    for (const { pair, purpose } of this.outgoing.handleTimeout(now)) {
+      // The silence of one consent check means nothing: expiry is what counts (RFC 7675 5.1).
+      if (purpose !== 'consent') this.failPair(pair, 'no response')
+    }
+    for (const stream of this.streams) {
+      for (const state of stream.components.values()) this.keepConsent(now, stream, state)
+    }
+    this.settle(now)
+    this.sendOrdinaryChecks(now)
+  }
+
+  nextTimeout(): Deadline | undefined {
+    if (this.state === 'closed') return undefined
+    let next = this.outgoing.nextTimeout()
+    const consider = (at: Millis | undefined, why: string) => {
+      if (at !== undefined && (!next || at < next.at)) next = { at, why }
+    }
+    if (nextOrdinaryCheck(this.checklists())) consider(this.nextOrdinaryAt, 'Ta')
+    for (const stream of this.streams) {
+      if (stream.remote && !stream.failed && !stream.connected) consider(stream.patienceEndsAt, 'patience')
+      for (const { consent, nominateAt } of stream.components.values()) {
+        consider(nominateAt, 'nomination')
+        consider(consent?.nextAt(), 'consent')
+      }
+    }
+    return next
+  }
+
+  // ── checks out ───────────────────────────────────────────────────────────────────────────────
+
+  private sendOrdinaryChecks(now: Millis): void {
+    if (now < this.nextOrdinaryAt) return
+    const pair = nextOrdinaryCheck(this.checklists())
+    if (!pair) return
+    this.nextOrdinaryAt = now + this.taMs
+    this.checkPair(now, pair)
+    this.settle(now)
+  }
+
+  private checkPair(now: Millis, pair: CandidatePair): void {
+    pair.transition('in-progress')
+    this.sendCheck(now, pair, 'connectivity')
+  }
+
+  /** RFC 8445 7.3.1.4. Sent at once and not with the next Ta: it answers a packet of the peer one for one, so it cannot
+   *  flood anybody, and for both sides behind NATs it is the packet that gets through. */
+  private triggerCheck(now: Millis, pair: CandidatePair): void {
+    if (pair.state === 'in-progress') {
+      this.outgoing.cancel(now, (check) => check.pair === pair)
+      pair.transition('waiting')
+    } else if (pair.state !== 'waiting') {
+      pair.transition('waiting')
+    }
+    pair.stopped = undefined
+    pair.detail = undefined
+    this.checkPair(now, pair)
+  }
+
+  private sendCheck(now: Millis, pair: CandidatePair, purpose: CheckPurpose): void {
+    const { remote } = this.streams[pair.base.stream]!
+    if (!remote) return
+    const request = {
+      transactionId: this.options.random.bytes(transactionIdLengthBytes),
+      username: `${remote.ufrag}:${this.options.parameters.ufrag}`,
+      key: remote.key,
+      // RFC 8445 7.1.1: what a peer-reflexive candidate learned from this check would have.
+      priority: candidatePriority('prflx', pair.base.localPreference, pair.component),
+      role: this.role,
+      tieBreaker: this.tieBreaker,
+      useCandidate: purpose === 'nomination',
+    }
+    this.outgoing.send(now, pair, purpose, request, this.timing(pair, purpose))
+  }
+
+  /** RFC 8445 14.3, and RFC 6298 2 (RTO = SRTT + 4 RTTVAR = 3 R after one measurement) where this pair or another one to
+   *  the same host has measured the round trip: a lost nomination then costs three round trips and not half a second. */
+  private timing(pair: CandidatePair, purpose: CheckPurpose): TransactionTiming {
+    // RFC 7675 5.1: consent checks are not retransmitted; a response counts until the next two have gone out.
+    if (purpose === 'consent') return { rtoMs: 10_000, rc: 1, rm: 1 }
+    const pairs = this.streams.flatMap(({ checklist }) => checklist.pairs)
+    const rttMs =
+      pair.rttMs ??
+      pairs.find((p) => p.rttMs !== undefined && p.remote.address === pair.remote.address)?.rttMs
+    if (rttMs !== undefined) return { rtoMs: Math.max(minimumRtoMs, 3 * rttMs) }
+    const busy = pairs.filter(
+      (p) => (p.state === 'waiting' || p.state === 'in-progress') && !p.stopped,
+    ).length
+    return { rtoMs: Math.max(this.tuning.initialRtoMs, this.taMs * busy) }
+  }
+
+  // ── what a response means ────────────────────────────────────────────────────────────────────
+
+  private concludeCheck(now: Millis, outcome: Exclude<CheckOutcome, { type: 'dropped' }>): void {
+    const { check } = outcome
+    const { pair } = check
+    const stream = this.streams[pair.base.stream]!
+    switch (outcome.type) {
+      case 'success':
+        this.succeed(now, stream, check, outcome.mapped)
+        break
+      case 'asymmetric':
+        if (check.purpose === 'connectivity') this.failPair(pair, 'response from another address')
+        break
+      case 'error':
+        if (outcome.code === errorCode.roleConflict) this.yieldRole(now, check)
+        else if (check.purpose !== 'consent') this.failPair(pair, `refused with ${outcome.code}`)
+        // RFC 7675 5.1 and 5.2: a signed 403 withdraws consent at once.
+        else if (outcome.code === 403 && outcome.authenticated) this.loseConsent(stream, pair)
+        break
+    }
+    this.settle(now)
+  }
+
+  private succeed(now: Millis, stream: IceStream, check: Check, mapped: TransportAddress): void {
+    const { pair, purpose } = check
+    pair.rttMs = check.transaction.roundTripMs(now) ?? pair.rttMs
+    const state = stream.components.get(pair.component)
+    if (state?.inUse === pair) state.consent?.refreshed(now)
+    if (purpose === 'nomination' && state?.nominating === pair) {
+      state.nominating = undefined
+      if (pair.state === 'succeeded') this.nominate(now, stream, pair)
+      return
+    }
+    if (pair.state !== 'in-progress') return
+    const { locals } = this.options
+    pair.succeed(locals.find(pair.base, mapped) ?? locals.make('prflx', pair.base, mapped))
+    pair.priority = priorityOf(pair.validLocal!, pair.remote, this.role === 'controlling')
+    stream.checklist.sort()
+    this.outgoing.cancel(now, (other) => other.pair === pair && other.purpose === 'connectivity')
+    this.recordPair(pair, 'succeeded')
+    unfreezeFoundation(this.checklists(), pair.foundation)
+    if (pair.nominateOnSuccess && this.role === 'controlled') this.nominate(now, stream, pair)
+  }
+
+  private failPair(pair: CandidatePair, why: string): void {
+    if (pair.state === 'failed') return
+    const state = this.streams[pair.base.stream]!.components.get(pair.component)
+    if (state?.nominating === pair) state.nominating = undefined
+    if (state?.selected === pair) state.selected = undefined
+    pair.fail(why)
+    this.recordPair(pair, 'failed')
+  }
+
+  /** Our request met 487 (RFC 8445 7.2.5.1): the peer keeps the role that we claimed in it. */
+  private yieldRole(now: Millis, check: Check): void {
+    if (check.request.role === this.role) {
+      this.tieBreaker = this.drawTieBreaker()
+      this.switchRole(now)
+    }
+    if (check.pair.state === 'in-progress') this.triggerCheck(now, check.pair)
+  }
+
+  private switchRole(now: Millis): void {
+    this.setRole(now, this.role === 'controlling' ? 'controlled' : 'controlling')
+    this.options.emit({ type: 'role-conflict', now: this.role })
+    this.options.record({ layer: 'ice', type: 'role-conflict', now: this.role })
+  }
+
+  // ── what a request means ─────────────────────────────────────────────────────────────────────
+
+  /** RFC 8445 7.3.1.3 to 7.3.1.5. */
+  private acceptCheck(
+    now: Millis,
+    stream: IceStream,
+    base: Base,
+    source: TransportAddress,
+    check: ReceivedCheck,
+  ): string | undefined {
+    const state = stream.components.get(base.component)
+    if (!state) return undefined
+    const nominates = check.useCandidate && this.role === 'controlled'
+    const pair = stream.checklist.find(base, source) ?? this.peerReflexivePair(stream, base, source, check)
+    if (!pair) return 'too many peer-reflexive candidates'
+    if (pair.state === 'succeeded') {
+      if (nominates && !pair.nominated) this.nominate(now, stream, pair)
+      return undefined
+    }
+    // Once a pair is selected only the peer's nomination can call for another one.
+    if (state.selected && !nominates) return undefined
+    if (nominates) pair.nominateOnSuccess = true
+    this.triggerCheck(now, pair)
+    return undefined
+  }
+
+  private peerReflexivePair(
+    stream: IceStream,
+    base: Base,
+    source: TransportAddress,
+    check: ReceivedCheck,
+  ): CandidatePair | undefined {
+    const local = this.options.locals.find(base, base.address)
+    if (!local) return undefined
+    let remote = stream.findRemote(base.component, source)
+    if (!remote) {
+      const learned = stream.remoteCandidates.filter(({ type }) => type === 'prflx').length
+      if (learned >= maximumPeerReflexive) return undefined
+      remote = {
+        // RFC 8445 7.3.1.3: a foundation of its own.
+        foundation: `prflx-${formatAddress(source)}`,
+        component: base.component,
+        transport: 'udp',
+        priority: check.priority,
+        address: source.address,
+        port: source.port,
+        type: 'prflx',
+      }
+      stream.remoteCandidates.push(remote)
+      this.recordRemote(remote)
+    }
+    return stream.checklist.addPair(local, remote, this.role === 'controlling')
+  }
+
+  // ── nomination, selection, consent ───────────────────────────────────────────────────────────
+
+  /** The pair is nominated and valid on both sides. Of several (a peer of RFC 5245 that nominates every check) the
+   *  highest priority counts (RFC 5245 8.1.1.2). */
+  private nominate(now: Millis, stream: IceStream, pair: CandidatePair): void {
+    pair.nominated = true
+    const state = stream.components.get(pair.component)
+    if (!state || !pair.path || (state.selected && state.selected.priority >= pair.priority)) return
+    state.selected = pair
+    state.nominateAt = undefined
+    for (const other of stream.checklist.ofComponent(pair.component)) {
+      if (other !== pair && other.state !== 'succeeded' && other.state !== 'failed') {
+        other.stopped = 'not needed: another pair was nominated'
+      }
+    }
+    this.outgoing.cancel(now, (check) => check.pair.stopped !== undefined)
+    this.options.emit({ type: 'selected', stream: stream.index, component: pair.component, pair: pair.path })
+    this.options.record({
+      layer: 'ice',
+      type: 'selected',
+      why: this.role === 'controlling' ? 'best valid pair, nominated by us' : 'nominated by the peer',
+      checksSent: this.streams.flatMap((s) => s.checklist.pairs).reduce((sum, p) => sum + p.checksSent, 0),
+      ...this.pairFact(pair),
+    })
+  }
+
+  /** Draws every consequence of what has changed; called after each mutation. */
+  private settle(now: Millis): void {
+    if (this.state === 'closed') return
+    for (const stream of this.streams) {
+      if (!stream.remote) continue
+      for (const [component, state] of stream.components) {
+        this.settleUse(now, stream, component, state)
+        if (this.role === 'controlling' && !state.selected && !state.nominating) {
+          this.settleNomination(now, stream, component, state)
+        }
+      }
+      this.settleFailure(now, stream)
+    }
+    const lists = this.checklists()
+    if (!nextOrdinaryCheck(lists)) unfreezeIdleFoundations(lists)
+    this.settleState()
+  }
+
+  private settleUse(now: Millis, stream: IceStream, component: Component, state: ComponentState): void {
+    const best =
+      state.selected ?? stream.checklist.ofComponent(component).find((pair) => pair.state === 'succeeded')
+    if (best === state.inUse) return
+    const first = state.inUse === undefined && best !== undefined
+    state.inUse = best
+    state.consent = best && new Consent(now, this.options.random)
+    if (first) this.options.emit({ type: 'valid', stream: stream.index, component })
+  }
+
+  private settleNomination(
+    now: Millis,
+    stream: IceStream,
+    component: Component,
+    state: ComponentState,
+  ): void {
+    const choice = chooseNomination(now, stream.checklist.ofComponent(component))
+    state.nominateAt = choice && 'waitUntil' in choice ? choice.waitUntil : undefined
+    if (!choice || !('nominate' in choice)) return
+    state.nominating = choice.nominate
+    this.sendCheck(now, choice.nominate, 'nomination')
+  }
+
+  private settleFailure(now: Millis, stream: IceStream): void {
+    if (stream.failed || stream.connected || now < (stream.patienceEndsAt ?? 0)) return
+    const hopeless = [...stream.components].some(
+      ([component, { inUse }]) =>
+        !inUse && stream.checklist.ofComponent(component).every((pair) => pair.state === 'failed'),
+    )
+    if (hopeless) stream.failed = true
+  }
+
+  private settleState(): void {
+    const active = this.streams.filter((stream) => stream.remote)
+    if (active.length === 0 || this.state === 'failed') return
+    const state: IceState = active.some((stream) => stream.failed)
+      ? 'failed'
+      : active.every((stream) => stream.completed)
+        ? 'completed'
+        : active.every((stream) => stream.connected)
+          ? 'connected'
+          : 'checking'
+    if (state === this.state) return
+    // Lost consent is told as such; the session does not go back to checking.
+    if (state === 'checking' && this.state !== 'new') return
+    this.state = state
+    const reason = state === 'failed' ? this.failureReason() : undefined
+    this.options.emit({ type: 'state', state, ...(reason && { reason }) })
+    this.options.record({ layer: 'ice', type: 'state', state, ...(reason && { reason }) })
+  }
+
+  private failureReason(): string {
+    const rows = this.pairs()
+    if (rows.length === 0) return 'no local candidate can reach a candidate of the peer'
+    const shown = rows.slice(0, 5).map(formatPairReport).join('; ')
+    return `none of ${rows.length} candidate pairs works: ${shown}${rows.length > 5 ? '; …' : ''}`
+  }
+
+  private keepConsent(now: Millis, stream: IceStream, state: ComponentState): void {
+    const { consent, inUse } = state
+    if (!consent || !inUse) return
+    if (now >= consent.expiresAt) {
+      this.loseConsent(stream, inUse)
+    } else if (now >= consent.checkAt) {
+      consent.checkSent(now)
+      this.sendCheck(now, inUse, 'consent')
+    }
+  }
+
+  private loseConsent(stream: IceStream, pair: CandidatePair): void {
+    this.outgoing.forget((check) => check.pair === pair)
+    this.failPair(pair, 'consent expired')
+    const { component } = pair
+    this.options.emit({ type: 'consent-lost', stream: stream.index, component })
+    this.options.record({ layer: 'ice', type: 'consent-lost', stream: stream.index, component })
+  }
+
+  // ── candidates, pairs, report ────────────────────────────────────────────────────────────────
+
+  private addRemoteCandidates(stream: IceStream, candidates: readonly Candidate[]): Candidate[] {
+    const added: Candidate[] = []
+    for (const candidate of candidates) {
+      const address = canonicalIp(candidate.address)
+      const usable =
+        candidate.transport === 'udp' &&
+        candidate.port > 0 &&
+        stream.components.has(candidate.component as Component)
+      // Host names and mDNS names, TCP candidates and further components are not for us (RFC 8839 5.1: ignore).
+      if (!address || !usable || stream.remoteCandidates.length >= maximumRemoteCandidates) continue
+      if (stream.findRemote(candidate.component as Component, { address, port: candidate.port })) continue
+      const known = { ...candidate, address }
+      stream.remoteCandidates.push(known)
+      added.push(known)
+      this.recordRemote(known)
+    }
+    return added
+  }
+
+  private formPairs(stream: IceStream, remotes: readonly Candidate[]): void {
+    stream.checklist.form(this.options.locals.ofStream(stream.index), remotes, this.role === 'controlling')
+    limitPairs(this.checklists())
+    unfreezeIdleFoundations(this.checklists())
+  }
+
+  pairs(): PairReport[] {
+    return this.streams.flatMap((stream) =>
+      stream.checklist.pairs.map((pair) => {
+        const detail = pair.detail ?? pair.stopped
+        return {
+          stream: stream.index,
+          component: pair.component,
+          local: pair.validLocal ?? pair.local,
+          remote: pair.remote,
+          state: pair.state,
+          nominated: pair.nominated,
+          selected: stream.components.get(pair.component)?.selected === pair,
+          checksSent: pair.checksSent,
+          ...(pair.rttMs !== undefined && { rttMs: pair.rttMs }),
+          ...(detail !== undefined && { detail }),
+        }
+      }),
+    )
+  }
+
+  private recordRemote(candidate: Candidate): void {
+    this.options.record({
+      layer: 'ice',
+      type: 'candidate',
+      side: 'remote',
+      candidate: candidateLine(candidate),
+      kind: candidate.type,
+      address: { address: candidate.address, port: candidate.port },
+    })
+  }
+
+  private recordPair(pair: CandidatePair, state: 'succeeded' | 'failed'): void {
+    this.options.record({
+      layer: 'ice',
+      type: 'pair',
+      state,
+      checksSent: pair.checksSent,
+      ...(pair.rttMs !== undefined && { rttMs: pair.rttMs }),
+      ...(pair.detail !== undefined && { detail: pair.detail }),
+      ...this.pairFact(pair),
+    })
+  }
+
+  private pairFact(pair: CandidatePair) {
+    const local = pair.validLocal ?? pair.local
+    return {
+      stream: pair.base.stream,
+      component: pair.component,
+      local: { type: local.type, address: { address: local.address, port: local.port } },
+      remote: { type: pair.remote.type, address: pair.remoteAddress },
+    }
+  }
+
+  private checklists() {
+    return this.streams.map(({ checklist }) => checklist)
+  }
+
+  private drawTieBreaker(): bigint {
+    return this.options.random.bytes(8).reduce((value, octet) => (value << 8n) | BigInt(octet), 0n)
+  }
+}

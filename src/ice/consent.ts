@@ -1,0 +1,38 @@
+// Consent to send (RFC 7675): the peer must go on answering checks on the pair that media uses. These checks are the
+// keepalives of RFC 8445 11 as well.
+import type { Millis, Random } from '../runtime/runtime.ts'
+
+/** RFC 7675 5.1: the interval is 5 s, randomised by 0.8 to 1.2 for each check. */
+const intervalMs = 5_000
+/** RFC 7675 5.1: consent ends 30 s after the last valid response. */
+export const consentExpiryMs = 30_000
+
+export class Consent {
+  checkAt: Millis
+  expiresAt: Millis
+
+  /** Consent begins with the response that made the pair valid. */
+  constructor(
+    now: Millis,
+    private readonly random: Random,
+  ) {
+    this.checkAt = now + this.interval()
+    this.expiresAt = now + consentExpiryMs
+  }
+
+  checkSent(now: Millis): void {
+    this.checkAt = now + this.interval()
+  }
+
+  refreshed(now: Millis): void {
+    this.expiresAt = now + consentExpiryMs
+  }
+
+  nextAt(): Millis {
+    return Math.min(this.checkAt, this.expiresAt)
+  }
+
+  private interval(): Millis {
+    return intervalMs * (0.8 + this.random.integer(4_001) / 10_000)
+  }
+}
