@@ -57,9 +57,6 @@ exten => early-media,1,Progress()
  same => n,Wait(2)
  same => n,Answer()
  same => n,Echo()
-exten => remote-bye,1,Answer()
- same => n,Wait(2)
- same => n,Hangup()
 ; the caller's side of a call that Asterisk makes: plays the prompt and keeps what it hears
 exten => play-and-record,1,Answer()
  same => n,MixMonitor(${folder}/mixed.wav,r(${folder}/recorded.wav))
@@ -84,16 +81,13 @@ export class Asterisk {
   ) {}
 
   static async start(scene: Scene, options: AsteriskOptions = {}): Promise<Asterisk> {
-    // A folder of a short name: the control socket's path may have 107 characters.
-    const folder = mkdtempSync(join(tmpdir(), 'floe-asterisk-'))
+    const folder = join(scene.folder, 'asterisk')
+    // Of a short name: the path of a control socket may have 107 characters.
+    const controlFolder = mkdtempSync(join(tmpdir(), 'floe-asterisk-'))
+    scene.onEnd(() => rmSync(controlFolder, { recursive: true }))
     const port = await freePort()
-    writeConfiguration(folder, port, options)
-    const fullLog = join(folder, 'log/full.log')
-    scene.log(join(scene.folder, 'asterisk-full.log'))
-    scene.onEnd(() => {
-      writeFileSync(join(scene.folder, 'asterisk-full.log'), readFileSync(fullLog))
-      rmSync(folder, { recursive: true })
-    })
+    writeConfiguration({ folder, controlFolder, port, ...options })
+    scene.log(join(folder, 'log/full.log'))
     const [loader = '', ...args] = commandLine(folder)
     const process = await PeerProcess.start(scene, {
       name: 'asterisk',
@@ -192,8 +186,14 @@ async function consoleCommand(folder: string, command: string): Promise<string> 
   }
 }
 
-function writeConfiguration(folder: string, port: number, options: AsteriskOptions): void {
-  for (const name of ['etc', 'log', 'spool', 'run', 'db', 'keys', 'data']) mkdirSync(join(folder, name))
+interface Place extends AsteriskOptions {
+  folder: string
+  controlFolder: string
+  port: number
+}
+
+function writeConfiguration({ folder, controlFolder, port, prompt }: Place): void {
+  for (const name of ['etc', 'log', 'spool', 'db', 'data']) mkdirSync(join(folder, name), { recursive: true })
   symlinkSync(join(asteriskTree, 'usr/share/asterisk/documentation'), join(folder, 'data/documentation'))
   const modules = readFileSync(new URL('asterisk-modules.txt', import.meta.url), 'utf8')
     .trim()
@@ -208,7 +208,7 @@ astkeydir => ${folder}/data
 astdatadir => ${folder}/data
 astagidir => ${folder}/data
 astspooldir => ${folder}/spool
-astrundir => ${folder}/run
+astrundir => ${controlFolder}
 astlogdir => ${folder}/log
 [options]
 verbose = 4
@@ -249,7 +249,7 @@ ${iceAddresses()}
     files[`${name}.conf`] = ''
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'etc', name), text)
-  if (options.prompt) symlinkSync(options.prompt, join(folder, 'prompt.wav'))
+  if (prompt) symlinkSync(prompt, join(folder, 'prompt.wav'))
 }
 
 /** Asterisk leaves 127.0.0.0/8 out of its candidates: it is given exactly one address to offer, mapped where it must be. */

@@ -29,8 +29,9 @@ export class Coturn {
     return `${this.host}:${this.port}`
   }
 
-  logText(): string {
-    return this.process.logText()
+  /** Keeps its port and answers nothing any more. */
+  freeze(): void {
+    this.process.signal('SIGSTOP')
   }
 }
 

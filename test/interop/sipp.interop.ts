@@ -1,0 +1,79 @@
+// floe against SIPp's built-in scenarios, as the one called and as the caller, on a clean network and on one that loses
+// packets: over UDP every message of RFC 3261 may have to be sent again, and audio has to be heard through the gaps.
+import { expect } from 'vitest'
+import { type InteropCase, interop, type Scene } from './case.ts'
+import { exit, Floe, floe } from './peers/floe.ts'
+import { losePackets, packetsLost } from './peers/loss.ts'
+import { freePort, peerHost } from './peers/process.ts'
+import { sippAnswerer, sippCaller } from './peers/sipp.ts'
+import { expectHeard, hello } from './sounds.ts'
+
+const lossPercent = 5
+const calls = 20
+
+const rows: InteropCase[] = []
+for (const lossy of [false, true]) {
+  const row = (name: string, run: (scene: Scene) => Promise<void>) =>
+    rows.push({
+      peer: 'SIPp',
+      name: lossy ? `${name}, with ${lossPercent} % loss` : name,
+      needs: lossy ? ['sipp', 'namespace'] : ['sipp'],
+      timeoutMs: 90_000,
+      async run(scene) {
+        if (lossy) losePackets(scene, lossPercent)
+        await run(scene)
+        if (lossy) expect(packetsLost()).toBeGreaterThan(0)
+      },
+    })
+
+  row(`uac: ${calls} calls answered by floe echo`, async (scene) => {
+    const address = `${peerHost}:${await freePort()}`
+    const echo = Floe.start(scene, 'echo', ['echo', '--bind', address])
+    await echo.listening()
+    const caller = await sippCaller(scene, address, { calls, rate: 10, pauseMs: 500 })
+    expect(await caller.exitCode()).toBe(0)
+    expect(echo.running).toBe(true)
+    echo.interrupt()
+    const { code, lines } = await echo.ended()
+    expect(code).toBe(exit.interrupted)
+    const reports = lines.filter(({ type }) => type === 'report')
+    expect(reports).toHaveLength(calls)
+  })
+
+  row('uac: one call answered by floe, its audio sent back and heard', async (scene) => {
+    const address = `${peerHost}:${await freePort()}`
+    const phone = Floe.start(scene, 'answer', [
+      ...[
+        'answer',
+        '--bind',
+        address,
+        '--play',
+        hello,
+        '--hear',
+        hello,
+        '--record',
+        `${scene.folder}/heard.wav`,
+      ],
+    ])
+    await phone.listening()
+    const caller = await sippCaller(scene, address, { calls: 1, pauseMs: 10_000 })
+    const { code, report } = await phone.ended(40_000)
+    expect(code).toBe(exit.ok)
+    expect(report?.ice.mode).toBe('peer-without-ice')
+    expectHeard(`${scene.folder}/heard.wav`, hello)
+    expect(caller.running).toBe(true) // its scenario knows no BYE from the other side
+  })
+
+  row('uas: floe calls, and hears its audio sent back', async (scene) => {
+    const answerer = await sippAnswerer(scene)
+    const { code, report } = await floe(scene, 'call', [
+      ...['call', `sip:service@${answerer.address}`, '--play', hello, '--hear', hello],
+      ...['--record', `${scene.folder}/heard.wav`],
+    ])
+    expect(code).toBe(exit.ok)
+    expect(report?.ice.mode).toBe('peer-without-ice')
+    expectHeard(`${scene.folder}/heard.wav`, hello)
+  })
+}
+
+interop(rows)

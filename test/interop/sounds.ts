@@ -1,0 +1,38 @@
+// What is said in the rows, and whether it was heard: two recordings that differ, so that nobody's own voice counts as the
+// other's.
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { hasHeard, type Pcm } from '../../src/audio/recognise.ts'
+import { readAll } from '../../src/audio/sources.ts'
+import { WavReader } from '../../src/audio/wav-reader.ts'
+import { nodeRuntime } from '../../src/runtime/node.ts'
+import { repository } from './installed.ts'
+
+/** What floe says. */
+export const hello = join(repository, 'media/hello-8k.wav')
+/** What the peer says: 8 kHz, 16 bit, mono, because Asterisk plays nothing else. */
+export const prompt = join(repository, 'media/prompt-8k.wav')
+
+const longestMs = 60_000
+
+function readWav(path: string): Pcm & { durationMs: number } {
+  const reader = new WavReader(nodeRuntime.files.openForReading(path))
+  try {
+    const { sampleRateHz, durationMs } = reader
+    return { samples: readAll(reader, longestMs), sampleRateHz, durationMs }
+  } finally {
+    reader.close()
+  }
+}
+
+export const durationMs = (path: string): number => readWav(path).durationMs
+
+export function expectHeard(recording: string, expected: string): void {
+  const hearing = hasHeard(readWav(recording), readWav(expected))
+  expect(hearing.heard, `${recording} should hold ${expected}: ${hearing.detail}`).toBe(true)
+}
+
+export function expectNotHeard(recording: string, unexpected: string): void {
+  const hearing = hasHeard(readWav(recording), readWav(unexpected))
+  expect(hearing.heard, `${recording} should not hold ${unexpected}: ${hearing.detail}`).toBe(false)
+}
