@@ -1,0 +1,108 @@
+// The clockwork of every media stream of the process: frame n of a stream is due at start + n * period on the monotonic
+// clock. One wheel whose slots are spread over the period, so that a thousand streams do not all send at once. After a
+// stall frames are skipped, never sent in a burst. Leaves out threads: another Pacer may run its wheel elsewhere.
+import type { Clock, Millis, Timer } from '../runtime/runtime.ts'
+import { PacingHistogram } from './pacing-histogram.ts'
+
+export interface PacedTask {
+  cancel(): void
+}
+
+export interface Pacer {
+  /** How late frames were. */
+  readonly error: PacingHistogram
+  /**
+   * Calls `onDue` once a period until cancelled.
+   * @param onDue must not throw; `skipped` is the number of frames that were due since the last call and are gone
+   */
+  add(periodMs: Millis, onDue: (skipped: number) => void): PacedTask
+}
+
+/** Slots are a millisecond apart: finer than timers can tell, and coarse enough that a slot's streams share a wake-up. */
+const slotSpacingMs = 1
+/** A timer that fires this early serves its slot all the same. */
+const toleranceMs = 0.25
+
+type OnDue = (skipped: number) => void
+
+interface Slot {
+  periodMs: Millis
+  dueAt: Millis
+  tasks: OnDue[]
+}
+
+export class WheelPacer implements Pacer {
+  readonly error = new PacingHistogram()
+  private readonly slots: Slot[] = []
+  private timer: Timer | undefined
+  private armedFor = Number.POSITIVE_INFINITY
+
+  constructor(private readonly clock: Clock) {}
+
+  add(periodMs: Millis, onDue: OnDue): PacedTask {
+    const slot = this.leastLoadedSlot(periodMs)
+    slot.tasks.push(onDue)
+    this.arm()
+    return {
+      cancel: () => {
+        // A copy, because a task may cancel itself or another while its slot is being served.
+        slot.tasks = slot.tasks.filter((task) => task !== onDue)
+        this.arm()
+      },
+    }
+  }
+
+  /** The wheel of a period is laid out when its first stream comes. Among equals the slot that is due first. */
+  private leastLoadedSlot(periodMs: Millis): Slot {
+    const now = this.clock.now()
+    let wheel = this.slots.filter((slot) => slot.periodMs === periodMs)
+    if (wheel.length === 0) {
+      const count = Math.max(1, Math.floor(periodMs / slotSpacingMs))
+      wheel = Array.from({ length: count }, (_, index) => ({
+        periodMs,
+        dueAt: now + (index * periodMs) / count,
+        tasks: [],
+      }))
+      this.slots.push(...wheel)
+    }
+    for (const slot of wheel) {
+      // An empty slot was not served while it was empty.
+      if (slot.tasks.length === 0 && slot.dueAt < now)
+        slot.dueAt += Math.ceil((now - slot.dueAt) / periodMs) * periodMs
+    }
+    return wheel.reduce((best, slot) =>
+      slot.tasks.length < best.tasks.length ||
+      (slot.tasks.length === best.tasks.length && slot.dueAt < best.dueAt)
+        ? slot
+        : best,
+    )
+  }
+
+  private arm(): void {
+    let next = Number.POSITIVE_INFINITY
+    for (const slot of this.slots) if (slot.tasks.length > 0 && slot.dueAt < next) next = slot.dueAt
+    if (this.timer && next === this.armedFor) return
+    this.timer?.cancel()
+    this.timer = undefined
+    this.armedFor = next
+    if (next === Number.POSITIVE_INFINITY) return
+    this.timer = this.clock.setTimer(Math.max(0, next - this.clock.now()), this.serve)
+  }
+
+  private readonly serve = (): void => {
+    this.timer = undefined
+    const now = this.clock.now()
+    for (const slot of this.slots) {
+      if (slot.tasks.length === 0 || slot.dueAt > now + toleranceMs) continue
+      const skipped = Math.max(0, Math.floor((now - slot.dueAt) / slot.periodMs))
+      const dueAt = slot.dueAt + skipped * slot.periodMs
+      slot.dueAt = dueAt + slot.periodMs
+      for (const task of slot.tasks) {
+        // A stall shows as what it delayed; the frames it swallowed are counted apart.
+        this.error.record(this.clock.now() - dueAt, skipped)
+        task(skipped)
+      }
+    }
+    this.arm()
+  }
+}

@@ -1,0 +1,57 @@
+// From packets in order to a time line without holes: decodes what is due, puts it where its timestamp says, and fills the
+// rest with silence, so that what comes out lasts exactly as long as it took. Leaves out concealment of losses.
+import type { Codec, Decoder } from '../codec/codec.ts'
+import type { JitterBuffer } from '../rtp/reorder-buffer.ts'
+
+/** The most audio one packet may decode to; more than any ptime in use (RFC 3551 4.2 asks for 200 ms). */
+const maximumPacketMs = 240
+
+export class Playout {
+  private readonly decoder: Decoder
+  private readonly samplesPerTick: number
+  private readonly decoded: Int16Array
+  /** Decoded samples beyond the end of the frame: they begin the next one. */
+  private readonly ahead: Int16Array
+  private aheadSamples = 0
+
+  constructor(
+    codec: Codec,
+    private readonly buffer: JitterBuffer,
+  ) {
+    this.decoder = codec.createDecoder()
+    this.samplesPerTick = codec.sampleRateHz / codec.clockRateHz
+    const maximumSamples = (codec.sampleRateHz * maximumPacketMs) / 1000
+    this.decoded = new Int16Array(maximumSamples)
+    this.ahead = new Int16Array(maximumSamples)
+  }
+
+  /** Fills the whole frame with the next stretch of time; returns the samples that came from packets. */
+  read(frame: Int16Array): number {
+    this.buffer.advance(frame.length / this.samplesPerTick)
+    let filled = Math.min(this.aheadSamples, frame.length)
+    frame.set(this.ahead.subarray(0, filled))
+    this.ahead.copyWithin(0, filled, this.aheadSamples)
+    this.aheadSamples -= filled
+    let fromPackets = filled
+    for (let due = this.buffer.next(); due; due = this.buffer.next()) {
+      const length = this.decoder.decode(due.payload, this.decoded)
+      const start = Math.min(frame.length, Math.max(filled, due.offsetTicks * this.samplesPerTick))
+      frame.fill(0, filled, start)
+      const fits = Math.min(length, frame.length - start)
+      frame.set(this.decoded.subarray(0, fits), start)
+      filled = start + fits
+      fromPackets += fits
+      this.keep(this.decoded.subarray(fits, length))
+    }
+    frame.fill(0, filled)
+    return fromPackets
+  }
+
+  /** What a peer sends beyond the time its timestamps claim is bounded by the buffer and otherwise dropped. */
+  private keep(samples: Int16Array): void {
+    const room = this.ahead.subarray(this.aheadSamples)
+    const kept = samples.length > room.length ? samples.subarray(0, room.length) : samples
+    room.set(kept)
+    this.aheadSamples += kept.length
+  }
+}

@@ -1,0 +1,157 @@
+// The RTCP side of one stream: sends SR or RR with CNAME when the schedule says so and BYE at the end, and learns from the
+// peer's reports what became of our media (RFC 3550 6). Round trips come from LSR and DLSR, on one steady clock.
+import { encodeCompound, parseCompound, type ReportBlock } from '../rtcp/compound.ts'
+import { RtcpSchedule } from '../rtcp/interval.ts'
+import { compactDelay, compactNtp, type NtpTime, ntpTime, roundTripMs } from '../rtcp/ntp-time.ts'
+import type { Clock, Millis, Random, Timer } from '../runtime/runtime.ts'
+import type { StreamStatistics } from '../trace/facts.ts'
+import type { ReceivedMedia } from './received-media.ts'
+
+/** 5 % (RFC 3550 6.2) of 64 kbit/s: between two members the minimum interval rules anyway. */
+const rtcpOctetsPerSecond = 400
+/** SR with one block, SDES with a CNAME of usual length. */
+const typicalSizeBytes = 80
+
+/** What the stream has sent so far. */
+export interface SentMedia {
+  readonly ssrc: number
+  readonly packets: number
+  readonly octets: number
+  readonly firstSequenceNumber: number
+  /** Of this very instant, whether or not a packet is due (RFC 3550 6.4.1). */
+  timestampAt(now: Millis): number
+}
+
+export interface ReportsOptions {
+  clock: Clock
+  random: Random
+  cname: string
+  /** Returns whether the octets left. */
+  send: (packet: Uint8Array) => boolean
+  sent: SentMedia
+  received: ReceivedMedia
+  clockRateHz: () => number
+  drop: (reason: string) => void
+}
+
+export class Reports {
+  /** Undefined until the peer has reported on us. */
+  remote: StreamStatistics['remote']
+  private readonly schedule: RtcpSchedule
+  /** NTP time is the wall clock of the beginning plus monotonic time: a stepped wall clock must not spoil round trips. */
+  private readonly wallTimeOffsetMs: number
+  private timer: Timer | undefined
+  private hasReported = false
+  /** Packets sent and received by the time of our last report, and of the one before it. */
+  private sentAtReport = [0, 0]
+  private receivedAtReport = 0
+  private lastSenderReport: { ssrc: number; compact: number; arrivedAt: Millis } | undefined
+
+  constructor(private readonly options: ReportsOptions) {
+    const { clock, random } = options
+    this.wallTimeOffsetMs = clock.wallTime() - clock.now()
+    this.schedule = new RtcpSchedule(clock.now(), random, rtcpOctetsPerSecond, typicalSizeBytes)
+    this.arm()
+  }
+
+  receive(data: Uint8Array): void {
+    const { clock, sent, received, drop } = this.options
+    const compound = parseCompound(data)
+    if (typeof compound === 'string') {
+      drop(`RTCP ${compound}`)
+      return
+    }
+    this.schedule.observeSize(data.length)
+    const now = clock.now()
+    if (compound.sender && compound.ssrc === received.ssrc) {
+      const { ntpSeconds: seconds, ntpFraction: fraction } = compound.sender
+      this.lastSenderReport = {
+        ssrc: compound.ssrc,
+        compact: compactNtp({ seconds, fraction }),
+        arrivedAt: now,
+      }
+    }
+    for (const block of compound.reports) if (block.ssrc === sent.ssrc) this.learn(block, now)
+  }
+
+  /** Says BYE where the peer has heard of us at all (RFC 3550 6.3.7). */
+  stop(): void {
+    this.timer?.cancel()
+    this.timer = undefined
+    if (this.hasReported || this.options.sent.packets > 0) this.send(this.options.clock.now(), true)
+  }
+
+  private arm(): void {
+    const { clock } = this.options
+    this.timer = clock.setTimer(Math.max(0, this.schedule.nextTimeout() - clock.now()), () => {
+      const now = clock.now()
+      const weSend = this.weSend()
+      const senders = (weSend ? 1 : 0) + (this.hasReceivedSinceReport() ? 1 : 0)
+      if (this.schedule.handleTimeout(now, senders, weSend)) this.send(now, false)
+      this.arm()
+    })
+  }
+
+  private send(now: Millis, bye: boolean): void {
+    const { sent, received, cname } = this.options
+    const time = this.ntpAt(now)
+    const packet = encodeCompound({
+      ssrc: sent.ssrc,
+      ...(this.weSend() && {
+        sender: {
+          ntpSeconds: time.seconds,
+          ntpFraction: time.fraction,
+          rtpTimestamp: sent.timestampAt(now),
+          packets: sent.packets,
+          octets: sent.octets,
+        },
+      }),
+      reports: this.hasReceivedSinceReport() ? [this.reportBlock(now)] : [],
+      cname,
+      bye,
+    })
+    if (!this.options.send(packet)) return
+    this.schedule.observeSize(packet.length)
+    this.hasReported = true
+    this.sentAtReport = [sent.packets, this.sentAtReport[0]!]
+    this.receivedAtReport = received.totals().packets
+  }
+
+  private reportBlock(now: Millis): ReportBlock {
+    const { received } = this.options
+    const last = this.lastSenderReport?.ssrc === received.ssrc ? this.lastSenderReport : undefined
+    return {
+      ssrc: received.ssrc!,
+      ...received.statistics!.report(),
+      lastSenderReport: last?.compact ?? 0,
+      delaySinceLastSenderReport: last ? compactDelay(now - last.arrivedAt) : 0,
+    }
+  }
+
+  /** RFC 3550 6.3.8: a sender is one who has sent since the second last report. */
+  private weSend(): boolean {
+    return this.options.sent.packets > this.sentAtReport[1]!
+  }
+
+  private hasReceivedSinceReport(): boolean {
+    return this.options.received.totals().packets > this.receivedAtReport
+  }
+
+  private learn(block: ReportBlock, now: Millis): void {
+    const { sent } = this.options
+    const expected = block.extendedHighestSequence - sent.firstSequenceNumber + 1
+    const lossPercent = expected > 0 ? (Math.max(0, block.cumulativeLost) / expected) * 100 : 0
+    const roundTrip =
+      roundTripMs(compactNtp(this.ntpAt(now)), block.lastSenderReport, block.delaySinceLastSenderReport) ??
+      this.remote?.roundTripMs
+    this.remote = {
+      lossPercent: Math.min(100, lossPercent),
+      jitterMs: (block.jitterTicks / this.options.clockRateHz()) * 1000,
+      ...(roundTrip !== undefined && { roundTripMs: roundTrip }),
+    }
+  }
+
+  private ntpAt(now: Millis): NtpTime {
+    return ntpTime(now + this.wallTimeOffsetMs)
+  }
+}
