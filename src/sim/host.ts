@@ -1,0 +1,312 @@
+// A simulated host: a whole `Runtime` (clock, network, randomness, files) for anything that takes one. It has loopback
+// addresses and one or more interfaces, each in a realm of its own or the same.
+import { NetworkError } from '../errors.ts'
+import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
+import type {
+  Millis,
+  Network,
+  NetworkInterface,
+  Runtime,
+  TcpConnection,
+  TcpListener,
+  UdpSocket,
+} from '../runtime/runtime.ts'
+import type { VirtualClock } from './clock.ts'
+import { MemoryFiles } from './files.ts'
+import type { Packet, World } from './link.ts'
+import type { SeededRandom } from './random.ts'
+import type { Interface } from './realm.ts'
+import { VirtualTcpConnection } from './tcp.ts'
+
+/** RFC 6335 6: dynamic ports. */
+const LOWEST_DYNAMIC_PORT = 49_152
+const DYNAMIC_PORT_COUNT = 65_536 - LOWEST_DYNAMIC_PORT
+const CONNECT_TIMEOUT_MS = 10_000
+const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
+const ANY = { 4: '0.0.0.0', 6: '::' } as const
+
+/** Something that holds a local port: a UDP socket, a TCP listener or a TCP connection. */
+interface PortHolder {
+  handle(packet: Packet): void
+  close(): void
+}
+
+const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'
+const portKey = (protocol: Packet['protocol'], local: TransportAddress): string =>
+  `${protocol} ${formatAddress(local)}`
+const connectionKey = (local: TransportAddress, remote: TransportAddress): string =>
+  `${portKey('tcp', local)} ${formatAddress(remote)}`
+
+export class VirtualHost implements Runtime, Network {
+  readonly clock: VirtualClock
+  readonly random: SeededRandom
+  readonly files = new MemoryFiles()
+  readonly network: Network = this
+  private readonly holders = new Map<string, PortHolder>()
+
+  /** @param names what this host's name server knows */
+  constructor(
+    private readonly world: World,
+    clock: VirtualClock,
+    readonly name: string,
+    private readonly attachments: readonly Interface[],
+    private readonly names: ReadonlyMap<string, readonly string[]>,
+  ) {
+    this.clock = clock
+    this.random = world.random.fork(`host ${name}`)
+    for (const { realm, address, link } of attachments)
+      realm.attach(address, link, (packet) => this.receive(packet))
+  }
+
+  /** The sockets, listeners and connections that are open: ["udp 192.168.1.2:5060", ...]. */
+  get open(): string[] {
+    return [...this.holders.keys()]
+  }
+
+  /** Power off: every socket is gone without a word, and the host no longer answers. */
+  powerOff(): void {
+    this.holders.clear()
+    for (const { realm, address } of this.attachments) realm.detach(address)
+  }
+
+  interfaces(): NetworkInterface[] {
+    const loopback = [4, 6].map((family) => ({
+      name: 'lo',
+      address: LOOPBACK[family as 4 | 6],
+      family: family as 4 | 6,
+      loopback: true,
+    }))
+    const others = this.attachments.map(({ address }, index) => ({
+      name: `eth${index}`,
+      address,
+      family: addressFamily(address),
+      loopback: false,
+    }))
+    return [...loopback, ...others]
+  }
+
+  async openUdp(bind: TransportAddress): Promise<UdpSocket> {
+    const local = this.claim('udp', bind)
+    const key = portKey('udp', local)
+    const socket: UdpSocket = {
+      local,
+      onDatagram: undefined,
+      onError: undefined,
+      send: (data, to) => {
+        if (this.holders.get(key) !== holder) return
+        const source = this.sourceFor(local, to)
+        if (source) this.transmit({ protocol: 'udp', source, destination: to, data: data.slice() })
+        else socket.onError?.(noRoute(to))
+      },
+      close: () => this.release(key, holder),
+    }
+    const holder: PortHolder = {
+      handle: (packet) => socket.onDatagram?.(packet.data.slice(), packet.source),
+      close: () => socket.close(),
+    }
+    this.holders.set(key, holder)
+    return socket
+  }
+
+  async listenTcp(bind: TransportAddress): Promise<TcpListener> {
+    const local = this.claim('tcp', bind)
+    const key = portKey('tcp', local)
+    const listener: TcpListener = {
+      local,
+      onConnection: undefined,
+      close: () => this.release(key, holder),
+    }
+    const holder: PortHolder = {
+      handle: (packet) => {
+        if (packet.segment!.flag !== 'syn') return this.refuse(packet)
+        const connection = this.connection(packet.destination, packet.source)
+        connection.sendSegment('syn-ack')
+        connection.handleSegment(packet)
+        if (listener.onConnection) listener.onConnection(connection)
+        else connection.close()
+      },
+      close: () => listener.close(),
+    }
+    this.holders.set(key, holder)
+    return listener
+  }
+
+  connectTcp(to: TransportAddress, options?: { timeoutMs?: Millis }): Promise<TcpConnection> {
+    return new Promise((resolve, reject) => {
+      const timeoutMs = options?.timeoutMs ?? CONNECT_TIMEOUT_MS
+      const at = formatAddress(to)
+      const address = this.route(to)?.address
+      if (!address) return reject(noRoute(to))
+      const local = this.claim('tcp', { address, port: 0 })
+      const connection = this.connection(local, to)
+      const key = connectionKey(local, to)
+      const established = this.holders.get(key)!
+      const timer = this.clock.setTimer(timeoutMs, () => {
+        this.holders.delete(key)
+        reject(
+          new NetworkError(
+            `TCP ${at} did not answer within ${timeoutMs} ms: check address, port and firewall`,
+            at,
+          ),
+        )
+      })
+      // Until the answer to the SYN is here, it decides alone.
+      this.holders.set(key, {
+        handle: (packet) => {
+          const { flag } = packet.segment!
+          if (flag === 'rst') {
+            timer.cancel()
+            this.holders.delete(key)
+            reject(
+              new NetworkError(
+                `TCP ${at} refused the connection: check the port and that the server runs`,
+                at,
+              ),
+            )
+          } else {
+            established.handle(packet)
+            if (flag !== 'syn-ack') return
+            timer.cancel()
+            this.holders.set(key, established)
+            resolve(connection)
+          }
+        },
+        close: () => undefined,
+      })
+      connection.sendSegment('syn')
+    })
+  }
+
+  async resolve(host: string): Promise<string[]> {
+    const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
+    if (bare.includes(':') || /^[\d.]+$/.test(bare)) return [bare]
+    const addresses = this.names.get(bare.toLowerCase())
+    if (addresses) return [...addresses]
+    throw new NetworkError(`could not resolve ${host} (ENOTFOUND): check the name or the DNS server`, host)
+  }
+
+  async sourceAddressFor(to: TransportAddress): Promise<string | undefined> {
+    return this.route(to)?.address
+  }
+
+  // ---- ports -----------------------------------------------------------------------------------------------------------
+
+  /** The address with a port that nobody holds. */
+  private claim(protocol: Packet['protocol'], bind: TransportAddress): TransportAddress {
+    const { address } = bind
+    const any = address === ANY[4] || address === ANY[6]
+    if (!any && !isLoopback(address) && !this.attachments.some((own) => own.address === address))
+      throw new NetworkError(
+        `cannot bind ${protocol.toUpperCase()} to ${formatAddress(bind)}: no interface of this machine has that address; choose another with --bind`,
+        formatAddress(bind),
+      )
+    const isFree = (port: number): boolean => !this.holders.has(portKey(protocol, { address, port }))
+    if (bind.port) {
+      if (isFree(bind.port)) return { ...bind }
+      throw new NetworkError(
+        `${protocol.toUpperCase()} port ${bind.port} on ${address} is in use by another program: choose another with --bind or stop it`,
+        formatAddress(bind),
+      )
+    }
+    let port: number
+    do port = LOWEST_DYNAMIC_PORT + this.random.integer(DYNAMIC_PORT_COUNT)
+    while (!isFree(port))
+    return { address, port }
+  }
+
+  private release(key: string, holder: PortHolder): void {
+    if (this.holders.get(key) === holder) this.holders.delete(key)
+  }
+
+  private connection(local: TransportAddress, remote: TransportAddress): VirtualTcpConnection {
+    const key = connectionKey(local, remote)
+    const connection = new VirtualTcpConnection(
+      local,
+      remote,
+      (packet) => this.transmit(packet),
+      () => this.holders.delete(key),
+    )
+    this.holders.set(key, {
+      handle: (packet) => connection.handleSegment(packet),
+      close: () => connection.close(),
+    })
+    return connection
+  }
+
+  // ---- packets ---------------------------------------------------------------------------------------------------------
+
+  /** The interface towards an address: in its own realm first, else the first with a gateway; loopback has no realm. */
+  private route(to: TransportAddress): { address: string; via?: Interface } | undefined {
+    const family = addressFamily(to.address)
+    if (isLoopback(to.address)) return { address: LOOPBACK[family] }
+    const own = this.attachments.filter(({ address }) => addressFamily(address) === family)
+    const via =
+      own.find(({ realm }) => realm.holds(to.address)) ??
+      own.find(({ realm }) => realm.leadsOutFor(family)) ??
+      own[0]
+    return via && { address: via.address, via }
+  }
+
+  /** The source of a datagram from a socket bound to `local`; undefined where it cannot leave. */
+  private sourceFor(local: TransportAddress, to: TransportAddress): TransportAddress | undefined {
+    const family = addressFamily(to.address)
+    const any = local.address === ANY[4] || local.address === ANY[6]
+    if (any) {
+      const address = local.address === ANY[6] || family === 4 ? this.route(to)?.address : undefined
+      return address === undefined ? undefined : { address, port: local.port }
+    }
+    const leaves =
+      addressFamily(local.address) === family && isLoopback(local.address) === isLoopback(to.address)
+    return leaves ? local : undefined
+  }
+
+  private transmit(packet: Packet): void {
+    const { source, destination } = packet
+    const ownAddress =
+      isLoopback(destination.address) ||
+      this.attachments.some(({ address }) => address === destination.address)
+    if (ownAddress) {
+      this.clock.setTimer(0, () => this.receive(packet))
+      return
+    }
+    const via = this.attachments.find(({ address }) => address === source.address)
+    if (!via) {
+      this.world.observe('no route', packet, this.name)
+      return
+    }
+    via.link.carry('up', packet, (arrived) => via.realm.route(arrived))
+  }
+
+  private receive(packet: Packet): void {
+    const { protocol, source, destination } = packet
+    const family = addressFamily(destination.address)
+    const at = (address: string): PortHolder | undefined =>
+      this.holders.get(portKey(protocol, { address, port: destination.port }))
+    const holder =
+      (protocol === 'tcp' ? this.holders.get(connectionKey(destination, source)) : undefined) ??
+      at(destination.address) ??
+      at(ANY[family]) ??
+      at(ANY[6])
+    if (holder) {
+      this.world.observe('delivered', packet, this.name)
+      holder.handle(packet)
+    } else {
+      this.world.observe('no socket', packet, this.name)
+      if (protocol === 'tcp') this.refuse(packet)
+    }
+  }
+
+  /** Answers a segment that belongs to no connection (RFC 9293 3.5.2). */
+  private refuse(packet: Packet): void {
+    const { flag, sequence } = packet.segment!
+    if (flag === 'rst' || flag === 'fin') return
+    const { source, destination } = packet
+    const segment = { flag: 'rst' as const, sequence }
+    this.transmit({ protocol: 'tcp', source: destination, destination: source, data: packet.data, segment })
+  }
+}
+
+const noRoute = (to: TransportAddress): NetworkError => {
+  const at = formatAddress(to)
+  return new NetworkError(`there is no route to ${at}: check the address and the interfaces`, at)
+}

@@ -1,0 +1,81 @@
+// The simulator's door: one seed, one clock, one internet with hosts, NATs and firewalls on it. Everything that happens
+// follows from the seed and the program, so a run that fails is repeated exactly.
+//
+//   const world = simulate(7)
+//   const home = world.nat('home', '203.0.113.1', natKinds.portRestricted)
+//   const alice = world.host('alice', home.inside.at('192.168.1.2', { latencyMs: 5, loss: 0.01 }))
+//   const server = world.host('server', world.internet.at('203.0.113.10'))
+//   await world.clock.run(callFrom(alice))          // alice and server are Runtimes
+import { addressFamily } from '../runtime/address.ts'
+import { VirtualClock } from './clock.ts'
+import { VirtualHost } from './host.ts'
+import type { Fate, LinkQuality, Packet, World } from './link.ts'
+import { type FilterBehaviour, Firewall, Nat, type NatBehaviour } from './nat.ts'
+import { SeededRandom } from './random.ts'
+import { type Interface, Realm } from './realm.ts'
+
+/** How a gateway is placed. */
+export interface Placement {
+  /** Where its outside is; default the internet. A NAT whose outside is another NAT's inside makes a double NAT. */
+  outside?: Realm
+  /** What is behind it; default a new realm. A NAT for IPv4 and a firewall for IPv6 may share one. */
+  inside?: Realm
+  /** The link on its outside. */
+  link?: LinkQuality
+}
+
+export class Simulation {
+  readonly clock = new VirtualClock()
+  readonly random: SeededRandom
+  readonly internet: Realm
+  /** Called for every packet where its way ends, and for every duplicate: for traces, counts and invariants. */
+  onPacket: ((fate: Fate, packet: Packet, where: string) => void) | undefined
+  private readonly world: World
+  readonly hosts: VirtualHost[] = []
+  private readonly names = new Map<string, string[]>()
+
+  constructor(readonly seed: number) {
+    this.random = new SeededRandom(seed)
+    this.world = {
+      clock: this.clock,
+      random: this.random.fork('network'),
+      observe: (fate, packet, where) => this.onPacket?.(fate, packet, where),
+    }
+    this.internet = new Realm(this.world, 'internet')
+  }
+
+  /** A host with one or more interfaces: `world.host('pbx', world.internet.at('203.0.113.10'))`. */
+  host(name: string, ...interfaces: Interface[]): VirtualHost {
+    const host = new VirtualHost(this.world, this.clock, name, interfaces, this.names)
+    this.hosts.push(host)
+    return host
+  }
+
+  /** A NAT with one outside address; it translates that address's family. */
+  nat(name: string, address: string, behaviour: NatBehaviour, placement: Placement = {}): Nat {
+    const { outside = this.internet, inside = new Realm(this.world, name), link } = placement
+    const nat = new Nat(this.world, name, inside, outside, address, behaviour, link)
+    inside.setGateway(addressFamily(address), nat, outside)
+    return nat
+  }
+
+  /** A stateful firewall: addresses of `family` inside are reached from outside once they have sent. */
+  firewall(name: string, family: 4 | 6, behaviour: FilterBehaviour, placement: Placement = {}): Firewall {
+    const { outside = this.internet, inside = new Realm(this.world, name), link } = placement
+    const firewall = new Firewall(this.world, name, inside, outside, behaviour, link)
+    inside.setGateway(family, firewall, outside)
+    return firewall
+  }
+
+  /** Tells every host's name server. */
+  setName(host: string, addresses: string[]): void {
+    this.names.set(host.toLowerCase(), addresses)
+  }
+
+  /** What every host has open, as "alice: udp 192.168.1.2:5060"; empty after everything was closed. */
+  get open(): string[] {
+    return this.hosts.flatMap((host) => host.open.map((what) => `${host.name}: ${what}`))
+  }
+}
+
+export const simulate = (seed: number): Simulation => new Simulation(seed)
