@@ -1,0 +1,37 @@
+// What a user agent lends to its sessions and registrations: the world, the core, and the places where they report.
+import type { Clock, Random } from '../runtime/runtime.ts'
+import type { DigestClient } from './digest.ts'
+import type { Hop } from './flow.ts'
+import type { Account } from './session.ts'
+import type { SignallingCore } from './sipjs-core.ts'
+
+/** Timer B, F, H and L of RFC 3261 17: how long a transaction waits for its peer. */
+export const transactionTimeoutMs = 32_000
+
+/** Who a call or registration is made as. */
+export interface Identity {
+  /** The From URI. */
+  uri: string
+  displayName?: string
+  /** User part of the Contact. */
+  user?: string
+  digest: DigestClient
+  /** Where requests outside of a dialog go; absent: the Request-URI. */
+  hop?: Hop | string
+}
+
+export interface AgentContext {
+  readonly clock: Clock
+  readonly random: Random
+  readonly core: SignallingCore
+  readonly userAgent: string
+  identityOf(account: Account | undefined): Identity
+  /** Runs code that is not ours (handlers) or that answers a peer: an exception is reported and goes no further. */
+  guard(what: string, run: () => void): void
+  /** Something must still be exchanged with the network; returns the function that says it has been. */
+  pending(): () => void
+}
+
+/** Milliseconds, uniform between the two, in steps of 10 as RFC 3261 14.1 asks. */
+export const randomDelayMs = (random: Random, fromMs: number, toMs: number): number =>
+  fromMs + 10 * random.integer(Math.floor((toMs - fromMs) / 10) + 1)

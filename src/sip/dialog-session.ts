@@ -1,0 +1,241 @@
+// What both roles of a call share once there is a dialog (RFC 3261 12 to 15): BYE, INFO, re-INVITE in both directions, and
+// the one place where a session ends. Built on sip.js's SessionDialog; reinvite.ts holds our own re-INVITE.
+import { Core } from 'sip.js'
+import { CallFailed } from '../errors.ts'
+import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import { hostOf } from './digest.ts'
+import { Reinviter } from './reinvite.ts'
+import { allowHeader } from './request-checks.ts'
+import type { Body, EndInfo, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
+import { type SignallingCore, sipjsBody } from './sipjs-core.ts'
+import { closeDialog, isWaitingForAck, stopWaitingForAck } from './sipjs-corrections.ts'
+import { anyBody, challengeOf, IncomingRequest, sessionBody } from './sipjs-messages.ts'
+
+export abstract class DialogSession implements Session {
+  abstract readonly callId: string
+  abstract readonly direction: 'outgoing' | 'incoming'
+  abstract readonly remote: { uri: string; displayName?: string }
+  abstract readonly local: { uri: string }
+  handler: SessionHandler | undefined
+  /** The user agent's own book-keeping. */
+  onClosed: (() => void) | undefined
+
+  protected dialog: Core.Session | undefined
+  protected ended = false
+  private byeSent = false
+  private waitingForAck: (() => void) | undefined
+  private incomingReinvite: Core.IncomingInviteRequest | undefined
+  private readonly reinviter: Reinviter
+
+  constructor(
+    protected readonly context: AgentContext,
+    protected readonly core: SignallingCore,
+    protected readonly identity: Identity,
+  ) {
+    this.reinviter = new Reinviter(context, identity, (status) => this.dialogIsGone(status))
+  }
+
+  abstract hangUp(reason?: { status?: number; text?: string }): void
+
+  get contactHeader(): string {
+    return `Contact: ${this.core.configuration.contact.toString()}`
+  }
+
+  reinvite(offer: Body): Promise<Body | undefined> {
+    if (!this.dialog || this.ended)
+      return Promise.reject(
+        new CallFailed('The call cannot be changed: it is not established.', 0, 'not established'),
+      )
+    return this.reinviter.offer(this.dialog, offer, [this.contactHeader, allowHeader])
+  }
+
+  info(body: Body): Promise<void> {
+    const { dialog } = this
+    if (!dialog || this.ended)
+      return Promise.reject(
+        new CallFailed('INFO cannot be sent: the call is not established.', 0, 'not established'),
+      )
+    return new Promise((resolve, reject) => {
+      this.sendInDialog(dialog, 'INFO', body, (status, reason) => {
+        if (status < 300) return resolve()
+        if (status === 408 || status === 481) this.dialogIsGone(status)
+        reject(new CallFailed(`The peer refused the INFO: ${status} ${reason}.`, status, reason))
+      })
+    })
+  }
+
+  /** Everything that ends a session comes through here, once. */
+  protected end(end: EndInfo, rejected?: ResponseInfo): void {
+    if (this.ended) return
+    this.ended = true
+    this.reinviter.stop()
+    this.cleanUp()
+    this.onClosed?.()
+    this.context.guard('onEnded', () => this.handler?.onEnded(end, rejected))
+  }
+
+  /** The user agent stops: nothing more is sent. */
+  abandon(): void {
+    if (this.dialog) closeDialog(this.dialog)
+    this.end({ by: 'local', status: 487, reason: 'the user agent stopped' })
+  }
+
+  /** Timers and tables of the role. */
+  protected abstract cleanUp(): void
+
+  protected attach(dialog: Core.Session): void {
+    this.dialog = dialog
+    dialog.delegate = {
+      onAck: ({ message }) => this.context.guard('ACK', () => this.onAck(message)),
+      onAckTimeout: () => this.context.guard('ACK time-out', () => this.onAckTimeout()),
+      onBye: (request) => this.context.guard('BYE', () => this.onBye(request)),
+      onInfo: (request) => this.context.guard('INFO', () => this.onInfo(request)),
+      onInvite: (request) => this.context.guard('re-INVITE', () => this.onReinvite(request)),
+    }
+  }
+
+  /** BYE now, or as soon as our 2xx is acknowledged (RFC 3261 15). The dialog is gone afterwards. */
+  protected bye(dialog: Core.Session, reason?: string): void {
+    if (isWaitingForAck(dialog)) {
+      this.waitingForAck ??= this.context.pending()
+      return
+    }
+    this.waitingForAck?.()
+    this.waitingForAck = undefined
+    if (dialog === this.dialog) {
+      if (this.byeSent) return
+      this.byeSent = true
+    }
+    const done = this.context.pending()
+    this.sendInDialog(dialog, 'BYE', undefined, done, reason ? [`Reason: ${reason}`] : [])
+    closeDialog(dialog)
+  }
+
+  /** Sends a request in the dialog, answers challenges, and reports the final status: 408 and 503 may be our own. */
+  protected sendInDialog(
+    dialog: Core.Session,
+    method: string,
+    body: Body | undefined,
+    onFinal: (status: number, reason: string) => void,
+    headers: string[] = [],
+  ): void {
+    const target = dialog.remoteTarget.toRaw()
+    const attempt = this.identity.digest.attempt(hostOf(target))
+    const send = (): void => {
+      const extraHeaders = [...headers, ...attempt.headers(method, target, body?.content)]
+      const options = body ? { extraHeaders, body: sipjsBody(body) } : { extraHeaders }
+      const message = (dialog as Core.SessionDialog).createOutgoingRequestMessage(method, options)
+      const onFinalResponse = ({ message }: Core.IncomingResponse): void => {
+        const status = message.statusCode ?? 0
+        const challenge = challengeOf(message)
+        const problem = challenge && attempt.challenged(...challenge)
+        if (challenge && problem === undefined) return send()
+        onFinal(status, problem ?? message.reasonPhrase ?? '')
+      }
+      const delegate = { onAccept: onFinalResponse, onRedirect: onFinalResponse, onReject: onFinalResponse }
+      new Core.UserAgentClient(Core.NonInviteClientTransaction, this.core, message, delegate)
+    }
+    send()
+  }
+
+  /** The peer does not know the dialog any more, or does not answer in it (RFC 3261 12.2.1.2). */
+  private dialogIsGone(status: number): void {
+    if (this.ended) return
+    if (this.dialog) this.bye(this.dialog)
+    const reason = status === 481 ? 'the peer no longer knows the call' : 'the peer stopped answering'
+    this.end({ by: 'network', status, reason })
+  }
+
+  private onAck(message: Core.IncomingRequestMessage): void {
+    if (this.ended) {
+      if (this.dialog && this.waitingForAck) this.bye(this.dialog)
+      return
+    }
+    this.incomingReinvite = undefined
+    const answer = message instanceof IncomingRequest ? sessionBody(message.wire) : undefined
+    this.handler?.onConfirmed?.(answer)
+  }
+
+  /** RFC 3261 13.3.1.4: no ACK came within 64*T1. */
+  private onAckTimeout(): void {
+    const { dialog } = this
+    if (!dialog) return
+    stopWaitingForAck(dialog)
+    this.bye(dialog)
+    this.end({ by: 'network', status: 408, reason: `no ACK came within ${transactionTimeoutMs / 1000} s` })
+  }
+
+  private onBye(request: Core.IncomingByeRequest): void {
+    request.accept()
+    // RFC 3261 15.1.2: pending requests are answered 487.
+    this.rejectPending()
+    this.waitingForAck?.()
+    this.waitingForAck = undefined
+    this.byeSent = true
+    if (this.dialog) closeDialog(this.dialog)
+    const reasonHeader =
+      request.message instanceof IncomingRequest ? request.message.wire.get('Reason') : undefined
+    const end: EndInfo = { by: 'remote', status: 200, reason: 'the peer hung up' }
+    this.end(reasonHeader === undefined ? end : { ...end, reasonHeader })
+  }
+
+  /** What the peer's BYE leaves unanswered. */
+  protected rejectPending(): void {
+    const pending = this.incomingReinvite
+    this.incomingReinvite = undefined
+    if (pending && isUnanswered(pending)) pending.reject({ statusCode: 487 })
+  }
+
+  private onInfo(request: Core.IncomingInfoRequest): void {
+    request.accept()
+    const { message } = request
+    if (!this.ended && message instanceof IncomingRequest) this.handler?.onInfo?.(anyBody(message.wire))
+  }
+
+  private onReinvite(request: Core.IncomingInviteRequest): void {
+    const { message } = request
+    if (this.ended || !this.handler?.onReinvite || !(message instanceof IncomingRequest)) {
+      request.reject({ statusCode: this.ended ? 481 : 488 })
+      return
+    }
+    this.incomingReinvite = request
+    request.delegate = { onCancel: () => this.context.guard('CANCEL', () => this.rejectPending()) }
+    this.endWithoutAck(request)
+    const offer = sessionBody(message.wire)
+    const answerable = (): boolean => this.incomingReinvite === request && isUnanswered(request)
+    const reinvite: Reinvite = {
+      ...(offer && { offer }),
+      accept: (body) => {
+        if (!answerable()) return
+        const extraHeaders = [this.contactHeader, allowHeader]
+        request.accept({ statusCode: 200, extraHeaders, body: sipjsBody(body) })
+      },
+      reject: (status, reason) => {
+        if (!answerable()) return
+        this.incomingReinvite = undefined
+        request.reject(responseOptions(status, reason))
+      },
+    }
+    this.handler.onReinvite(reinvite)
+  }
+
+  /** RFC 3261 14.2 and 13.3.1.4: a 2xx to a re-INVITE that is never acknowledged ends the session too. */
+  private endWithoutAck(request: Core.IncomingInviteRequest): void {
+    const { transaction } = request as unknown as Core.ReInviteUserAgentServer
+    const dialog = this.dialog as Core.SessionDialog | undefined
+    let accepted = false
+    transaction.addStateChangeListener(() => {
+      if (transaction.state === Core.TransactionState.Accepted) accepted = true
+      if (transaction.state !== Core.TransactionState.Terminated || !accepted) return
+      if (dialog?.reinviteUserAgentServer === (request as unknown)) this.onAckTimeout()
+    })
+  }
+}
+
+const isUnanswered = (request: Core.IncomingInviteRequest): boolean =>
+  (request as unknown as Core.UserAgentServer).transaction.state === Core.TransactionState.Proceeding
+
+export const responseOptions = (status: number, reason?: string): Core.ResponseOptions =>
+  reason === undefined
+    ? { statusCode: status }
+    : { statusCode: status, reasonPhrase: reason.replace(/[\r\n]+/g, ' ') }

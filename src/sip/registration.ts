@@ -1,0 +1,214 @@
+// A registration that keeps itself alive (RFC 3261 10.2): credentials, refresh before it expires, the registrar's own interval
+// (423), retry with back-off when the registrar cannot be reached or is ill, and silence after a refusal.
+import type { Core } from 'sip.js'
+import type { Millis, Timer } from '../runtime/runtime.ts'
+import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import { type DigestAttempt, hostOf } from './digest.ts'
+import { parseNumber, quote } from './grammar.ts'
+import type { NameAddr } from './header-values.ts'
+import type { SipResponse } from './message.ts'
+import type { Account, RegistrationState, SipRegistration } from './session.ts'
+import { contactUri, randomToken, type SignallingCore } from './sipjs-core.ts'
+import { challengeOf, IncomingResponse, VerbatimUri } from './sipjs-messages.ts'
+
+/** RFC 5626 4.5's shape (doubling, 50 to 100 % of it), with a base that suits a person who waits. */
+const backOffBaseMs: Millis = 4_000
+const backOffMaximumMs: Millis = 300_000
+/** A refresh is due this share of the interval before its end, and at least 5 s, at most 60 s. */
+const refreshMargin = 0.1
+/** A day: more is no keep-alive, and setTimeout ends at 24.8 days. */
+const maximumExpiresSeconds = 86_400
+const unregisterTimeoutMs: Millis = 4_000
+
+export class Registration implements SipRegistration {
+  onState: ((state: RegistrationState) => void) | undefined
+  state: RegistrationState = { state: 'registering' }
+  readonly identity: Identity
+
+  private readonly core: SignallingCore
+  private readonly registrar: string
+  private readonly callId: string
+  private readonly fromTag: string
+  /** Finds our binding among others in the registrar's answer. */
+  private readonly instance: string
+  private sequence = 0
+  private failures = 0
+  private timer: Timer | undefined
+  private inFlight = false
+  private onFinal: (() => void) | undefined
+  private unregistering: Promise<void> | undefined
+
+  constructor(
+    private readonly context: AgentContext,
+    account: Account,
+    private expiresSeconds: number,
+  ) {
+    this.identity = context.identityOf(account)
+    this.expiresSeconds = Math.min(Math.max(1, Math.round(expiresSeconds)), maximumExpiresSeconds)
+    this.instance = randomToken(context.random).slice(0, 8)
+    this.callId = randomToken(context.random)
+    this.fromTag = randomToken(context.random)
+    // RFC 3261 10.2: the Request-URI is the domain of the address of record.
+    this.registrar = account.aor.replace(/^(sips?:)[^@]*@/i, '$1').replace(/[;?].*$/, '')
+    this.core = context.core.through({
+      hop: this.identity.hop ?? this.registrar,
+      contact: contactUri(this.identity.user, `;rinstance=${this.instance}`),
+    })
+    this.register(this.expiresSeconds)
+  }
+
+  unregister(): Promise<void> {
+    this.unregistering ??= this.removeBinding()
+    return this.unregistering
+  }
+
+  /** The user agent stops: nothing more is sent. */
+  abandon(): void {
+    this.timer?.cancel()
+    this.onFinal?.()
+    if (this.state.state !== 'failed') this.become({ state: 'unregistered' })
+  }
+
+  private async removeBinding(): Promise<void> {
+    this.timer?.cancel()
+    const mayBeBound =
+      this.inFlight || this.state.state === 'registered' || this.state.state === 'registering'
+    if (!mayBeBound) return this.become({ state: 'unregistered' })
+    const done = this.context.pending()
+    await new Promise<void>((resolve) => {
+      const deadline = this.context.clock.setTimer(unregisterTimeoutMs, resolve)
+      const finish = (): void => {
+        deadline.cancel()
+        resolve()
+      }
+      const remove = (): void => {
+        this.onFinal = finish
+        this.register(0)
+      }
+      // RFC 3261 10.2: no new REGISTER before the one under way is answered.
+      if (this.inFlight) this.onFinal = remove
+      else remove()
+    })
+    this.onFinal = undefined
+    done()
+    this.become({ state: 'unregistered' })
+  }
+
+  private become(state: RegistrationState): void {
+    this.state = state
+    this.context.guard('onState', () => this.onState?.(state))
+  }
+
+  private register(expiresSeconds: number): void {
+    const host = hostOf(typeof this.identity.hop === 'string' ? this.identity.hop : this.registrar)
+    this.send(expiresSeconds, this.identity.digest.attempt(host))
+  }
+
+  private send(expiresSeconds: number, attempt: DigestAttempt): void {
+    const { identity } = this
+    const aor = new VerbatimUri(identity.uri)
+    const message = this.core.makeOutgoingRequestMessage(
+      'REGISTER',
+      new VerbatimUri(this.registrar),
+      aor,
+      aor,
+      {
+        callId: this.callId,
+        fromTag: this.fromTag,
+        cseq: ++this.sequence,
+        fromDisplayName: identity.displayName ? quote(identity.displayName).slice(1, -1) : '',
+      },
+      [
+        `Contact: ${this.core.configuration.contact.toString()};expires=${expiresSeconds}`,
+        `Expires: ${expiresSeconds}`,
+        ...attempt.headers('REGISTER', this.registrar),
+      ],
+    )
+    const onFinal = ({ message }: Core.IncomingResponse): void =>
+      this.context.guard('REGISTER response', () => this.receive(message, expiresSeconds, attempt))
+    this.inFlight = true
+    this.core.register(message, { onAccept: onFinal, onRedirect: onFinal, onReject: onFinal })
+  }
+
+  private receive(
+    message: Core.IncomingResponseMessage,
+    expiresSeconds: number,
+    attempt: DigestAttempt,
+  ): void {
+    const challenge = challengeOf(message)
+    const problem = challenge && attempt.challenged(...challenge)
+    if (challenge && problem === undefined) return this.send(expiresSeconds, attempt)
+    this.inFlight = false
+    if (this.onFinal) return this.onFinal()
+    if (this.unregistering) return
+
+    const status = message.statusCode ?? 0
+    if (!(message instanceof IncomingResponse)) {
+      const unreachable = `${this.registrar} did not answer within ${transactionTimeoutMs / 1000} s`
+      return this.retryLater(
+        status,
+        status === 408 ? unreachable : (message.reasonPhrase ?? 'it could not be sent'),
+      )
+    }
+    const { wire } = message
+    if (status < 300) return this.registered(wire)
+    const minimum = wire.number('Min-Expires')
+    if (
+      status === 423 &&
+      minimum !== undefined &&
+      minimum > this.expiresSeconds &&
+      minimum <= maximumExpiresSeconds
+    ) {
+      this.expiresSeconds = minimum
+      return this.register(minimum)
+    }
+    if (status === 408 || status === 429 || status >= 500) {
+      const retryAfter = Number.parseInt(wire.get('Retry-After') ?? '', 10)
+      return this.retryLater(status, wire.reason, Number.isFinite(retryAfter) ? retryAfter * 1000 : 0)
+    }
+    // A refusal does not improve by asking again, and locks accounts.
+    this.become({ state: 'failed', status, reason: problem ?? (wire.reason || 'refused') })
+  }
+
+  private registered(wire: SipResponse): void {
+    this.failures = 0
+    const binding = this.ownBinding(wire)
+    const granted =
+      parseNumber(binding?.params.get('expires') ?? '', 2 ** 32 - 1) ??
+      wire.number('Expires') ??
+      this.expiresSeconds
+    const expiresSeconds = Math.min(Math.max(1, granted), maximumExpiresSeconds)
+    const marginSeconds = Math.min(Math.max(5, expiresSeconds * refreshMargin), 60, expiresSeconds / 2)
+    this.schedule((expiresSeconds - marginSeconds) * 1000, () => this.register(this.expiresSeconds))
+    const contact = binding?.uriText ?? this.core.configuration.contact.uri.toRaw()
+    this.become({ state: 'registered', expiresSeconds, contact, registrar: this.registrar })
+  }
+
+  /** By our parameter; where the registrar rewrote the Contact, by user, the one that lasts longest, which is the newest. */
+  private ownBinding(wire: SipResponse): NameAddr | undefined {
+    const contacts = wire.nameAddrs('Contact')
+    const expiry = ({ params }: NameAddr): number => Number(params.get('expires') ?? 0)
+    const lasting = (among: NameAddr[]): NameAddr | undefined =>
+      among.sort((a, b) => expiry(b) - expiry(a))[0]
+    const ours = ({ uri }: NameAddr): boolean =>
+      uri.kind === 'sip' && uri.params.get('rinstance') === this.instance
+    const sameUser = ({ uri }: NameAddr): boolean => uri.kind === 'sip' && uri.user === this.identity.user
+    return contacts.find(ours) ?? lasting(contacts.filter(sameUser)) ?? lasting(contacts)
+  }
+
+  private retryLater(status: number, reason: string, atLeastMs = 0): void {
+    const doubled = Math.min(backOffBaseMs * 2 ** this.failures++, backOffMaximumMs)
+    const jittered = doubled / 2 + this.context.random.integer(Math.ceil(doubled / 2) + 1)
+    const retryInMs = Math.min(Math.max(jittered, atLeastMs), maximumExpiresSeconds * 1000)
+    this.schedule(retryInMs, () => {
+      this.become({ state: 'registering' })
+      this.register(this.expiresSeconds)
+    })
+    this.become({ state: 'failed', status, reason, retryInMs })
+  }
+
+  private schedule(delayMs: Millis, run: () => void): void {
+    this.timer?.cancel()
+    this.timer = this.context.clock.setTimer(delayMs, () => this.context.guard('REGISTER', run))
+  }
+}

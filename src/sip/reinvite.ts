@@ -1,0 +1,106 @@
+// Our re-INVITE (RFC 3261 14.1): one at a time, retried after glare (491), authenticated, bounded in time.
+import type { Core } from 'sip.js'
+import { CallFailed } from '../errors.ts'
+import type { Timer } from '../runtime/runtime.ts'
+import { type AgentContext, type Identity, randomDelayMs } from './agent-context.ts'
+import { hostOf } from './digest.ts'
+import type { Body } from './session.ts'
+import { sipjsBody } from './sipjs-core.ts'
+import { isWaitingForAck, refreshRemoteTarget } from './sipjs-corrections.ts'
+import { challengeOf, IncomingResponse, sessionBody } from './sipjs-messages.ts'
+
+/** Tries against a peer that answers 491 or is busy with its own offer: some 20 s. */
+const maximumTries = 8
+
+export class Reinviter {
+  private timer: Timer | undefined
+  private abandon: ((error: CallFailed) => void) | undefined
+  private stopped = false
+
+  constructor(
+    private readonly context: AgentContext,
+    private readonly identity: Identity,
+    private readonly onDialogGone: (status: number) => void,
+  ) {}
+
+  offer(session: Core.Session, offer: Body, headers: string[]): Promise<Body | undefined> {
+    if (this.abandon)
+      return Promise.reject(
+        new CallFailed('Another change of the call is still under way.', 491, 'Request Pending'),
+      )
+    const dialog = session as Core.SessionDialog
+    const target = dialog.remoteTarget.toRaw()
+    const attempt = this.identity.digest.attempt(hostOf(target))
+    let tries = 0
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void): void => {
+        this.timer?.cancel()
+        this.timer = undefined
+        this.abandon = undefined
+        settle()
+      }
+      const fail = (status: number, reason: string): void =>
+        finish(() =>
+          reject(
+            new CallFailed(`The peer refused the change of the call: ${status} ${reason}.`, status, reason),
+          ),
+        )
+      this.abandon = (error) => finish(() => reject(error))
+
+      const again = (status: number, reason: string): void => {
+        if (this.stopped) return
+        if (++tries >= maximumTries) return fail(status, reason)
+        // The owner of the Call-ID, who sent the first INVITE, waits 2.1 to 4 s, the other at most 2 s.
+        const delayMs = this.ownsCallId(dialog)
+          ? randomDelayMs(this.context.random, 2100, 4000)
+          : randomDelayMs(this.context.random, 0, 2000)
+        this.timer = this.context.clock.setTimer(delayMs, () => this.context.guard('re-INVITE', send))
+      }
+      const onRefused = ({ message }: Core.IncomingResponse): void => {
+        const status = message.statusCode ?? 0
+        const challenge = challengeOf(message)
+        if (challenge) {
+          const problem = attempt.challenged(...challenge)
+          return problem === undefined ? send() : fail(status, problem)
+        }
+        const reason = message.reasonPhrase ?? ''
+        if (status === 491) return again(status, reason)
+        fail(status, reason)
+        if (status === 481 || (status === 408 && !this.stopped)) this.onDialogGone(status)
+      }
+      const onAccept = ({
+        message,
+        session: accepted,
+        ack,
+      }: Core.AckableIncomingResponseWithSession): void => {
+        refreshRemoteTarget(accepted, message)
+        ack()
+        const answer = message instanceof IncomingResponse ? sessionBody(message.wire) : undefined
+        finish(() => resolve(answer))
+      }
+      const send = (): void => {
+        if (this.stopped) return
+        if (dialog.reinviteUserAgentClient || dialog.reinviteUserAgentServer || isWaitingForAck(dialog))
+          return again(491, 'Request Pending')
+        const extraHeaders = [...headers, ...attempt.headers('INVITE', target, offer.content)]
+        dialog.invite(
+          { onAccept, onReject: onRefused, onRedirect: onRefused },
+          { extraHeaders, body: sipjsBody(offer) },
+        )
+      }
+      send()
+    })
+  }
+
+  /** The call has ended. */
+  stop(): void {
+    this.stopped = true
+    this.abandon?.(
+      new CallFailed('The call ended before its change was answered.', 487, 'Request Terminated'),
+    )
+  }
+
+  private ownsCallId(dialog: Core.SessionDialog): boolean {
+    return (dialog as unknown as { initialTransaction: Core.Transaction }).initialTransaction.kind === 'ict'
+  }
+}

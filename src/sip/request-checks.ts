@@ -1,0 +1,41 @@
+// What a UAS examines before it acts on a request (RFC 3261 8.2): version and syntax are the wire's, the rest is here.
+// A request for a user part that is not ours is no error: the application decides whom it is for.
+import { bodyOfType } from './body-parts.ts'
+import type { SipRequest } from './message.ts'
+import { allowedMethods } from './sipjs-core.ts'
+
+export interface Refusal {
+  status: number
+  reason?: string
+  headers: string[]
+}
+
+/** Methods of the IANA registry that floe does not serve: known, so 405 and not 501 (RFC 3261 21.4.6, 21.5.2). */
+const otherMethods = ['MESSAGE', 'NOTIFY', 'PRACK', 'PUBLISH', 'REFER', 'REGISTER', 'SUBSCRIBE', 'UPDATE']
+
+export const allowHeader = `Allow: ${allowedMethods.join(', ')}`
+export const acceptHeader = 'Accept: application/sdp'
+
+/** Why a request is refused at once, in the order of RFC 3261 8.2; undefined where it is not. ACK and CANCEL never come here. */
+export function refusalOf(request: SipRequest): Refusal | undefined {
+  const { method } = request
+  if (!allowedMethods.includes(method))
+    return { status: otherMethods.includes(method) ? 405 : 501, headers: [allowHeader] }
+  const scheme = request.uri?.scheme
+  if (scheme !== 'sip')
+    return { status: 416, reason: `Unsupported URI Scheme "${scheme}": floe takes sip: only`, headers: [] }
+  const extensions = request.list('Require')
+  if (extensions.length > 0) return { status: 420, headers: [`Unsupported: ${extensions.join(', ')}`] }
+  if (method !== 'INVITE') return undefined
+  if (request.get('Contact') === undefined)
+    return { status: 400, reason: 'Missing Contact Header', headers: [] }
+  return unsupportedBody(request)
+}
+
+/** RFC 3261 8.2.3. INFO bodies are the application's affair (RFC 6086). */
+function unsupportedBody(request: SipRequest): Refusal | undefined {
+  const encoding = request.get('Content-Encoding')?.toLowerCase() ?? 'identity'
+  if (encoding !== 'identity') return { status: 415, headers: [acceptHeader, 'Accept-Encoding: identity'] }
+  if (request.body.length === 0 || bodyOfType(request, 'application/sdp')) return undefined
+  return { status: 415, headers: [acceptHeader] }
+}

@@ -1,0 +1,122 @@
+// A call that comes in (RFC 3261 13.3, 9.2): ringing, answering, rejecting, being cancelled. The 2xx is repeated until its
+// ACK by sip.js's dialog; a 100 goes out when the application has said nothing for 200 ms.
+import { Core } from 'sip.js'
+import type { Timer } from '../runtime/runtime.ts'
+import type { AgentContext, Identity } from './agent-context.ts'
+import { DialogSession, responseOptions } from './dialog-session.ts'
+import type { Body, IncomingSession } from './session.ts'
+import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
+import { setLocalTag } from './sipjs-corrections.ts'
+import { type IncomingRequest, sessionBody } from './sipjs-messages.ts'
+import { sipUri } from './uri.ts'
+
+/** RFC 3261 17.2.1: the server transaction sends 100 unless an answer follows within this time. */
+const tryingAfterMs = 200
+
+export class IncomingCall extends DialogSession implements IncomingSession {
+  readonly direction = 'incoming'
+  readonly callId: string
+  readonly remote: { uri: string; displayName?: string }
+  readonly local: { uri: string }
+  readonly localAddress: string
+  readonly offer?: Body
+  readonly userAgent?: string
+
+  private readonly server: Core.InviteUserAgentServer
+  private accepted = false
+  private trying: Timer | undefined
+  private readonly done: () => void
+
+  constructor(context: AgentContext, identity: Identity, message: IncomingRequest) {
+    super(
+      context,
+      context.core.through({ contact: contactUri(sipUri(message.wire.uriText)?.user) }),
+      identity,
+    )
+    const { wire, flow } = message
+    this.callId = wire.callId
+    this.remote = {
+      uri: wire.from.uriText,
+      ...(wire.from.displayName && { displayName: wire.from.displayName }),
+    }
+    this.local = { uri: wire.to.uriText }
+    this.localAddress = /^(0\.0\.0\.0|::)$/.test(flow.local.address)
+      ? flow.sentBy.address
+      : flow.local.address
+    const offer = sessionBody(wire)
+    if (offer) this.offer = offer
+    const userAgent = wire.get('User-Agent')
+    if (userAgent !== undefined) this.userAgent = userAgent
+    this.done = context.pending()
+    this.server = new Core.InviteUserAgentServer(this.core, message, {
+      onCancel: (cancel) => context.guard('CANCEL', () => this.onCancel(cancel as IncomingRequest)),
+    })
+    setLocalTag(this.server, randomToken(context.random))
+    this.trying = context.clock.setTimer(tryingAfterMs, () =>
+      context.guard('100', () => {
+        if (this.unanswered) this.server.trying()
+      }),
+    )
+  }
+
+  /** Told when the server transaction has ended. */
+  onTransactionEnded(listener: () => void): void {
+    const { transaction } = this.server
+    transaction.addStateChangeListener(() => {
+      if (transaction.state === Core.TransactionState.Terminated) listener()
+    })
+  }
+
+  private get unanswered(): boolean {
+    return !this.ended && !this.accepted
+  }
+
+  progress(status: number, body?: Body): void {
+    if (!this.unanswered) return
+    this.trying?.cancel()
+    if (status === 100) this.server.trying()
+    else if (body) this.attach(this.server.progress({ statusCode: status, body: sipjsBody(body) }).session)
+    else this.attach(this.server.progress({ statusCode: status }).session)
+  }
+
+  accept(body: Body): void {
+    if (!this.unanswered) return
+    this.trying?.cancel()
+    this.accepted = true
+    const { session } = this.server.accept({ statusCode: 200, body: sipjsBody(body) })
+    this.attach(session)
+    this.done()
+  }
+
+  reject(status: number, reason?: string): void {
+    if (!this.unanswered) return
+    this.server.reject(responseOptions(status, reason))
+    this.end({ by: 'local', status, reason: reason ?? 'rejected' })
+  }
+
+  hangUp(reason?: { status?: number; text?: string }): void {
+    if (this.ended) return
+    if (!this.accepted) return this.reject(reason?.status ?? 603, reason?.text)
+    if (this.dialog) this.bye(this.dialog)
+    this.end({ by: 'local', status: 200, reason: reason?.text ?? 'hung up' })
+  }
+
+  private onCancel(cancel: IncomingRequest): void {
+    if (!this.unanswered) return
+    this.server.reject({ statusCode: 487 })
+    const reasonHeader = cancel.wire.get('Reason')
+    const end = { by: 'remote' as const, status: 487, reason: 'the caller hung up before the answer' }
+    this.end(reasonHeader === undefined ? end : { ...end, reasonHeader })
+  }
+
+  protected override rejectPending(): void {
+    // A BYE in an early dialog (RFC 3261 15) ends the INVITE as well.
+    if (this.unanswered) this.server.reject({ statusCode: 487 })
+    super.rejectPending()
+  }
+
+  protected cleanUp(): void {
+    this.trying?.cancel()
+    this.done()
+  }
+}

@@ -1,0 +1,178 @@
+// A call that we place (RFC 3261 13.2, 9.1): INVITE with credentials where asked, forks, 2xx and its ACK, CANCEL and its races.
+// The first 2xx wins; a later one is acknowledged and hung up. Redirects are reported, not followed.
+import type { Core } from 'sip.js'
+import type { Timer } from '../runtime/runtime.ts'
+import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import { DialogSession } from './dialog-session.ts'
+import { type DigestAttempt, hostOf } from './digest.ts'
+import { quote } from './grammar.ts'
+import { allowHeader } from './request-checks.ts'
+import type { Body, EndInfo, InviteOptions, SessionHandler } from './session.ts'
+import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
+import { refreshRemoteTarget } from './sipjs-corrections.ts'
+import { challengeOf, IncomingResponse, responseInfo, VerbatimUri } from './sipjs-messages.ts'
+
+/** How long a call may ring unless the caller says otherwise: the usual patience of a proxy's timer C (RFC 3261 16.6). */
+const defaultRingTimeoutMs = 180_000
+
+export class OutgoingSession extends DialogSession {
+  readonly direction = 'outgoing'
+  readonly callId: string
+  readonly remote: { uri: string; displayName?: string }
+  readonly local: { uri: string }
+
+  private readonly fromTag: string
+  private readonly attempt: DigestAttempt
+  private sequence = 1
+  private client: Core.InviteUserAgentClient | undefined
+  /** Why we gave up before an answer; the final response decides when the session ends. */
+  private givenUp: EndInfo | undefined
+  private acknowledged = true
+  private readonly done: () => void
+  private ringTimer: Timer | undefined
+  private cancelTimer: Timer | undefined
+
+  constructor(
+    context: AgentContext,
+    identity: Identity,
+    target: string,
+    override readonly handler: SessionHandler,
+    private readonly options: InviteOptions,
+  ) {
+    super(
+      context,
+      context.core.through({
+        ...(identity.hop && { hop: identity.hop }),
+        contact: contactUri(identity.user),
+      }),
+      identity,
+    )
+    this.callId = randomToken(context.random)
+    this.fromTag = randomToken(context.random)
+    this.remote = { uri: target }
+    this.local = { uri: identity.uri }
+    this.attempt = identity.digest.attempt(hostOf(typeof identity.hop === 'string' ? identity.hop : target))
+    this.done = context.pending()
+    const ringTimeoutMs = options.ringTimeoutMs ?? defaultRingTimeoutMs
+    this.ringTimer = context.clock.setTimer(ringTimeoutMs, () =>
+      context.guard('ring time-out', () =>
+        this.cancel({ by: 'local', status: 408, reason: `no answer within ${ringTimeoutMs / 1000} s` }),
+      ),
+    )
+    this.send()
+  }
+
+  hangUp(reason?: { status?: number; text?: string }): void {
+    if (this.ended || this.givenUp) return
+    const why =
+      reason?.status && `SIP;cause=${reason.status}${reason.text ? `;text=${quote(reason.text)}` : ''}`
+    if (!this.dialog) {
+      this.cancel({ by: 'local', status: 487, reason: 'cancelled' }, why || undefined)
+      return
+    }
+    if (!this.acknowledged) this.acknowledge()
+    this.bye(this.dialog, why || undefined)
+    this.end({ by: 'local', status: 200, reason: reason?.text ?? 'hung up' })
+  }
+
+  private send(): void {
+    const { identity, options } = this
+    const from = new VerbatimUri(identity.uri)
+    const to = new VerbatimUri(this.remote.uri)
+    const message = this.core.makeOutgoingRequestMessage(
+      'INVITE',
+      to,
+      from,
+      to,
+      {
+        callId: this.callId,
+        cseq: this.sequence,
+        fromTag: this.fromTag,
+        fromDisplayName: identity.displayName ? quote(identity.displayName).slice(1, -1) : '',
+      },
+      [
+        this.contactHeader,
+        allowHeader,
+        ...(options.headers ?? []).map(([name, value]) => `${name}: ${value}`),
+        ...this.attempt.headers('INVITE', this.remote.uri, options.offer?.content),
+      ],
+      options.offer && sipjsBody(options.offer),
+    )
+    const guarded =
+      <T>(what: string, run: (response: T) => void) =>
+      (response: T): void =>
+        this.context.guard(what, () => run(response))
+    this.client = this.core.invite(message, {
+      onProgress: guarded('1xx', (response) => this.onProgress(response)),
+      onAccept: guarded('2xx', (response) => this.onAccept(response)),
+      onRedirect: guarded('3xx', ({ message }) => this.onRejected(message)),
+      onReject: guarded('rejection', ({ message }) => this.onRejected(message)),
+    }) as Core.InviteUserAgentClient
+  }
+
+  private onProgress({ message }: Core.PrackableIncomingResponseWithSession): void {
+    if (this.ended || this.givenUp || this.dialog) return
+    this.handler.onProvisional?.(responseInfo(message))
+  }
+
+  private onAccept(response: Core.AckableIncomingResponseWithSession): void {
+    const { message, session, ack } = response
+    refreshRemoteTarget(session, message)
+    if (this.dialog || this.ended || this.givenUp) {
+      // A fork that answered too late, or a 2xx that crossed our CANCEL (RFC 3261 13.2.2.4, 9.1).
+      ack()
+      this.bye(session)
+      if (!this.dialog && this.givenUp) this.end(this.givenUp)
+      return
+    }
+    this.ringTimer?.cancel()
+    this.done()
+    this.attach(session)
+    this.acknowledged = false
+    this.acknowledge = (answer) => {
+      if (this.acknowledged) return
+      this.acknowledged = true
+      ack(answer && { body: sipjsBody(answer) })
+    }
+    if (this.handler.onAccepted) this.handler.onAccepted(responseInfo(message), this.acknowledge)
+    else this.acknowledge()
+  }
+
+  private acknowledge: (answer?: Body) => void = () => {}
+
+  private onRejected(message: Core.IncomingResponseMessage): void {
+    if (this.ended || this.dialog) return
+    const challenge = challengeOf(message)
+    const problem = challenge && this.attempt.challenged(...challenge)
+    if (challenge && problem === undefined && !this.givenUp) {
+      this.sequence++
+      this.send()
+      return
+    }
+    if (this.givenUp) return this.end(this.givenUp, responseInfo(message))
+    const { status, reason } = responseInfo(message)
+    if (message instanceof IncomingResponse)
+      return this.end({ by: 'remote', status, reason: problem ?? reason }, responseInfo(message))
+    const words =
+      status === 408 ? `no response within ${transactionTimeoutMs / 1000} s` : `could not be sent: ${reason}`
+    this.end({ by: 'network', status, reason: words })
+  }
+
+  /** sip.js holds the CANCEL back until a provisional response has come (RFC 3261 9.1). */
+  private cancel(end: EndInfo, reason?: string): void {
+    if (this.ended || this.dialog || this.givenUp) return
+    this.givenUp = end
+    this.ringTimer?.cancel()
+    this.client?.cancel(reason)
+    // RFC 3261 9.1: without a final response 64*T1 after the CANCEL the call counts as cancelled.
+    this.cancelTimer = this.context.clock.setTimer(transactionTimeoutMs, () => {
+      this.context.guard('CANCEL time-out', () => this.end(end))
+    })
+  }
+
+  protected cleanUp(): void {
+    this.ringTimer?.cancel()
+    this.cancelTimer?.cancel()
+    this.done()
+  }
+}

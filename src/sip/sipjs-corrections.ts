@@ -1,0 +1,129 @@
+// What sip.js 0.21.2's Core does differently from RFC 3261 and cannot be told otherwise, corrected in one place.
+// Each entry says what is wrong and checks that what it wraps is still there, so that another version of sip.js
+// stops floe at start-up with a sentence instead of failing in a call.
+import { Core, version as sipjsVersion } from 'sip.js'
+import { AllowedMethods } from 'sip.js/lib/core/user-agent-core/allowed-methods.js'
+import { InvariantError } from '../errors.ts'
+
+/** The members that are not in sip.js's types, or are private there. */
+interface Internals {
+  ClientTransaction: { makeId(request: Core.OutgoingRequestMessage): string }
+  InviteClientTransaction: {
+    prototype: {
+      ack(response: Core.IncomingResponseMessage): void
+    }
+  }
+}
+
+/** The parts of a transaction that the corrections use. */
+interface InviteClient {
+  request: Core.OutgoingRequestMessage
+  send(text: string): Promise<void>
+}
+
+interface ClientInternals {
+  receiveResponse(message: Core.IncomingResponseMessage): void
+}
+
+interface DialogInternals {
+  dialogState: { remoteTarget: Core.URI }
+  ackWait: boolean
+}
+
+/** Of every request that floe writes (sipjs-core.ts). */
+interface WithTransactionId {
+  transactionId?: string
+}
+
+const internals = Core as unknown as Internals
+
+const requireThat = (present: boolean, what: string): void => {
+  if (present) return
+  throw new InvariantError(
+    `sip.js ${sipjsVersion} has no ${what}, which floe corrects; install the version that floe's package.json names (0.21.2).`,
+  )
+}
+
+let corrected = false
+
+/** Applies the corrections once in the life of the process. Throws InvariantError where sip.js is not the one they were written for. */
+export function correctCore(allowedMethods: readonly string[]): void {
+  if (corrected) return
+  correctBranches()
+  correctAckOfRejection()
+  correctAllow(allowedMethods)
+  for (const name of ['dispose', 'receiveRequest', 'ack', 'invite'] as const)
+    requireThat(typeof Core.SessionDialog?.prototype[name] === 'function', `SessionDialog.${name}`)
+  const client = Core.UserAgentClient?.prototype as unknown as Partial<ClientInternals>
+  requireThat(typeof client?.receiveResponse === 'function', 'UserAgentClient.receiveResponse')
+  corrected = true
+}
+
+/** Branches come from ten million values, and repeat within minutes under load: take the request's own (RFC 3261 8.1.1.7). */
+function correctBranches(): void {
+  const transaction = internals.ClientTransaction
+  requireThat(typeof transaction?.makeId === 'function', 'ClientTransaction.makeId')
+  const original = transaction.makeId
+  transaction.makeId = (request) =>
+    (request.method !== 'CANCEL' && (request as WithTransactionId).transactionId) || original(request)
+}
+
+/** The ACK to a 3xx-6xx carries only the first Route of its INVITE; it must carry all (RFC 3261 17.1.1.3). */
+function correctAckOfRejection(): void {
+  const prototype = internals.InviteClientTransaction?.prototype
+  requireThat(typeof prototype?.ack === 'function', 'InviteClientTransaction.ack')
+  prototype.ack = function (this: InviteClient, response: Core.IncomingResponseMessage): void {
+    const { request } = this
+    let text = `ACK ${request.ruri.toRaw()} SIP/2.0\r\nVia: ${request.getHeader('via')}\r\n`
+    for (const route of request.getHeaders('route')) text += `Route: ${route}\r\n`
+    text += `Max-Forwards: 70\r\nFrom: ${request.getHeader('from')}\r\nTo: ${response.getHeader('to')}\r\n`
+    text += `Call-ID: ${request.callId}\r\nCSeq: ${request.cseq} ACK\r\nContent-Length: 0\r\n\r\n`
+    this.send(text).catch(() => undefined)
+  }
+}
+
+/** Allow in a 2xx lists methods that floe does not know (MESSAGE, NOTIFY, PRACK, REFER ...). */
+function correctAllow(allowedMethods: readonly string[]): void {
+  requireThat(Array.isArray(AllowedMethods), 'AllowedMethods')
+  AllowedMethods.splice(0, AllowedMethods.length, ...allowedMethods)
+}
+
+/** Ends a client transaction whose request could not be sent: sip.js says nothing once a provisional response has come. */
+export function failTransaction(core: Core.UserAgentCore, key: string, error: Error): void {
+  const client = core.userAgentClients.get(key)
+  if (!client) return
+  core.userAgentClients.delete(key)
+  client.dispose()
+  const message = new Core.IncomingResponseMessage()
+  message.statusCode = 503
+  message.reasonPhrase = error.message
+  ;(client as unknown as ClientInternals).receiveResponse(message)
+}
+
+/** The To tag of the responses of a server transaction. */
+export const setLocalTag = (server: Core.UserAgentServer, tag: string): void => {
+  ;(server as unknown as { toTag: string }).toTag = tag
+}
+export const localTagOf = (server: Core.UserAgentServer): string =>
+  (server as unknown as { toTag: string }).toTag
+
+const stateOf = (dialog: Core.Session): DialogInternals => dialog as unknown as DialogInternals
+
+/** sip.js keeps the remote target of the first response; every 2xx of an INVITE or re-INVITE refreshes it (RFC 3261 12.2.1.2, 13.2.2.4). */
+export function refreshRemoteTarget(dialog: Core.Session, response: Core.IncomingResponseMessage): void {
+  const contact: unknown = response.parseHeader('contact')
+  if (contact instanceof Core.NameAddrHeader) stateOf(dialog).dialogState.remoteTarget = contact.uri
+}
+
+/** Our 2xx has not been acknowledged yet: no BYE may be sent (RFC 3261 15). */
+export const isWaitingForAck = (dialog: Core.Session): boolean => stateOf(dialog).ackWait
+
+export const stopWaitingForAck = (dialog: Core.Session): void => {
+  stateOf(dialog).ackWait = false
+}
+
+/** Ends a dialog without a message. A disposed dialog would otherwise go on to report a missing ACK after 32 s. */
+export function closeDialog(dialog: Core.Session): void {
+  stopWaitingForAck(dialog)
+  dialog.dispose()
+}

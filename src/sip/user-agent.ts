@@ -1,0 +1,369 @@
+// The user agent: one wire, one sip.js core, and the sessions and registrations on them. Requests find their transaction,
+// dialog or new session here rather than in sip.js, which takes calls for a single user part only and scans every
+// transaction for merged requests. What a peer sends ends in an answer or a recorded drop, never in an exception.
+import { Core } from 'sip.js'
+import { NetworkError, TimeoutError, UsageError } from '../errors.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { SipFact } from '../trace/facts.ts'
+import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import type { DialogSession } from './dialog-session.ts'
+import { DigestClient } from './digest.ts'
+import type { Flow, ListeningPoint } from './flow.ts'
+import { isToken } from './grammar.ts'
+import type { SipRequest, SipResponse } from './message.ts'
+import { Registration } from './registration.ts'
+import { acceptHeader, allowHeader, refusalOf } from './request-checks.ts'
+import type {
+  Account,
+  IncomingSession,
+  InviteOptions,
+  Session,
+  SessionHandler,
+  SipRegistration,
+} from './session.ts'
+import { IncomingCall } from './session-incoming.ts'
+import { OutgoingSession } from './session-outgoing.ts'
+import { contactUri, randomToken, SignallingCore } from './sipjs-core.ts'
+import { failTransaction, localTagOf } from './sipjs-corrections.ts'
+import { IncomingRequest, IncomingResponse, VerbatimUri } from './sipjs-messages.ts'
+import { formatHost, parseUri, type SipUri } from './uri.ts'
+import { SipWire } from './wire.ts'
+
+export interface UserAgentOptions {
+  runtime: Runtime
+  /** Port 0 lets the system choose. */
+  listen: { protocol: 'udp' | 'tcp'; address: string; port: number }[]
+  /** User-Agent header; "floe" where absent. */
+  userAgent?: string
+  record?: (fact: SipFact) => void
+}
+
+/** Asked of a registrar where the caller does not say (RFC 3261 10.2). */
+const defaultExpiresSeconds = 600
+/** Of each: the least time that stop() leaves for what is under way. */
+const defaultStopDeadlineMs = 2_000
+
+/** Headers that a caller may not give: they are the protocol's own. */
+const ownHeaders = new Set(
+  'via from to call-id cseq contact max-forwards route record-route content-length content-type allow authorization proxy-authorization user-agent require'.split(
+    ' ',
+  ),
+)
+
+export class UserAgent {
+  /** A call that comes in; without a listener it is answered 480. Set the session's handler before anything else. */
+  onInvite: ((session: IncomingSession) => void) | undefined
+
+  private readonly core: SignallingCore
+  private readonly context: AgentContext
+  private readonly anonymous: Identity
+  private readonly sessions = new Set<DialogSession>()
+  private readonly registrations = new Set<Registration>()
+  private readonly digests = new Map<string, DigestClient>()
+  /** INVITEs in progress outside of dialogs, by what RFC 3261 8.2.2.2 compares; the value is the transaction. */
+  private readonly merging = new Map<string, string>()
+  private pendingCount = 0
+  private onIdle: (() => void) | undefined
+  private listening: readonly ListeningPoint[] = []
+  private stopping: Promise<void> | undefined
+
+  private constructor(
+    private readonly wire: SipWire,
+    private readonly runtime: Runtime,
+    private readonly record: (fact: SipFact) => void,
+    userAgent: string,
+  ) {
+    this.anonymous = {
+      uri: 'sip:floe@anonymous.invalid',
+      user: 'floe',
+      digest: new DigestClient('floe', undefined, runtime.random),
+    }
+    this.core = SignallingCore.create(runtime.random, userAgent, wire)
+    this.context = {
+      clock: runtime.clock,
+      random: runtime.random,
+      core: this.core,
+      userAgent,
+      identityOf: (account) => this.identityOf(account),
+      guard: (what, run) => this.guard(what, run),
+      pending: () => this.pending(),
+    }
+    wire.onRequest = (request, flow, id) =>
+      this.guard(`${request.method} from ${flow.remote.address}`, () =>
+        this.receiveRequest(request, flow, id),
+      )
+    wire.onResponse = (response, flow) =>
+      this.guard(`${response.status} from ${flow.remote.address}`, () => this.receiveResponse(response, flow))
+    wire.onTransportError = (branch, method, error) =>
+      // Later: the request may fail while sip.js is still constructing its transaction.
+      queueMicrotask(() =>
+        this.guard(`transport error of ${method}`, () => failTransaction(this.core, branch + method, error)),
+      )
+  }
+
+  /** Opens the listening points. Rejects with NetworkError, or InvariantError with the wrong version of sip.js. */
+  static async start(options: UserAgentOptions): Promise<UserAgent> {
+    const { runtime, listen, userAgent = 'floe', record = () => {} } = options
+    if (/[\r\n]/.test(userAgent))
+      throw new UsageError('The user agent name holds a line break; leave it out.')
+    const agent = new UserAgent(new SipWire(runtime, { record }), runtime, record, userAgent)
+    agent.listening = await agent.wire.start(listen)
+    return agent
+  }
+
+  /** Where we listen, with the ports that the system chose. */
+  get addresses(): readonly ListeningPoint[] {
+    return this.listening
+  }
+
+  /** Registers and stays registered until `unregister`. Throws UsageError for an account that cannot be. */
+  register(account: Account, options: { expiresSeconds?: number } = {}): SipRegistration {
+    this.refuseWhenStopped()
+    const registration = new Registration(
+      this.context,
+      account,
+      options.expiresSeconds ?? defaultExpiresSeconds,
+    )
+    this.registrations.add(registration)
+    return registration
+  }
+
+  /** Places a call; `handler` hears everything that follows, never before this returns. Throws UsageError. */
+  invite(target: string, handler: SessionHandler, options: InviteOptions = {}): Session {
+    this.refuseWhenStopped()
+    callableUri(target)
+    for (const [name, value] of options.headers ?? []) checkHeader(name, value)
+    const session = new OutgoingSession(
+      this.context,
+      this.identityOf(options.account),
+      target,
+      handler,
+      options,
+    )
+    this.keep(session)
+    return session
+  }
+
+  /** Asks whether the target answers (RFC 3261 11). Rejects with TimeoutError or NetworkError. */
+  options(target: string, account?: Account): Promise<{ status: number; rttMs: number }> {
+    this.refuseWhenStopped()
+    callableUri(target)
+    const identity = this.identityOf(account)
+    const core = this.core.through({
+      ...(identity.hop && { hop: identity.hop }),
+      contact: contactUri(identity.user),
+    })
+    const to = new VerbatimUri(target)
+    const headers = [`Contact: ${core.configuration.contact.toString()}`, acceptHeader]
+    const request = core.makeOutgoingRequestMessage(
+      'OPTIONS',
+      to,
+      new VerbatimUri(identity.uri),
+      to,
+      {},
+      headers,
+    )
+    const startedAt = this.runtime.clock.now()
+    return new Promise((resolve, reject) => {
+      const onFinal = ({ message }: Core.IncomingResponse): void => {
+        const status = message.statusCode ?? 0
+        const rttMs = this.runtime.clock.now() - startedAt
+        if (message instanceof IncomingResponse) resolve({ status, rttMs })
+        else if (status === 408)
+          reject(
+            new TimeoutError(
+              `${target} did not answer OPTIONS within ${transactionTimeoutMs / 1000} s.`,
+              rttMs,
+            ),
+          )
+        else
+          reject(new NetworkError(`OPTIONS could not be sent to ${target}: ${message.reasonPhrase}.`, target))
+      }
+      core.request(request, { onAccept: onFinal, onRedirect: onFinal, onReject: onFinal })
+    })
+  }
+
+  /** Unregisters, hangs up, waits at most `deadlineMs` for the answers, then closes everything. */
+  stop(options: { deadlineMs?: number } = {}): Promise<void> {
+    this.stopping ??= this.shutDown(options.deadlineMs ?? defaultStopDeadlineMs)
+    return this.stopping
+  }
+
+  private async shutDown(deadlineMs: number): Promise<void> {
+    for (const session of [...this.sessions]) this.guard('stop', () => session.hangUp({ status: 480 }))
+    for (const registration of this.registrations) void registration.unregister()
+    await new Promise<void>((resolve) => {
+      const timer = this.runtime.clock.setTimer(deadlineMs, resolve)
+      this.onIdle = () => {
+        timer.cancel()
+        resolve()
+      }
+      if (this.pendingCount === 0) this.onIdle()
+    })
+    for (const registration of this.registrations) registration.abandon()
+    for (const session of [...this.sessions]) session.abandon()
+    this.core.dispose()
+    await this.wire.stop()
+  }
+
+  private refuseWhenStopped(): void {
+    if (this.stopping) throw new UsageError('The user agent has been stopped; start another one.')
+  }
+
+  private pending(): () => void {
+    let open = true
+    this.pendingCount++
+    return () => {
+      if (!open) return
+      open = false
+      if (--this.pendingCount === 0) this.onIdle?.()
+    }
+  }
+
+  private guard(what: string, run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      const reason = `internal error at ${what}: ${error instanceof Error ? error.message : String(error)}`
+      this.record({ layer: 'sip', type: 'dropped', remote: { address: '', port: 0 }, reason })
+    }
+  }
+
+  private keep(session: DialogSession): void {
+    this.sessions.add(session)
+    session.onClosed = () => this.sessions.delete(session)
+  }
+
+  private identityOf(account: Account | undefined): Identity {
+    if (!account) {
+      const own = this.listening.find(({ address }) => address !== '0.0.0.0' && address !== '::')
+      const host = own ? formatHost(own.address) : 'anonymous.invalid'
+      return { ...this.anonymous, uri: `sip:${this.anonymous.user}@${host}` }
+    }
+    const uri = callableUri(account.aor)
+    if (account.server !== undefined) callableUri(account.server)
+    const username = account.username ?? uri.user ?? ''
+    const key = JSON.stringify([account.aor, username, account.password ?? null])
+    let digest = this.digests.get(key)
+    if (!digest)
+      this.digests.set(key, (digest = new DigestClient(username, account.password, this.runtime.random)))
+    return {
+      uri: account.aor,
+      digest,
+      ...(account.displayName !== undefined && { displayName: account.displayName }),
+      ...(uri.user !== undefined && { user: uri.user }),
+      ...(account.server !== undefined && { hop: account.server }),
+    }
+  }
+
+  /** The account that a call is for: its credentials answer a proxy that challenges our BYE. */
+  private identityCalled(request: SipRequest): Identity {
+    const user = request.uri?.kind === 'sip' ? request.uri.user : undefined
+    for (const { identity } of this.registrations) if (identity.user === user) return identity
+    return this.anonymous
+  }
+
+  private receiveResponse(response: SipResponse, flow: Flow): void {
+    const message = new IncomingResponse(response, flow)
+    this.core.userAgentClients.get(message.viaBranch + message.method)?.transaction.receiveResponse(message)
+  }
+
+  private receiveRequest(request: SipRequest, flow: Flow, id: string): void {
+    const message = new IncomingRequest(request, flow, id)
+    const server = this.core.userAgentServers.get(id)
+    if (request.method === 'ACK') return this.receiveAck(message, server)
+    if (request.method === 'CANCEL') return this.receiveCancel(message, server)
+    if (server) return server.transaction.receiveRequest(message)
+    try {
+      this.receiveNewRequest(message)
+    } catch (error) {
+      if (!this.core.userAgentServers.has(id)) this.reply(message, 500)
+      throw error
+    }
+  }
+
+  /** Of a rejection: its transaction's. Of a 2xx: its dialog's. Of neither: absorbed (RFC 3261 8.2.7). */
+  private receiveAck(message: IncomingRequest, server: Core.UserAgentServer | undefined): void {
+    const state = server?.transaction.state
+    if (state === Core.TransactionState.Completed || state === Core.TransactionState.Confirmed)
+      server?.transaction.receiveRequest(message)
+    else this.dialogOf(message)?.receiveRequest(message)
+  }
+
+  private receiveCancel(message: IncomingRequest, server: Core.UserAgentServer | undefined): void {
+    if (!server) return this.reply(message, 481)
+    this.core.replyStateless(message, { statusCode: 200, toTag: localTagOf(server) })
+    if (server.transaction.state === Core.TransactionState.Proceeding) server.receiveCancel(message)
+  }
+
+  private receiveNewRequest(message: IncomingRequest): void {
+    const { method, wire } = message
+    const refusal = refusalOf(wire)
+    if (refusal) return this.reply(message, refusal.status, refusal.headers, refusal.reason)
+    if (message.toTag) {
+      const dialog = this.dialogOf(message)
+      if (!dialog) this.reply(message, 481)
+      else if (method === 'OPTIONS') this.answerOptions(message)
+      else dialog.receiveRequest(message)
+      return
+    }
+    if (method === 'OPTIONS') this.answerOptions(message)
+    else if (method === 'INVITE') this.receiveInvite(message)
+    else this.reply(message, 481)
+  }
+
+  private receiveInvite(message: IncomingRequest): void {
+    const key = `${message.callId} ${message.fromTag} ${message.cseq}`
+    if (this.merging.has(key))
+      return this.reply(message, 482, [], 'Loop Detected: this INVITE came by two ways')
+    if (this.stopping) return this.reply(message, 503)
+    if (!this.onInvite) return this.reply(message, 480)
+    const session = new IncomingCall(this.context, this.identityCalled(message.wire), message)
+    this.merging.set(key, message.viaBranch)
+    session.onTransactionEnded(() => this.merging.delete(key))
+    this.keep(session)
+    this.onInvite(session)
+  }
+
+  private dialogOf(message: IncomingRequest): Core.Dialog | undefined {
+    return this.core.dialogs.get(message.callId + message.toTag + message.fromTag)
+  }
+
+  /** RFC 3261 11.2. */
+  private answerOptions(message: IncomingRequest): void {
+    const contact = `Contact: <${contactUri(undefined)}>`
+    this.reply(message, 200, [allowHeader, acceptHeader, 'Supported:', contact])
+  }
+
+  private reply(
+    message: IncomingRequest,
+    statusCode: number,
+    extraHeaders: string[] = [],
+    reasonPhrase?: string,
+  ): void {
+    this.core.replyStateless(message, {
+      statusCode,
+      extraHeaders,
+      toTag: randomToken(this.runtime.random),
+      ...(reasonPhrase !== undefined && { reasonPhrase }),
+    })
+  }
+}
+
+/** A SIP URI that floe can send to today. Throws UsageError in words. */
+function callableUri(text: string): SipUri {
+  const uri = parseUri(text)
+  if (!uri) throw new UsageError(`"${text}" is no SIP URI; write it as sip:user@host.`)
+  if (uri.kind === 'sip' && uri.scheme === 'sip') return uri
+  throw new UsageError(
+    `"${text}" needs the ${uri.scheme}: scheme, which floe cannot use yet; write it as sip:user@host.`,
+  )
+}
+
+function checkHeader(name: string, value: string): void {
+  if (!isToken(name)) throw new UsageError(`"${name}" is no header name; use letters, digits and hyphens.`)
+  if (ownHeaders.has(name.toLowerCase()))
+    throw new UsageError(`The header ${name} is set by floe; leave it out.`)
+  if (/[\r\n\0]/.test(value))
+    throw new UsageError(`The value of header ${name} holds a line break; leave it out.`)
+}
