@@ -1,0 +1,60 @@
+// floe answer: register, wait for a call, answer it.
+import type { Command } from 'commander'
+import { exitCodes } from './exit-codes.ts'
+import {
+  callOptions,
+  type MediaFlags,
+  mediaFlags,
+  type OutputFlags,
+  outputFlags,
+  type PhoneFlags,
+  parseDuration,
+  phoneFlags,
+  phoneOptions,
+} from './flags.ts'
+import { Output } from './output.ts'
+import { runCall } from './run-call.ts'
+import { describeAddresses } from './text.ts'
+import { withPhone } from './with-phone.ts'
+
+interface Flags extends PhoneFlags, MediaFlags, OutputFlags {
+  wait?: number
+  after?: number
+  reject?: string
+}
+
+export function addAnswer(program: Command, finish: (code: number) => void): void {
+  const command = program
+    .command('answer')
+    .description('register, wait for a call, answer it and tell what was heard')
+    .option('--wait <time>', 'stop waiting for a call after this long', parseDuration)
+    .option('--after <time>', 'ring this long before answering', parseDuration)
+    .option('--reject <status>', 'refuse the call with this SIP status instead of answering')
+  outputFlags(mediaFlags(phoneFlags(command))).action(async (flags: Flags) => {
+    const output = new Output(flags)
+    finish(
+      await withPhone(phoneOptions(flags), output, async (phone, interrupt) => {
+        output.event({ type: 'listening', addresses: phone.addresses })
+        output.setStatus(`waiting for a call at ${describeAddresses(phone)}`)
+        const call = await Promise.race([
+          phone.nextCall(flags.wait === undefined ? {} : { timeoutMs: flags.wait }),
+          interrupt.wait(),
+        ])
+        if (!call) return exitCodes.interrupted
+        if (flags.reject !== undefined) {
+          call.reject(Number(flags.reject))
+          output.report(await call.ended)
+          return exitCodes.ok
+        }
+        const answering = (async () => {
+          if (flags.after)
+            await Promise.race([new Promise((resolve) => setTimeout(resolve, flags.after)), call.ended])
+          if (call.state !== 'ended') await call.answer(callOptions(flags))
+        })()
+        // Its failure is the call's, and stands in the report.
+        answering.catch(() => undefined)
+        return runCall(call, flags, output, interrupt)
+      }),
+    )
+  })
+}

@@ -1,0 +1,47 @@
+// floe call URI
+import type { Command } from 'commander'
+import {
+  callOptions,
+  type MediaFlags,
+  mediaFlags,
+  type OutputFlags,
+  outputFlags,
+  type PhoneFlags,
+  parseDuration,
+  phoneFlags,
+  phoneOptions,
+  withTransport,
+} from './flags.ts'
+import { Output } from './output.ts'
+import { runCall } from './run-call.ts'
+import { withPhone } from './with-phone.ts'
+
+interface Flags extends PhoneFlags, MediaFlags, OutputFlags {
+  ringFor?: number
+  register?: boolean
+  lateOffer?: boolean
+}
+
+export function addCall(program: Command, finish: (code: number) => void): void {
+  const command = program
+    .command('call <target>')
+    .description('dial a SIP URI, stream a file, and tell what was heard')
+    .option('--ring-for <time>', 'give up ringing after this long', parseDuration)
+    .option('--register', 'register first (a call needs only the password)')
+    .option('--late-offer', 'send the INVITE without an offer')
+  outputFlags(mediaFlags(phoneFlags(command))).action(async (target: string, flags: Flags) => {
+    const output = new Output(flags)
+    const options = { ...phoneOptions(flags), register: flags.register === true }
+    finish(
+      await withPhone(options, output, async (phone, interrupt) => {
+        output.setStatus(`calling ${target}`)
+        const call = await phone.call(withTransport(target, flags.transport), {
+          ...callOptions(flags),
+          ...(flags.ringFor !== undefined && { ringTimeoutMs: flags.ringFor }),
+          ...(flags.lateOffer && { lateOffer: true }),
+        })
+        return runCall(call, flags, output, interrupt)
+      }),
+    )
+  })
+}

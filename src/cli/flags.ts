@@ -1,0 +1,215 @@
+// The flags that several verbs share, their environment variables and the profile file, and how they become options of
+// the library. A password comes from FLOE_PASSWORD, a profile, or --as; it is never printed.
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { type Command, Option } from 'commander'
+import { parse as parseYaml } from 'yaml'
+import { type CallOptions, type IcePolicy, type PhoneOptions, UsageError } from '../index.ts'
+
+export interface PhoneFlags {
+  as?: string
+  profile?: string
+  server?: string
+  transport?: 'udp' | 'tcp'
+  bind?: string
+  ice?: IcePolicy
+  stun?: string[]
+  codec?: string[]
+}
+
+export interface MediaFlags {
+  play?: string
+  loop?: boolean
+  record?: string
+  hear?: string[]
+  dtmf?: string
+  expectDtmf?: string
+  for?: number
+}
+
+export interface OutputFlags {
+  output?: 'text' | 'json'
+  verbose?: boolean
+}
+
+const collect = (value: string, before: string[] = []): string[] => [...before, value]
+
+export function phoneFlags(command: Command): Command {
+  return command
+    .option(
+      '--as <account>',
+      'who you are: alice@host or alice:password@host (password better in FLOE_PASSWORD)',
+    )
+    .option('--profile <name>', 'take account and settings from the profile file')
+    .option(
+      '--server <uri>',
+      "registrar and outbound proxy, if not the account's host: host:port or sip:host;transport=tcp",
+    )
+    .addOption(new Option('--transport <protocol>', 'SIP over this protocol').choices(['udp', 'tcp']))
+    .option('--bind <address>', 'local address for SIP: 192.0.2.1, 192.0.2.1:5060 or :5060')
+    .addOption(
+      new Option(
+        '--ice <policy>',
+        'ICE with peers that speak it (auto), with all or no call (require), never (off)',
+      ).choices(['auto', 'require', 'off']),
+    )
+    .option('--stun <server>', 'STUN server, host or host:port; repeat for several', collect)
+    .option('--codec <name>', 'offer these codecs, best first; repeat for several', collect)
+}
+
+export function mediaFlags(command: Command): Command {
+  return command
+    .option('--play <what>', 'stream a WAV file, tone:440 or silence')
+    .option('--loop', 'repeat what is played until the call ends')
+    .option('--record <file>', 'write the received audio to a WAV file')
+    .option('--hear <what>', 'fail unless this WAV file or tone is heard; repeat for several', collect)
+    .option('--dtmf <digits>', 'send these digits once connected; w waits half a second')
+    .option('--expect-dtmf <digits>', 'fail unless these digits are received')
+    .option('--for <time>', 'hang up this long after the answer: 10s, 500ms, 2m', parseDuration)
+}
+
+export function outputFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option('-o, --output <form>', 'text, or json: one object a line').choices(['text', 'json']),
+    )
+    .option('-v, --verbose', 'show the ladder: every message and milestone as it happens')
+}
+
+/** "10s", "500ms", "2m", "10" (seconds) in milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text)
+  if (!match) throw new UsageError(`"${text}" is not a time: write 10s, 500ms or 2m`)
+  const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[match[2] ?? 's'] ?? 1_000
+  return Number(match[1]) * unit
+}
+
+export function phoneOptions(flags: PhoneFlags): PhoneOptions {
+  const profile = flags.profile === undefined ? {} : readProfile(flags.profile)
+  const merged = { ...profile, ...withoutUndefined(flags) }
+  const as = merged.as ?? process.env['FLOE_ACCOUNT']
+  const account = as === undefined ? undefined : parseAccount(as)
+  const password = account?.password ?? process.env['FLOE_PASSWORD'] ?? profile.password
+  const server = serverOption(merged.server, merged.transport, account?.host)
+  return {
+    ...(account && { account: `sip:${account.user}@${account.host}` }),
+    ...(password !== undefined && { password }),
+    ...(profile.username !== undefined && { username: profile.username }),
+    ...(server !== undefined && { server }),
+    ...(merged.ice !== undefined && { ice: merged.ice }),
+    ...(merged.stun && { iceServers: merged.stun.map((s) => (/^stun:/i.test(s) ? s : `stun:${s}`)) }),
+    ...(merged.codec && {
+      codecs: merged.codec.flatMap((c) => c.split(',')).map((c) => c.trim().toUpperCase()),
+    }),
+    ...(merged.bind !== undefined && { listen: parseBind(merged.bind) }),
+  }
+}
+
+export function callOptions(flags: MediaFlags): CallOptions {
+  return {
+    ...(flags.play !== undefined && { play: flags.play }),
+    ...(flags.loop && { loop: true }),
+    ...(flags.record !== undefined && { record: flags.record }),
+  }
+}
+
+/** "bob@host" with --transport tcp becomes "sip:bob@host;transport=tcp". */
+export function withTransport(target: string, transport: 'udp' | 'tcp' | undefined): string {
+  return transport === undefined || /;transport=/i.test(target) ? target : `${target};transport=${transport}`
+}
+
+/** "alice@host", "alice:password@host", "sip:alice@host:5080". The password may hold any character but the last "@". */
+export function parseAccount(text: string): { user: string; host: string; password?: string } {
+  const match = /^(?:sip:)?([^:@\s]+)(?::(.*))?@([^@\s]+)$/is.exec(text)
+  if (!match?.[1] || !match[3]) {
+    // The text may hold a password: never repeat it.
+    throw new UsageError('--as does not name an account: write alice@host or alice:password@host')
+  }
+  return { user: match[1], host: match[3], ...(match[2] !== undefined && { password: match[2] }) }
+}
+
+function serverOption(
+  server: string | undefined,
+  transport: string | undefined,
+  host: string | undefined,
+): string | undefined {
+  const base = server ?? (transport === undefined ? undefined : host)
+  if (base === undefined) return undefined
+  const uri = /^sips?:/i.test(base) ? base : `sip:${base}`
+  return transport === undefined || /;transport=/i.test(uri) ? uri : `${uri};transport=${transport}`
+}
+
+function parseBind(text: string): PhoneOptions['listen'] & object {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]*)|([0-9a-f:]*:[0-9a-f:.]*:[0-9a-f:.]*))(?::(\d{1,5}))?$/i.exec(
+    text,
+  )
+  const port = match?.[4] === undefined ? 0 : Number(match[4])
+  if (!match || port > 65_535)
+    throw new UsageError(`--bind "${text}" is not an address: write 192.0.2.1, 192.0.2.1:5060 or :5060`)
+  const address = match[1] ?? match[3] ?? (match[2] || '0.0.0.0')
+  return [
+    { protocol: 'udp', address, port },
+    { protocol: 'tcp', address, port },
+  ]
+}
+
+interface Profile extends PhoneFlags {
+  username?: string
+  password?: string
+}
+
+/** FLOE_CONFIG, or floe/config.yaml in the user's configuration folder. */
+function profileFile(): string {
+  const { FLOE_CONFIG, XDG_CONFIG_HOME, APPDATA } = process.env
+  return FLOE_CONFIG ?? join(XDG_CONFIG_HOME ?? APPDATA ?? join(homedir(), '.config'), 'floe', 'config.yaml')
+}
+
+const profileKeys = new Set([
+  'as',
+  'username',
+  'password',
+  'server',
+  'transport',
+  'bind',
+  'ice',
+  'stun',
+  'codec',
+])
+
+function readProfile(name: string): Profile {
+  const file = profileFile()
+  if (!existsSync(file))
+    throw new UsageError(
+      `profile "${name}" needs the file ${file}, which does not exist: write it as the README shows`,
+    )
+  let content: unknown
+  try {
+    content = parseYaml(readFileSync(file, 'utf8'))
+  } catch (error) {
+    // Only the first line: what follows may quote the file, and with it a password.
+    throw new UsageError(
+      `${file} is not YAML: ${String(error instanceof Error ? error.message : error).split(/ at |\n/)[0]}`,
+    )
+  }
+  const profiles = (content as { profiles?: Record<string, unknown> } | null)?.profiles
+  const profile = profiles?.[name]
+  if (typeof profile !== 'object' || profile === null)
+    throw new UsageError(
+      `${file} has no profile "${name}"; it has: ${Object.keys(profiles ?? {}).join(', ') || 'none'}`,
+    )
+  for (const key of Object.keys(profile))
+    if (!profileKeys.has(key))
+      throw new UsageError(
+        `profile "${name}" in ${file} has an unknown setting "${key}"; known are ${[...profileKeys].join(', ')}`,
+      )
+  const { stun, codec, ...rest } = profile as Record<string, unknown>
+  const list = (value: unknown): string[] | undefined =>
+    value === undefined ? undefined : (Array.isArray(value) ? value : [value]).map(String)
+  const asText = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, String(value)]))
+  return withoutUndefined({ ...asText, stun: list(stun), codec: list(codec) }) as Profile
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T
+}

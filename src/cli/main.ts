@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+// The command line: one file per verb, every failure one sentence and a documented exit code.
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { addAnswer } from './answer.ts'
+import { addCall } from './call.ts'
+import { addDemo } from './demo.ts'
+import { addEcho } from './echo.ts'
+import { exitCodeOfError, exitCodes } from './exit-codes.ts'
+import { addRegister } from './register.ts'
+import { addServe } from './serve.ts'
+import { addTest } from './test.ts'
+
+const finish = (code: number): void => {
+  process.exitCode = code
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+const program = new Command('floe')
+  .description('SIP calls with ICE-negotiated RTP from the command line')
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError('(floe --help shows the verbs, floe VERB --help its flags)')
+
+for (const add of [addCall, addAnswer, addRegister, addEcho, addServe, addDemo, addTest]) add(program, finish)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) finish(error.exitCode === 0 ? exitCodes.ok : exitCodes.usage)
+  else {
+    process.stderr.write(`floe: ${error instanceof Error ? error.message : error}\n`)
+    finish(exitCodeOfError(error))
+  }
+}

@@ -1,0 +1,107 @@
+// What a verb shows: one live line and a readable end on a terminal, one JSON object a line when piped.
+import pc from 'picocolors'
+import type { Call, CallReport, Fact } from '../index.ts'
+import { formatFact, formatReport } from '../index.ts'
+import type { OutputFlags } from './flags.ts'
+
+const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+const refreshMs = 120
+
+export class Output {
+  readonly json: boolean
+  private readonly live: boolean
+  private readonly verbose: boolean
+  private status = ''
+  private tick = 0
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(flags: OutputFlags) {
+    const terminal = process.stdout.isTTY === true
+    this.json = flags.output === 'json' || (flags.output === undefined && !terminal)
+    this.verbose = flags.verbose === true
+    this.live = !this.json && terminal
+  }
+
+  /** The live line's text; nothing where there is no terminal. */
+  setStatus(text: string): void {
+    this.status = text
+    if (!this.live) return
+    this.draw()
+    this.timer ??= setInterval(() => this.draw(), refreshMs).unref()
+  }
+
+  /** A line for people; machines get `event`. */
+  line(text = ''): void {
+    if (this.json) return
+    this.erase()
+    process.stdout.write(`${text}\n`)
+  }
+
+  event(event: Record<string, unknown>): void {
+    if (this.json) process.stdout.write(`${JSON.stringify(event)}\n`)
+  }
+
+  warn(text: string): void {
+    this.erase()
+    process.stderr.write(`${pc.yellow('!')} ${text}\n`)
+  }
+
+  error(text: string): void {
+    this.erase()
+    if (this.json) this.event({ type: 'error', message: text })
+    process.stderr.write(`floe: ${text}\n`)
+  }
+
+  /** Follows a call: its facts as JSON lines, or its ladder with -v. */
+  follow(call: Call): void {
+    const startedAt = call.trace.facts[0]?.at
+    for (const fact of call.trace.facts) this.fact(fact, call, startedAt)
+    call.trace.subscribe((fact) => this.fact(fact, call, startedAt ?? fact.at))
+  }
+
+  report(report: CallReport): void {
+    this.clear()
+    if (this.json) this.event({ type: 'report', report })
+    else this.line(formatReport(report, { style: this.style }))
+  }
+
+  clear(): void {
+    if (this.timer) clearInterval(this.timer)
+    this.timer = undefined
+    this.erase()
+  }
+
+  readonly style = (kind: 'good' | 'bad' | 'dim' | 'strong' | 'warn', text: string): string => {
+    switch (kind) {
+      case 'good':
+        return pc.green(text)
+      case 'bad':
+        return pc.red(text)
+      case 'dim':
+        return pc.dim(text)
+      case 'strong':
+        return pc.bold(text)
+      case 'warn':
+        return pc.yellow(text)
+    }
+  }
+
+  private fact(fact: Fact, call: Call, startedAt: number | undefined): void {
+    if (this.json) this.event({ ...fact, ...(call.id && { call: call.id }) })
+    else if (this.verbose) {
+      const text = formatFact(fact, startedAt ?? fact.at)
+      if (text) this.line(text)
+    } else if (fact.layer === 'call' && fact.type === 'warning')
+      this.line(`${pc.yellow('!')} ${fact.message}`)
+  }
+
+  private draw(): void {
+    const frame = spinner[this.tick++ % spinner.length]
+    const width = (process.stdout.columns ?? 80) - 3
+    process.stdout.write(`\r\x1b[2K${pc.cyan(frame ?? '')} ${this.status.slice(0, width)}`)
+  }
+
+  private erase(): void {
+    if (this.live && this.status) process.stdout.write('\r\x1b[2K')
+  }
+}

@@ -1,0 +1,81 @@
+// What `floe call` and `floe answer` share: one answered call from its first ring to its report and exit code.
+import { type Call, type CallReport, exitCodeOfReport, TimeoutError } from '../index.ts'
+import { exitCodes } from './exit-codes.ts'
+import type { MediaFlags } from './flags.ts'
+import type { Interrupt } from './interrupt.ts'
+import type { Output } from './output.ts'
+
+/** How long `--hear` and `--expect-dtmf` wait where no --for bounds them. */
+const defaultAssertionMs = 20_000
+const statusMs = 250
+
+/** Runs an answered or ringing call to its end and shows it. Returns the exit code. */
+export async function runCall(
+  call: Call,
+  flags: MediaFlags,
+  output: Output,
+  interrupt: Interrupt,
+): Promise<number> {
+  interrupt.onInterrupt(() => void call.hangUp({ text: 'interrupted' }))
+  output.follow(call)
+  const ticker = setInterval(() => output.setStatus(statusLine(call)), statusMs).unref()
+  output.setStatus(statusLine(call))
+  const failures: string[] = []
+  try {
+    await call.answered
+    await Promise.race([perform(call, flags, failures), call.ended])
+  } catch (error) {
+    // Why a call failed stands in its report; here only that it did.
+    if (call.state !== 'ended') throw error
+  } finally {
+    clearInterval(ticker)
+  }
+  const report = await call.hangUp()
+  return conclude(report, failures, output, interrupt)
+}
+
+/** Everything the flags ask for, from the answer until it is time to hang up. */
+async function perform(call: Call, flags: MediaFlags, failures: string[]): Promise<void> {
+  const limitMs = flags.for ?? defaultAssertionMs
+  const over =
+    flags.for === undefined ? undefined : new Promise<void>((resolve) => setTimeout(resolve, flags.for))
+  await call.connected
+  const sent: Promise<unknown>[] = []
+  if (flags.dtmf !== undefined) sent.push(call.sendDtmf(flags.dtmf))
+  if (flags.play !== undefined && !flags.loop) sent.push(call.played)
+  const asserted = [
+    ...(flags.hear ?? []).map((expected) => call.waitToHear(expected, limitMs)),
+    ...(flags.expectDtmf === undefined ? [] : [call.waitForDtmf(flags.expectDtmf, limitMs)]),
+  ].map((assertion) =>
+    (assertion as Promise<unknown>).catch((error) => {
+      if (!(error instanceof TimeoutError)) throw error
+      failures.push(error.message)
+    }),
+  )
+  if (over) await Promise.all([Promise.race([over, Promise.all([over, ...sent])]), ...asserted])
+  else if (sent.length + asserted.length > 0) await Promise.all([...sent, ...asserted])
+  else await call.ended
+}
+
+function conclude(report: CallReport, failures: string[], output: Output, interrupt: Interrupt): number {
+  output.report(report)
+  for (const failure of failures) output.error(failure)
+  if (interrupt.happened) return exitCodes.interrupted
+  if (failures.length > 0) return exitCodes.assertion
+  return exitCodeOfReport(report)
+}
+
+function statusLine(call: Call): string {
+  const report = call.report()
+  const parts: string[] = [call.state === 'ended' ? 'ended' : call.state, call.remote]
+  const pair = report.selected[0]
+  if (pair) parts.push(`ICE ${pair.local.type}→${pair.remote.type}`)
+  const received = report.statistics?.received
+  if (received && received.packets > 0 && received.levelDbfs !== null) {
+    parts.push(
+      `${report.codec?.name ?? ''} rx ${Math.round(received.levelDbfs)} dB`,
+      `loss ${received.lossPercent.toFixed(1)} %`,
+    )
+  }
+  return parts.filter(Boolean).join(' · ')
+}

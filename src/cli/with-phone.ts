@@ -1,0 +1,33 @@
+// A verb's frame: the phone it needs, one sentence for whatever goes wrong, and a phone that is stopped in any case.
+import { Phone, type PhoneOptions } from '../index.ts'
+import { exitCodeOfError, exitCodes } from './exit-codes.ts'
+import { Interrupt } from './interrupt.ts'
+import type { Output } from './output.ts'
+
+export async function withPhone(
+  options: PhoneOptions,
+  output: Output,
+  use: (phone: Phone, interrupt: Interrupt) => Promise<number>,
+): Promise<number> {
+  const interrupt = new Interrupt()
+  let phone: Phone | undefined
+  try {
+    if (options.account) output.setStatus(`registering ${options.account}`)
+    // A phone that is still starting has nothing to say good-bye to.
+    const starting = Phone.start(options)
+    const started = await Promise.race([starting, interrupt.wait()])
+    if (!started) {
+      starting.then((late) => late.stop()).catch(() => undefined)
+      return exitCodes.interrupted
+    }
+    phone = started
+    return await use(phone, interrupt)
+  } catch (error) {
+    output.clear()
+    output.error(error instanceof Error ? error.message : String(error))
+    return interrupt.happened ? exitCodes.interrupted : exitCodeOfError(error)
+  } finally {
+    output.clear()
+    await phone?.stop()
+  }
+}

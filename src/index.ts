@@ -1,0 +1,35 @@
+// floe's public API. What is not exported here is floe's own affair.
+export { EchoLine } from './audio/echo-line.ts'
+export type { AudioSink, AudioSource } from './audio/frames.ts'
+export { openSource } from './audio/open-source.ts'
+export { type Hearing, type HearingOptions, hasHeard, type Pcm } from './audio/recognise.ts'
+export { WavReader } from './audio/wav-reader.ts'
+export { WavWriter } from './audio/wav-writer.ts'
+export type { CallReport, Verdict } from './diagnose/call-report.ts'
+export { exitCodeOfReport } from './diagnose/exit-code.ts'
+export { formatFact, formatLadder } from './diagnose/ladder.ts'
+export { report as reportOfFacts } from './diagnose/report.ts'
+export { formatPairs, formatReport } from './diagnose/text.ts'
+export {
+  CallFailed,
+  type ErrorCode,
+  FloeError,
+  IceFailed,
+  InvariantError,
+  NetworkError,
+  RegistrationFailed,
+  RemoteError,
+  TimeoutError,
+  UsageError,
+} from './errors.ts'
+export { Call, type ReceivedDigit } from './phone/call.ts'
+export { hearFile } from './phone/hearing.ts'
+export type { CallOptions, DialOptions, IcePolicy, PhoneOptions } from './phone/options.ts'
+export { Phone } from './phone/phone.ts'
+export type { TransportAddress } from './runtime/address.ts'
+export { nodeRuntime } from './runtime/node.ts'
+export type { Clock, Millis, Network, Random, Runtime } from './runtime/runtime.ts'
+export { type Server, startServer } from './serve/server.ts'
+export type { RegistrationState } from './sip/session.ts'
+export type { Fact, StreamStatistics } from './trace/facts.ts'
+export { Trace } from './trace/trace.ts'

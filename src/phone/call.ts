@@ -1,0 +1,601 @@
+// A call as its user holds it: states, what is played, recorded, heard and dialled, and the report that explains it.
+import type { AudioSink, AudioSource } from '../audio/frames.ts'
+import { openSource } from '../audio/open-source.ts'
+import { type Hearing, hasHeard } from '../audio/recognise.ts'
+import { repeated } from '../audio/sources.ts'
+import { WavWriter } from '../audio/wav-writer.ts'
+import { type CallReport, report } from '../diagnose/report.ts'
+import {
+  CallFailed,
+  FloeError,
+  IceFailed,
+  InvariantError,
+  RemoteError,
+  TimeoutError,
+  UsageError,
+} from '../errors.ts'
+import type { Millis, Runtime, Timer } from '../runtime/runtime.ts'
+import type {
+  Body,
+  EndInfo,
+  IncomingSession,
+  Reinvite,
+  ResponseInfo,
+  Session,
+  SessionHandler,
+} from '../sip/session.ts'
+import type { AudioStream } from '../stream/audio-stream.ts'
+import type { CallStateName } from '../trace/facts.ts'
+import type { Trace } from '../trace/trace.ts'
+import type { CallMedia } from './call-media.ts'
+import { Deferred } from './deferred.ts'
+import { HeardAudio } from './heard-audio.ts'
+import { readExpected } from './hearing.ts'
+import { type CallOptions, type DialOptions, defaults } from './options.ts'
+
+/** The rate of every codec there is so far: what is played, kept and recorded. */
+const sampleRateHz = 8_000
+/** How often `waitToHear` looks again. */
+const hearingIntervalMs = 500
+
+export interface ReceivedDigit {
+  digit: string
+  durationMs: Millis
+}
+
+export class Call {
+  readonly trace: Trace
+  /** Rejects with CallFailed (refused, cancelled), TimeoutError (nobody answered) or NetworkError. */
+  readonly answered: Promise<void>
+  /** Resolves when media can flow; rejects with IceFailed, or CallFailed where the call ended before. */
+  readonly connected: Promise<void>
+  /** Resolves when all of `play` has been sent; rejects as `connected` does, or with CallFailed where the call ended before. */
+  readonly played: Promise<void>
+  /** Resolves with the report when the call is over, however it ended. */
+  readonly ended: Promise<CallReport>
+
+  onState: ((state: CallStateName) => void) | undefined
+  onDtmf: ((received: ReceivedDigit) => void) | undefined
+
+  private currentState: CallStateName = 'calling'
+  private readonly answeredLater = new Deferred<void>()
+  private readonly connectedLater = new Deferred<void>()
+  private readonly playedLater = new Deferred<void>()
+  private readonly endedLater = new Deferred<CallReport>()
+  private readonly digits: string[] = []
+  private readonly digitWaiters = new Set<() => void>()
+  private readonly sinks: AudioSink[] = []
+  private readonly heard: HeardAudio | undefined
+  private recording: { writer: WavWriter; path: string } | undefined
+  private session: Session | undefined
+  private incoming: IncomingSession | undefined
+  private source: { source: AudioSource; what: string } | undefined
+  private watchdog: Timer | undefined
+  private lastPacketCount = 0
+  private failure: Error | undefined
+
+  /** Made by Phone alone. Opens what is to be played and recorded first, so that a wrong file is known before anybody rings. */
+  constructor(
+    readonly direction: 'outgoing' | 'incoming',
+    private readonly runtime: Runtime,
+    private readonly media: CallMedia,
+    private options: CallOptions,
+    trace: Trace,
+    private readonly onOver: (call: Call) => void,
+  ) {
+    this.trace = trace
+    this.answered = this.answeredLater.promise
+    this.connected = this.connectedLater.promise
+    this.played = this.playedLater.promise
+    this.ended = this.endedLater.promise
+    const keep = options.keepHeardSeconds ?? defaults.keepHeardSeconds
+    if (keep > 0) {
+      this.heard = new HeardAudio(sampleRateHz, keep)
+      this.sinks.push(this.heard)
+    }
+    media.onStream = (stream) => this.onStream(stream)
+    media.onPathEvent = (event) => {
+      if (event.type === 'usable') this.maybeConnected()
+      else if (event.type === 'failed')
+        this.fail(new IceFailed(`no path for media: ${event.reason}`, this.pairsTried()), 'ICE failed')
+      else if (event.type === 'consent-lost')
+        this.fail(
+          new IceFailed(
+            'the far end stopped answering on the media path for 30 s (RFC 7675)',
+            this.pairsTried(),
+          ),
+          'consent lost',
+        )
+    }
+    this.openFiles(options)
+  }
+
+  get state(): CallStateName {
+    return this.currentState
+  }
+
+  /** Call-ID (RFC 3261 20.8); "" before the INVITE is sent. */
+  get id(): string {
+    return this.session?.callId ?? ''
+  }
+
+  /** The peer's address of record. */
+  get remote(): string {
+    return this.session?.remote.uri ?? ''
+  }
+
+  /** All DTMF digits received so far. */
+  get dtmf(): string {
+    return this.digits.join('')
+  }
+
+  /** What is known about the call up to now: timings, pairs, codec, statistics, verdict. */
+  report(): CallReport {
+    const stream = this.media.stream
+    if (stream && this.currentState !== 'ended')
+      return report([
+        ...this.trace.facts,
+        { at: this.runtime.clock.now(), layer: 'rtp', type: 'statistics', statistics: stream.statistics() },
+      ])
+    return report(this.trace.facts)
+  }
+
+  // ── what a user does ─────────────────────────────────────────────────────────────────────────
+
+  /** Rings an incoming call: 180. Phone does this by itself. */
+  ring(): void {
+    if (!this.incoming || this.currentState !== 'calling') return
+    this.incoming.progress(180)
+    this.become('ringing', { status: 180, reason: 'Ringing' })
+  }
+
+  /** Answers an incoming call. Rejects where its offer cannot be answered; the caller has then been told. */
+  async answer(options: CallOptions = {}): Promise<void> {
+    const { incoming } = this
+    if (!incoming) throw new UsageError('only an incoming call can be answered')
+    this.options = { ...this.options, ...options }
+    this.openFiles(options)
+    try {
+      const body = incoming.offer ? await this.media.answer(incoming.offer) : await this.media.offer()
+      // The caller may have given up while candidates were gathered.
+      if (this.hasEnded())
+        throw (
+          this.failure ?? new CallFailed('the caller hung up before the answer', 487, 'Request Terminated')
+        )
+      incoming.accept(body)
+    } catch (error) {
+      const status = error instanceof RemoteError ? (error.statusHint ?? 488) : 500
+      if (!this.hasEnded()) {
+        this.failure = toError(error)
+        incoming.reject(status)
+        this.finish({ by: 'local', status, reason: this.failure.message })
+      }
+      throw error
+    }
+    this.become('answered', { status: 200, reason: 'OK' })
+    if (incoming.offer) this.answeredLater.resolve()
+    this.maybeConnected()
+  }
+
+  /** Refuses an incoming call: 486 Busy Here, 603 Decline, 480 ... */
+  reject(status = 486, reason?: string): void {
+    if (!this.incoming || this.currentState === 'answered' || this.hasEnded()) return
+    this.incoming.reject(status, reason)
+    this.finish({ by: 'local', status, reason: reason ?? 'rejected' })
+  }
+
+  /**
+   * Streams a file, a tone or a source; resolves when its last frame is sent, rejects where the call ends first.
+   * @param what WAV path, "tone:440", "tone:697+1209", "silence", or an AudioSource
+   */
+  async play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
+    const source = typeof what === 'string' ? this.openPlayed(what, options.loop) : what
+    await this.connected
+    const stream = this.media.stream
+    if (!stream || this.hasEnded()) {
+      source.close()
+      throw this.endedError()
+    }
+    const outcome = await stream.play(source, typeof what === 'string' ? what : 'source')
+    if (outcome === 'stopped' && this.hasEnded()) throw this.endedError()
+  }
+
+  stopPlaying(): void {
+    this.media.stream?.stopPlaying()
+  }
+
+  /** Sends digits as telephone-events (RFC 4733); "w" waits half a second. */
+  async sendDtmf(digits: string, options: { durationMs?: Millis; gapMs?: Millis } = {}): Promise<void> {
+    if (!/^[0-9A-Da-d*#w]+$/.test(digits))
+      throw new UsageError(`"${digits}" is not DTMF: use 0-9 A-D * # and w to wait`)
+    await this.connected
+    const stream = this.media.stream
+    if (!stream || this.hasEnded()) throw this.endedError()
+    await stream.sendDtmf(digits, options)
+  }
+
+  /** Resolves when `digits` have been received, in order, at any time in the call. */
+  async waitForDtmf(digits: string, timeoutMs: Millis): Promise<void> {
+    await this.waitUntil(
+      () => this.dtmf.includes(digits),
+      timeoutMs,
+      () => `DTMF ${digits} was not received within ${timeoutMs} ms; received: ${this.dtmf || 'nothing'}`,
+    )
+  }
+
+  /** Records received audio into a WAV file from now on; the file is valid at every moment. */
+  record(path: string): void {
+    if (this.recording) throw new UsageError(`this call is already recorded to ${this.recording.path}`)
+    const writer = new WavWriter(this.runtime.files.openForWriting(path), sampleRateHz)
+    this.recording = { writer, path }
+    this.addSink(writer)
+  }
+
+  /** Received audio as mono PCM at the sink's rate, gaps filled with silence. */
+  addSink(sink: AudioSink): void {
+    this.sinks.push(sink)
+    this.media.stream?.addSink(sink)
+  }
+
+  /** The audio received so far (the last `keepHeardSeconds` of it): mono PCM, 8000 Hz. */
+  heardSamples(): { samples: Int16Array; sampleRateHz: number } {
+    return { samples: this.heard?.samples() ?? new Int16Array(0), sampleRateHz }
+  }
+
+  /**
+   * Whether what was received contains the expected audio, proved by content.
+   * @param expected WAV path or "tone:440"
+   */
+  hasHeard(expected: string): Hearing {
+    const wanted = readExpected(expected, this.runtime.files)
+    const hearing = hasHeard(this.heardSamples(), wanted)
+    this.trace.record({
+      layer: 'audio',
+      type: 'hearing',
+      expected,
+      heard: hearing.heard,
+      score: hearing.score,
+      detail: hearing.detail,
+    })
+    return hearing
+  }
+
+  /** Resolves as soon as the expected audio has been heard; rejects with TimeoutError that says what was heard instead. */
+  async waitToHear(expected: string, timeoutMs: Millis): Promise<Hearing> {
+    const wanted = readExpected(expected, this.runtime.files)
+    const { clock } = this.runtime
+    const until = clock.now() + timeoutMs
+    for (;;) {
+      const over = clock.now() >= until || this.hasEnded()
+      if (over || hasHeard(this.heardSamples(), wanted).heard) {
+        const hearing = this.hasHeard(expected)
+        if (hearing.heard) return hearing
+        throw new TimeoutError(`${expected} was not heard: ${hearing.detail}`, timeoutMs)
+      }
+      await new Promise<void>((resolve) =>
+        clock.setTimer(Math.min(hearingIntervalMs, until - clock.now()), resolve),
+      )
+    }
+  }
+
+  /** Ends the call with BYE, CANCEL or a rejection: what fits its state. Resolves with the report. */
+  async hangUp(reason?: { status?: number; text?: string }): Promise<CallReport> {
+    if (!this.hasEnded()) {
+      this.session?.hangUp(reason)
+      this.finish({
+        by: 'local',
+        status: this.currentState === 'answered' ? 200 : 487,
+        reason: reason?.text ?? 'hung up',
+      })
+    }
+    return this.ended
+  }
+
+  // ── what Phone does ──────────────────────────────────────────────────────────────────────────
+
+  /** Sends the INVITE through `invite`, which is the user agent's. */
+  async dial(
+    options: DialOptions,
+    invite: (handler: SessionHandler, offer: Body | undefined) => Session,
+  ): Promise<void> {
+    let offer: Body | undefined
+    try {
+      offer = options.lateOffer ? undefined : await this.media.offer()
+      if (this.hasEnded()) return
+      this.attach(invite(this.handler(), offer))
+    } catch (error) {
+      this.failure = toError(error)
+      this.finish({ by: 'local', status: 0, reason: this.failure.message })
+      throw error
+    }
+  }
+
+  /** Takes an incoming session over; sockets open and candidates gather while it rings. */
+  receive(session: IncomingSession): void {
+    this.incoming = session
+    session.handler = this.handler()
+    this.attach(session)
+  }
+
+  /** Ends the call because the phone stops or an error has no other way out. */
+  abandon(reason: string): void {
+    if (this.hasEnded()) return
+    this.session?.hangUp({ text: reason })
+    this.finish({ by: 'local', status: this.currentState === 'answered' ? 200 : 487, reason })
+  }
+
+  // ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+  private attach(session: Session): void {
+    this.session = session
+    this.trace.record({
+      layer: 'call',
+      type: 'identity',
+      direction: this.direction,
+      local: session.local.uri,
+      remote: session.remote.uri,
+      callId: session.callId,
+    })
+  }
+
+  private handler(): SessionHandler {
+    return {
+      onProvisional: (response) => this.onProvisional(response),
+      onAccepted: (response, acknowledge) => this.onAccepted(response, acknowledge),
+      onConfirmed: (answer) => this.onConfirmed(answer),
+      onReinvite: (reinvite) => void this.onReinvite(reinvite),
+      onInfo: (body) => this.onInfo(body),
+      onEnded: (end, rejected) => this.onSessionEnded(end, rejected),
+    }
+  }
+
+  private onProvisional(response: ResponseInfo): void {
+    if (this.currentState === 'answered' || this.hasEnded()) return
+    if (response.body && this.tryAccept(response.body))
+      this.become('early-media', { status: response.status, reason: response.reason })
+    else if (this.currentState === 'calling')
+      this.become('ringing', { status: response.status, reason: response.reason })
+    this.maybeConnected()
+  }
+
+  private onAccepted(response: ResponseInfo, acknowledge: (answer?: Body) => void): void {
+    if (this.hasEnded()) return
+    if (this.direction === 'outgoing' && !this.offered) {
+      void this.answerLateOffer(response, acknowledge)
+      return
+    }
+    acknowledge()
+    if (!response.body || this.tryAccept(response.body)) {
+      this.become('answered', { status: response.status, reason: response.reason })
+      this.answeredLater.resolve()
+      this.maybeConnected()
+    }
+  }
+
+  /** Whether our INVITE carried the offer. */
+  private get offered(): boolean {
+    return this.media.hasOffered
+  }
+
+  private async answerLateOffer(response: ResponseInfo, acknowledge: (answer?: Body) => void): Promise<void> {
+    try {
+      if (!response.body)
+        throw new RemoteError('the far end answered a call without an offer by no offer', 'RFC 3261 13.2.1')
+      acknowledge(await this.media.answer(response.body))
+    } catch (error) {
+      acknowledge()
+      this.fail(toError(error), 'no usable offer')
+      return
+    }
+    this.become('answered', { status: response.status, reason: response.reason })
+    this.answeredLater.resolve()
+    this.maybeConnected()
+  }
+
+  private onConfirmed(answer: Body | undefined): void {
+    if (this.hasEnded()) return
+    if (answer && !this.tryAccept(answer)) return
+    this.answeredLater.resolve()
+    this.maybeConnected()
+  }
+
+  /** Applies an answer; a peer's unusable one ends the call. */
+  private tryAccept(answer: Body): boolean {
+    try {
+      this.media.accept(answer)
+      return true
+    } catch (error) {
+      if (error instanceof RemoteError)
+        this.trace.record({ layer: 'sdp', type: 'problem', message: error.message, section: error.section })
+      this.fail(toError(error), 'unusable answer')
+      return false
+    }
+  }
+
+  private async onReinvite(reinvite: Reinvite): Promise<void> {
+    try {
+      reinvite.accept(reinvite.offer ? await this.media.answer(reinvite.offer) : this.media.offerAgain())
+    } catch (error) {
+      const problem = toError(error)
+      this.trace.record({ layer: 'call', type: 'warning', message: `re-INVITE refused: ${problem.message}` })
+      reinvite.reject(error instanceof RemoteError ? (error.statusHint ?? 488) : 500)
+    }
+  }
+
+  /** DTMF in an INFO body, as PBXes send it: "Signal=5" (dtmf-relay) or the bare digit (dtmf). */
+  private onInfo(body: Body | undefined): void {
+    if (!body || !/^application\/dtmf/i.test(body.contentType)) return
+    const digit = /^(?:\s*Signal\s*=)?\s*([0-9A-D*#])\s*$/im.exec(body.content)?.[1]
+    const duration = /Duration\s*=\s*(\d{1,5})/i.exec(body.content)?.[1]
+    if (digit) this.receiveDigit(digit, duration ? Number(duration) : 0, true)
+  }
+
+  private receiveDigit(digit: string, durationMs: Millis, recordFact: boolean): void {
+    if (recordFact)
+      this.trace.record({ layer: 'audio', type: 'dtmf', direction: 'received', digit, durationMs })
+    this.digits.push(digit)
+    for (const waiter of [...this.digitWaiters]) waiter()
+    this.onDtmf?.({ digit, durationMs })
+  }
+
+  private onSessionEnded(end: EndInfo, rejected: ResponseInfo | undefined): void {
+    if (this.hasEnded()) return
+    if (this.currentState !== 'answered') {
+      const status = rejected?.status ?? end.status
+      const reason = rejected?.reason || end.reason
+      const redirect = rejected?.contacts?.length ? `; it points to ${rejected.contacts.join(', ')}` : ''
+      this.failure ??=
+        status === 408
+          ? new TimeoutError(`${this.remote || 'the far end'} did not answer: ${reason}`, 0)
+          : new CallFailed(
+              `${this.remote || 'the far end'} refused the call: ${status} ${reason}${redirect}`,
+              status,
+              reason,
+            )
+    }
+    this.finish({ by: end.by, status: end.status, reason: end.reason })
+  }
+
+  private onStream(stream: AudioStream): void {
+    for (const sink of this.sinks) stream.addSink(sink)
+    stream.onDtmf = (digit, durationMs) => this.receiveDigit(digit, durationMs, false)
+    stream.onSinkError = (error) =>
+      this.trace.record({
+        layer: 'call',
+        type: 'warning',
+        message: `received audio is not written any more: ${toError(error).message}`,
+      })
+    stream.start()
+  }
+
+  /** Media flows once the call is answered (or early media is agreed) and a path is open. */
+  private maybeConnected(): void {
+    if (this.currentState !== 'answered' || !this.media.pathIsUsable || this.hasEnded()) return
+    if (this.connectedLater.isSettled) return
+    this.connectedLater.resolve()
+    this.startWatchdog()
+    void this.playConfigured()
+  }
+
+  private async playConfigured(): Promise<void> {
+    const { source, media } = this
+    if (!source) {
+      this.playedLater.resolve()
+      return
+    }
+    this.source = undefined
+    const outcome = await media.stream?.play(source.source, source.what)
+    if (outcome === 'ended' || !this.hasEnded()) this.playedLater.resolve()
+    else this.playedLater.reject(this.endedError())
+  }
+
+  private openFiles(options: CallOptions): void {
+    if (options.play) {
+      this.source?.source.close()
+      this.source = { source: this.openPlayed(options.play, options.loop), what: options.play }
+    }
+    if (options.record) this.record(options.record)
+  }
+
+  private openPlayed(what: string, loop = false): AudioSource {
+    const open = () => openSource(what, this.runtime.files, sampleRateHz)
+    return loop ? repeated(open) : open()
+  }
+
+  /** A peer that dies without a BYE and has no ICE consent is noticed by its silence. */
+  private startWatchdog(): void {
+    const limit = this.options.mediaTimeoutMs ?? defaults.mediaTimeoutMs
+    if (limit <= 0) return
+    this.watchdog = this.runtime.clock.setTimer(limit, () => {
+      const received = this.media.stream?.statistics().received.packets ?? 0
+      const expected = this.media.direction === 'sendrecv' || this.media.direction === 'recvonly'
+      if (expected && received === this.lastPacketCount) {
+        this.trace.record({
+          layer: 'call',
+          type: 'warning',
+          message: `no media received for ${limit / 1000} s`,
+        })
+        this.fail(
+          new TimeoutError(
+            `no media was received for ${limit / 1000} s: the far end or the path is gone`,
+            limit,
+          ),
+          'media timeout',
+        )
+        return
+      }
+      this.lastPacketCount = received
+      this.startWatchdog()
+    })
+  }
+
+  private fail(error: Error, reason: string): void {
+    if (this.hasEnded()) return
+    this.failure ??= error
+    this.session?.hangUp({ text: reason })
+    this.finish({ by: 'local', status: 0, reason })
+  }
+
+  private finish(end: { by: 'local' | 'remote' | 'network'; status: number; reason: string }): void {
+    if (this.hasEnded()) return
+    this.watchdog?.cancel()
+    this.media.close()
+    this.source?.source.close()
+    if (this.recording) {
+      const { writer, path } = this.recording
+      writer.close()
+      this.trace.record({ layer: 'audio', type: 'recording', path, durationMs: writer.durationMs })
+    }
+    this.become('ended', end)
+    const error = this.endedError()
+    this.answeredLater.reject(error)
+    this.connectedLater.reject(error)
+    if (!this.playedLater.isSettled && !this.media.stream?.isPlaying) this.playedLater.reject(error)
+    for (const waiter of [...this.digitWaiters]) waiter()
+    this.onOver(this)
+    this.endedLater.resolve(report(this.trace.facts))
+  }
+
+  private become(
+    state: CallStateName,
+    why: { status?: number; reason?: string; by?: 'local' | 'remote' | 'network' },
+  ): void {
+    if (this.currentState === state) return
+    this.currentState = state
+    this.trace.record({ layer: 'call', type: 'state', state, ...why })
+    this.onState?.(state)
+  }
+
+  private hasEnded(): boolean {
+    return this.currentState === 'ended'
+  }
+
+  private endedError(): Error {
+    return this.failure ?? new CallFailed('the call ended before that was done', 0, 'ended')
+  }
+
+  private pairsTried(): string[] {
+    return report(this.trace.facts).pairs.map((p) => p.text)
+  }
+
+  private async waitUntil(done: () => boolean, timeoutMs: Millis, message: () => string): Promise<void> {
+    if (done()) return
+    await new Promise<void>((resolve, reject) => {
+      const check = () => {
+        if (!done() && !this.hasEnded()) return
+        timer.cancel()
+        this.digitWaiters.delete(check)
+        if (done()) resolve()
+        else reject(new TimeoutError(message(), timeoutMs))
+      }
+      const timer = this.runtime.clock.setTimer(timeoutMs, () => {
+        this.digitWaiters.delete(check)
+        reject(new TimeoutError(message(), timeoutMs))
+      })
+      this.digitWaiters.add(check)
+    })
+  }
+}
+
+const toError = (error: unknown): Error =>
+  error instanceof FloeError || error instanceof Error ? error : new InvariantError(String(error))
