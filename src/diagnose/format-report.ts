@@ -1,0 +1,155 @@
+// A report as text for people: verdict first, then what happened, then every pair. Colours are the caller's, by callback.
+import { formatAddress } from '../runtime/address.ts'
+import type { CallReport, PairReport, Verdict } from './call-report.ts'
+import { causes } from './causes.ts'
+
+export type TextStyle = (kind: 'good' | 'bad' | 'warn' | 'dim' | 'strong', text: string) => string
+
+const plain: TextStyle = (_kind, text) => text
+const labelWidth = 10
+
+export const formatReport = (report: CallReport, options: { style?: TextStyle } = {}): string => {
+  const style = options.style ?? plain
+  const row = (label: string, text: string | undefined): string[] =>
+    text === undefined || text === '' ? [] : [`${style('dim', label.padEnd(labelWidth))}${text}`]
+  const rows = (label: string, texts: readonly string[]): string[] =>
+    texts.flatMap((text, i) => row(i === 0 ? label : '', text))
+  const arrow = report.direction === 'outgoing' ? '->' : '<-'
+  return [
+    style('strong', `${report.local || 'us'} ${arrow} ${report.remote || 'unknown'}`),
+    ...formatVerdict(report.verdict, style),
+    ...row('outcome', outcomeText(report)),
+    ...row('timings', timingsText(report)),
+    ...rows('path', pathTexts(report)),
+    ...row('codec', codecText(report)),
+    ...row('sent', sentText(report)),
+    ...row('received', receivedText(report)),
+    ...row('dtmf', dtmfText(report)),
+    ...rows(
+      'heard',
+      report.hearings.map(
+        (h) => `${style(h.heard ? 'good' : 'bad', h.heard ? 'yes' : 'no')} ${h.expected} (${h.detail})`,
+      ),
+    ),
+    ...rows(
+      'recorded',
+      report.recordings.map((r) => `${r.path} (${seconds(r.durationMs)})`),
+    ),
+    ...rows(
+      'warning',
+      report.warnings.map((text) => style('warn', text)),
+    ),
+    ...rows('pairs', formatPairs(report.pairs)),
+  ].join('\n')
+}
+
+/** One line a pair, in columns: component, local end, remote end, fate. */
+export const formatPairs = (pairs: readonly PairReport[]): string[] => {
+  const cells = pairs.map((pair) => [
+    `${pair.selected ? '*' : ' '} ${pair.component}`,
+    `${pair.local.type} ${formatAddress(pair.local.address)}`,
+    `${pair.remote.type} ${formatAddress(pair.remote.address)}`,
+    pair.state,
+    [
+      pair.rttMs === undefined ? undefined : `${pair.rttMs} ms`,
+      `${pair.checksSent} check${pair.checksSent === 1 ? '' : 's'}`,
+      pair.detail,
+    ]
+      .filter((text) => text !== undefined)
+      .join(', '),
+  ])
+  const widths = [0, 1, 2, 3].map((column) => Math.max(0, ...cells.map((row) => row[column]!.length)))
+  return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+}
+
+const formatVerdict = (verdict: Verdict, style: TextStyle): string[] => {
+  const label = (text: string): string => style('dim', text.padEnd(labelWidth))
+  if (verdict.ok) return [`${label('verdict')}${style('good', '✓ ok')}`, ...indented(verdict.evidence)]
+  const where = verdict.direction === 'both' ? '' : `, ${verdict.direction}`
+  return [
+    `${label('verdict')}${style('bad', `✗ ${verdict.cause}`)} (${verdict.layer}${where}): ${causes[verdict.cause].meaning}`,
+    ...indented(verdict.evidence),
+    `${label('fix')}${verdict.fix}`,
+  ]
+}
+
+const indented = (lines: readonly string[]): string[] =>
+  lines.map((line) => `${' '.repeat(labelWidth)}- ${line}`)
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
+
+const outcomeText = ({ outcome }: CallReport): string => {
+  if (outcome.state !== 'ended') return outcome.state
+  const by = outcome.by === 'local' ? 'us' : outcome.by === 'remote' ? 'the far end' : 'the network'
+  return `ended by ${by}: ${outcome.status ? `${outcome.status} ` : ''}${outcome.reason ?? ''}`.trimEnd()
+}
+
+const timingsText = ({ timings }: CallReport): string => {
+  const named: [string, number | undefined][] = [
+    ['ringing', timings.ringing],
+    ['answered', timings.answered],
+    ['ICE nominated', timings.iceNominated],
+    ['first RTP in', timings.firstRtpReceived],
+    ['first audio heard', timings.firstAudioHeard],
+    ['ended', timings.ended],
+  ]
+  const after = named.flatMap(([name, ms]) => (ms === undefined ? [] : [`${name} ${ms} ms`]))
+  const lasted = timings.durationMs === undefined ? [] : [`lasted ${seconds(timings.durationMs)}`]
+  return [...after, ...lasted].join(' · ')
+}
+
+const pathTexts = (report: CallReport): string[] => {
+  if (report.selected.length > 0)
+    return report.selected.map(
+      (pair) =>
+        `${pair.component === 1 ? 'RTP ' : 'RTCP'} ${pair.local.type} ${formatAddress(pair.local.address)} -> ` +
+        `${pair.remote.type} ${formatAddress(pair.remote.address)} (${pair.why})`,
+    )
+  const { mode, state } = report.ice
+  const { sentTo, receivedFrom } = report.media
+  if (mode === 'none') return []
+  return [
+    [
+      `ICE ${mode}${state ? `, ${state}` : ''}`,
+      sentTo && `sent to ${formatAddress(sentTo)}`,
+      receivedFrom && `received from ${formatAddress(receivedFrom)}`,
+    ]
+      .filter(Boolean)
+      .join(', '),
+  ]
+}
+
+const codecText = ({ codec }: CallReport): string | undefined =>
+  codec &&
+  [
+    `${codec.name} (${codec.payloadType})`,
+    `${codec.ptimeMs} ms`,
+    codec.direction,
+    ...(codec.telephoneEvent ? ['telephone-event'] : []),
+    ...(codec.rtcpMux ? ['rtcp-mux'] : []),
+  ].join(', ')
+
+const sentText = ({ statistics }: CallReport): string | undefined => {
+  if (!statistics) return undefined
+  const { sent, remote } = statistics
+  const far = remote
+    ? `; far end reports ${remote.lossPercent} % lost, jitter ${remote.jitterMs.toFixed(1)} ms` +
+      (remote.roundTripMs === undefined ? '' : `, round trip ${remote.roundTripMs.toFixed(1)} ms`)
+    : ''
+  return `${sent.packets} packets, ${sent.octets} octets${far}`
+}
+
+const receivedText = ({ statistics }: CallReport): string | undefined => {
+  if (!statistics) return undefined
+  const { received, dropped } = statistics
+  const level = received.levelDbfs === null ? 'digital silence' : `${received.levelDbfs} dBFS`
+  const heard = received.packets > 0 ? `, ${level}, ${seconds(received.heardMs)} of sound` : ''
+  const thrown = Object.entries(dropped).map(([why, count]) => `; ${count} dropped: ${why}`)
+  return (
+    `${received.packets} packets, ${received.lost} lost (${received.lossPercent.toFixed(1)} %), ` +
+    `jitter ${received.jitterMs} ms${heard}${thrown.join('')}`
+  )
+}
+
+const dtmfText = ({ dtmf }: CallReport): string =>
+  [dtmf.sent && `sent ${dtmf.sent}`, dtmf.received && `received ${dtmf.received}`].filter(Boolean).join(', ')
