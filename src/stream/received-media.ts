@@ -63,6 +63,15 @@ export class ReceivedMedia {
     return this.statistics!.receive(sequenceNumber, timestamp, now, payloadLengthBytes, timesMedia)
   }
 
+  /** Extended number of the packet received last. */
+  get latestSequence(): number {
+    return this.statistics?.latest ?? 0
+  }
+
+  get jitterMs(): Millis {
+    return this.statistics?.jitterMs ?? 0
+  }
+
   /** Another RTP clock rate: jitter is measured anew. */
   changeClockRate(clockRateHz: number): void {
     if (clockRateHz === this.clockRateHz) return

@@ -1,0 +1,23 @@
+// What offer and answer have settled about one audio stream, in the stream's own words (it does not read SDP).
+import type { Codec } from '../codec/codec.ts'
+import type { Millis } from '../runtime/runtime.ts'
+
+/** Seen from our side: sendonly means that we send. */
+export type StreamDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
+
+export interface StreamParameters {
+  codec: Codec
+  sendPayloadType: number
+  receivePayloadType: number
+  /** Absent: the peer takes no RFC 4733 events. Their clock is the codec's. */
+  telephoneEvent?: { sendPayloadType: number; receivePayloadType: number }
+  /** Length of the frames we send, and of those that sinks get. */
+  ptimeMs: Millis
+  direction: StreamDirection
+}
+
+export const frameSamples = ({ codec, ptimeMs }: StreamParameters): number =>
+  (codec.sampleRateHz * ptimeMs) / 1000
+
+export const frameTicks = ({ codec, ptimeMs }: StreamParameters): number =>
+  (codec.clockRateHz * ptimeMs) / 1000

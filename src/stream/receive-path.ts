@@ -1,0 +1,158 @@
+// From a packet to a time line of audio. Two steps, because the network and the ear keep different time: `receiveRtp` takes
+// packets whenever they come, `playOut` makes one frame every packet time, whether or not there is anything to hear.
+//
+//   packet ──> parse ──> source admitted ──> statistics ──┬──> reorder buffer
+//                                                         └──> events ──> onDtmf
+//   sinks, onFrame <── hearing <── frame <── decoder <── reorder buffer
+import type { AudioSink } from '../audio/frames.ts'
+import { createRtpView, parseRtp } from '../rtp/packet.ts'
+import { type JitterBuffer, ReorderBuffer } from '../rtp/reorder-buffer.ts'
+import { EventReceiver } from '../rtp/telephone-event.ts'
+import type { Clock, Millis } from '../runtime/runtime.ts'
+import type { MediaFact, StreamStatistics } from '../trace/facts.ts'
+import { Hearing } from './hearing.ts'
+import { frameSamples, type StreamParameters } from './parameters.ts'
+import { Playout } from './playout.ts'
+import { ReceivedMedia } from './received-media.ts'
+
+export interface ReceivePathOptions {
+  clock: Clock
+  playoutDelayMs: Millis
+  record: (fact: MediaFact) => void
+  onDtmf: (digit: string, durationMs: Millis) => void
+  onFrame: (samples: Int16Array) => void
+  onSinkError: (error: unknown) => void
+}
+
+/** After a longer stall the time line of the sinks has a hole: nobody writes an hour of silence in one go. */
+const maximumCatchUpMs = 60_000
+
+export class ReceivePath {
+  readonly media: ReceivedMedia
+  readonly events: EventReceiver
+  readonly sinks = new Set<AudioSink>()
+  /** Packets thrown away, by reason. */
+  readonly dropped = new Map<string, number>()
+  private readonly hearing: Hearing
+  private parameters!: StreamParameters
+  private readonly view = createRtpView()
+  private buffer!: JitterBuffer
+  private playout!: Playout
+  private frame!: Int16Array
+  private owedFrames = 0
+  private late = 0
+
+  constructor(
+    private readonly options: ReceivePathOptions,
+    parameters: StreamParameters,
+  ) {
+    const { record, onDtmf } = options
+    this.media = new ReceivedMedia(parameters.codec.clockRateHz)
+    this.hearing = new Hearing((levelDbfs) => record({ layer: 'audio', type: 'first-heard', levelDbfs }))
+    this.events = new EventReceiver(({ digit, durationTicks }) => {
+      const durationMs = (durationTicks / this.parameters.codec.clockRateHz) * 1000
+      record({ layer: 'audio', type: 'dtmf', direction: 'received', digit, durationMs })
+      onDtmf(digit, durationMs)
+    })
+    this.use(parameters)
+  }
+
+  use(parameters: StreamParameters): void {
+    const before = this.parameters
+    this.parameters = parameters
+    if (before?.codec === parameters.codec && before.ptimeMs === parameters.ptimeMs) return
+    const { codec } = parameters
+    this.frame = new Int16Array(frameSamples(parameters))
+    if (before?.codec === codec) return
+    this.media.changeClockRate(codec.clockRateHz)
+    this.buffer = new ReorderBuffer(codec.clockRateHz, this.options.playoutDelayMs)
+    this.playout = new Playout(codec, this.buffer)
+  }
+
+  receiveRtp(data: Uint8Array): void {
+    const { direction, receivePayloadType, telephoneEvent } = this.parameters
+    const packet = this.view
+    const problem = parseRtp(data, packet)
+    if (problem) {
+      this.drop(`RTP ${problem}`)
+      return
+    }
+    if (direction === 'sendonly' || direction === 'inactive') {
+      this.drop(`stream is ${direction}`)
+      return
+    }
+    const isEvent = packet.payloadType === telephoneEvent?.receivePayloadType
+    if (!isEvent && packet.payloadType !== receivePayloadType) {
+      this.drop(`unknown payload type ${packet.payloadType}`)
+      return
+    }
+
+    const now = this.options.clock.now()
+    const { sequenceNumber, timestamp, payloadLengthBytes } = packet
+    const admission = this.media.admit(packet.ssrc, sequenceNumber, now)
+    if (admission === 'foreign') {
+      this.drop('foreign SSRC')
+      return
+    }
+    const verdict = this.media.receive(sequenceNumber, timestamp, now, payloadLengthBytes, !isEvent)
+    if (verdict === 'jump') {
+      this.drop('sequence number out of range')
+      return
+    }
+    if (admission === 'new' || verdict === 'restarted') {
+      this.buffer.reset()
+      this.events.reset()
+    }
+    if (verdict === 'duplicate') return
+
+    const payload = data.subarray(packet.payloadOffset, packet.payloadOffset + payloadLengthBytes)
+    if (isEvent) {
+      if (!this.events.receive(payload, timestamp, now)) this.drop('telephone-event that is no DTMF digit')
+      return
+    }
+    const insertion = this.buffer.insert(this.media.latestSequence, timestamp, packet.marker, payload)
+    if (insertion === 'late') this.late++
+    else if (insertion === 'early') this.drop('timestamp out of range')
+  }
+
+  playOut(skipped: number): void {
+    const { ptimeMs } = this.parameters
+    this.owedFrames = Math.min(this.owedFrames + skipped + 1, maximumCatchUpMs / ptimeMs)
+    // After a stall the packets that came meanwhile are still in the socket; they are read before the next tick.
+    if (skipped > 0) return
+    for (; this.owedFrames > 0; this.owedFrames--) {
+      const { frame } = this
+      if (this.playout.read(frame) > 0) this.hearing.hear(frame, ptimeMs)
+      this.options.onFrame(frame)
+      for (const sink of this.sinks) this.writeTo(sink, frame)
+    }
+    this.events.handleTimeout(this.options.clock.now())
+  }
+
+  statistics(): StreamStatistics['received'] {
+    const { media, hearing, late } = this
+    const totals = media.totals()
+    return {
+      ...totals,
+      ...(media.ssrc !== undefined && { ssrc: media.ssrc }),
+      lossPercent: totals.expected === 0 ? 0 : (totals.lost / totals.expected) * 100,
+      late,
+      jitterMs: media.jitterMs,
+      levelDbfs: hearing.levelDbfs,
+      heardMs: hearing.heardMs,
+    }
+  }
+
+  readonly drop = (reason: string): void => {
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1)
+  }
+
+  private writeTo(sink: AudioSink, frame: Int16Array): void {
+    try {
+      sink.write(frame)
+    } catch (error) {
+      this.sinks.delete(sink)
+      this.options.onSinkError(error)
+    }
+  }
+}

@@ -1,0 +1,227 @@
+// From a source or a digit to a packet, once a packet time: `sendFrame` is the whole way, top to bottom. Timestamps count
+// samples and never read a clock (RFC 3550 5.1); sequence numbers count what has left.
+//
+//   source ──> frame ──> encoder ──> payload ─┐
+//                                             ├──> header ──> transport.sendRtp
+//   digits ──────────────────────> event ─────┘
+import type { AudioSource } from '../audio/frames.ts'
+import { resampled } from '../audio/resample.ts'
+import type { Encoder } from '../codec/codec.ts'
+import { type RtpHeader, rtpHeaderLengthBytes, writeRtpHeader } from '../rtp/packet.ts'
+import { type EventPacket, eventPayloadLengthBytes, writeEvent } from '../rtp/telephone-event.ts'
+import type { Millis, Random } from '../runtime/runtime.ts'
+import type { MediaFact } from '../trace/facts.ts'
+import { DigitSender } from './digit-sender.ts'
+import type { MediaTransport } from './media-transport.ts'
+import { frameSamples, frameTicks, type StreamParameters } from './parameters.ts'
+
+export interface SendPathOptions {
+  random: Random
+  transport: MediaTransport
+  ssrc?: number
+  idle: 'silence' | 'nothing'
+  record: (fact: MediaFact) => void
+}
+
+interface Playing {
+  /** At its own rate. */
+  original: AudioSource
+  /** At the codec's rate. */
+  source: AudioSource
+  what: string
+  started: boolean
+  resolve: (outcome: 'ended' | 'stopped') => void
+  reject: (error: unknown) => void
+}
+
+/** An Ethernet MTU without IPv6 and UDP headers: no packet is fragmented. */
+const maximumPacketBytes = 1500 - 48
+
+export class SendPath {
+  packets = 0
+  octets = 0
+  readonly firstSequenceNumber: number
+  readonly digits: DigitSender
+  private parameters!: StreamParameters
+  private encoder!: Encoder
+  private frame!: Int16Array
+  private readonly header: RtpHeader
+  /** Of the frame last due, at `frameAt`. */
+  private timestamp: number
+  private frameAt: Millis
+  private readonly buffer = new Uint8Array(maximumPacketBytes)
+  private readonly payload = this.buffer.subarray(rtpHeaderLengthBytes)
+  /** The part of `buffer` that is sent; frames are nearly always of one length. */
+  private packet = this.buffer
+  private readonly eventPacket = new Uint8Array(rtpHeaderLengthBytes + eventPayloadLengthBytes)
+  /** Length of a source's encoded frame that could not leave yet: there was no path. Nothing of a file is lost. */
+  private waitingBytes = 0
+  private talking = false
+  private playing: Playing | undefined
+  private sourceEnds = false
+
+  constructor(
+    private readonly options: SendPathOptions,
+    parameters: StreamParameters,
+    now: Millis,
+  ) {
+    const { random, record } = options
+    // Numbers begin at random values (RFC 3550 5.1).
+    this.firstSequenceNumber = random.integer(65_536)
+    this.header = {
+      marker: true,
+      payloadType: parameters.sendPayloadType,
+      sequenceNumber: this.firstSequenceNumber,
+      timestamp: 0,
+      ssrc: options.ssrc ?? random.integer(4_294_967_296),
+    }
+    this.timestamp = random.integer(4_294_967_296)
+    this.frameAt = now
+    this.digits = new DigitSender((digit, durationMs) =>
+      record({ layer: 'audio', type: 'dtmf', direction: 'sent', digit, durationMs }),
+    )
+    this.use(parameters)
+  }
+
+  get ssrc(): number {
+    return this.header.ssrc
+  }
+
+  get isPlaying(): boolean {
+    return this.playing !== undefined
+  }
+
+  /** The timestamp of this very instant, whether or not a packet is due (RFC 3550 6.4.1). */
+  timestampAt(now: Millis): number {
+    return (
+      (this.timestamp + Math.round(((now - this.frameAt) * this.parameters.codec.clockRateHz) / 1000)) >>> 0
+    )
+  }
+
+  use(parameters: StreamParameters): void {
+    const before = this.parameters
+    this.parameters = parameters
+    if (before?.codec === parameters.codec && before.ptimeMs === parameters.ptimeMs) return
+    this.encoder = parameters.codec.createEncoder()
+    this.frame = new Int16Array(frameSamples(parameters))
+    this.waitingBytes = 0
+    if (this.playing) this.playing.source = resampled(this.playing.original, parameters.codec.sampleRateHz)
+  }
+
+  play(source: AudioSource, what: string): Promise<'ended' | 'stopped'> {
+    this.stopPlaying()
+    return new Promise((resolve, reject) => {
+      const atCodecRate = resampled(source, this.parameters.codec.sampleRateHz)
+      this.playing = { original: source, source: atCodecRate, what, started: false, resolve, reject }
+    })
+  }
+
+  stopPlaying(): void {
+    this.finishPlaying()?.resolve('stopped')
+  }
+
+  sendFrame(skipped: number, now: Millis): void {
+    const { codec, direction, telephoneEvent, ptimeMs, sendPayloadType } = this.parameters
+    // Time passes whether or not anything is sent.
+    this.timestamp = (this.timestamp + (skipped + 1) * frameTicks(this.parameters)) >>> 0
+    this.frameAt = now
+    if (direction === 'recvonly' || direction === 'inactive') {
+      this.talking = false
+      return
+    }
+
+    const event = telephoneEvent && this.digits.next(this.timestamp, skipped + 1, ptimeMs, codec.clockRateHz)
+    if (event) {
+      this.sendEvent(event, telephoneEvent.sendPayloadType)
+      return
+    }
+
+    const fromSource = this.waitingBytes > 0 || this.readSource()
+    if (!fromSource) {
+      if (this.options.idle === 'nothing') {
+        this.talking = false
+        return
+      }
+      this.frame.fill(0)
+    }
+    const payloadBytes = this.waitingBytes || this.encoder.encode(this.frame, this.payload)
+
+    // A packet after a pause begins a talkspurt (RFC 3551 4.1).
+    this.header.marker = !this.talking || skipped > 0
+    this.header.payloadType = sendPayloadType
+    this.header.timestamp = this.timestamp
+    writeRtpHeader(this.buffer, this.header)
+    const left = this.transmit(this.packetWith(payloadBytes), payloadBytes)
+    this.talking = left
+    this.waitingBytes = fromSource && !left ? payloadBytes : 0
+    if (fromSource && left) this.noteFrameSent()
+  }
+
+  /** Returns whether `frame` now holds audio of the source; its last frame is filled up with silence. */
+  private readSource(): boolean {
+    const { playing, frame } = this
+    if (!playing) return false
+    let read = 0
+    try {
+      read = playing.source.read(frame)
+    } catch (error) {
+      this.finishPlaying()?.reject(error)
+      return false
+    }
+    frame.fill(0, read)
+    this.sourceEnds = read < frame.length
+    if (read === 0) this.finishPlaying()?.resolve('ended')
+    return read > 0
+  }
+
+  private noteFrameSent(): void {
+    const { playing } = this
+    if (!playing) return
+    if (!playing.started) {
+      playing.started = true
+      this.options.record({ layer: 'audio', type: 'play-started', what: playing.what })
+    }
+    if (this.sourceEnds) this.finishPlaying()?.resolve('ended')
+  }
+
+  private finishPlaying(): Playing | undefined {
+    const { playing } = this
+    if (!playing) return undefined
+    this.playing = undefined
+    this.waitingBytes = 0
+    playing.source.close()
+    if (playing.started) this.options.record({ layer: 'audio', type: 'play-ended', what: playing.what })
+    return playing
+  }
+
+  private sendEvent(event: EventPacket, payloadType: number): void {
+    this.talking = false
+    const { header, eventPacket } = this
+    header.payloadType = payloadType
+    header.marker = event.marker
+    header.timestamp = event.timestamp
+    writeEvent(eventPacket, rtpHeaderLengthBytes, event)
+    for (let copy = 0; copy < event.copies; copy++) {
+      writeRtpHeader(eventPacket, header)
+      const left = this.transmit(eventPacket, eventPayloadLengthBytes)
+      if (!left && event.marker && copy === 0) {
+        this.digits.repeatBeginning()
+        return
+      }
+    }
+  }
+
+  private packetWith(payloadBytes: number): Uint8Array {
+    const lengthBytes = rtpHeaderLengthBytes + payloadBytes
+    if (this.packet.length !== lengthBytes) this.packet = this.buffer.subarray(0, lengthBytes)
+    return this.packet
+  }
+
+  private transmit(packet: Uint8Array, payloadBytes: number): boolean {
+    if (!this.options.transport.sendRtp(packet)) return false
+    this.header.sequenceNumber = (this.header.sequenceNumber + 1) & 0xffff
+    this.packets++
+    this.octets += payloadBytes
+    return true
+  }
+}
