@@ -112,11 +112,11 @@ export class Checking {
   setRemote(now: Millis, stream: IceStream, remote: RemoteIce): void {
     // New credentials mean an ICE restart (RFC 8445 9), which is not supported: the session goes on as it is.
     if (stream.remote && stream.remote.ufrag !== remote.ufrag) return
+    // RFC 8445 6.1.1: towards a lite peer the full agent controls.
+    if (remote.lite) this.setRole(now, 'controlling')
     const known = stream.remote !== undefined
     stream.remote ??= { ufrag: remote.ufrag, key: shortTermKey(remote.pwd), lite: remote.lite }
     if (remote.pacingMs !== undefined) this.taMs = Math.max(this.taMs, remote.pacingMs)
-    // RFC 8445 6.1.1: towards a lite peer the full agent controls.
-    if (remote.lite) this.setRole(now, 'controlling')
     const added = this.addRemoteCandidates(stream, remote.candidates)
     if (!known) {
       stream.startedAt = now

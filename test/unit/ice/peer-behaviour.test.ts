@@ -1,0 +1,412 @@
+// Peers that are not our twin, played by hand: role conflicts, ICE-lite, aggressive nomination, checks before the
+// description, wrong passwords, forged, replayed and misdirected answers, floods.
+import { beforeEach, describe, expect, it } from 'vitest'
+import { IceAgent } from '../../../src/ice/agent.ts'
+import type { RemoteIce } from '../../../src/ice/candidate.ts'
+import { writeCheck, writeCheckSuccess } from '../../../src/ice/check-message.ts'
+import type { TransportAddress } from '../../../src/runtime/address.ts'
+import type { Datagram } from '../../../src/runtime/core.ts'
+import { readErrorCode, readText, readUint64, readXorAddress } from '../../../src/stun/attributes.ts'
+import { integrityMatches, shortTermKey } from '../../../src/stun/integrity.ts'
+import { MessageWriter } from '../../../src/stun/message.ts'
+import { attribute, method } from '../../../src/stun/numbers.ts'
+import { at, hostCandidate, messageOf, seededRandom, TestNetwork } from './network.ts'
+
+const local = at('192.0.2.1', 4_000)
+const remote = at('192.0.2.2', 4_000)
+const random = seededRandom(7)
+const theirs = { ufrag: 'peer', pwd: 'a-password-of-the-peer-1' }
+const theirKey = shortTermKey(theirs.pwd)
+
+/** One agent whose peer is the test itself. */
+class Bench {
+  now = 0
+  readonly agent: IceAgent
+  private readonly ourKey
+
+  constructor(controlling: boolean) {
+    this.agent = new IceAgent({ controlling, random: seededRandom(3), stunServers: [] })
+    this.agent.addStream(1)
+    this.agent.addSocket(0, { stream: 0, component: 1, base: local })
+    this.agent.closeGathering(0)
+    this.ourKey = shortTermKey(this.agent.parameters.pwd)
+  }
+
+  describe(overrides: Partial<RemoteIce> = {}): void {
+    const candidates = [hostCandidate(remote.address, remote.port)]
+    this.agent.setRemote(this.now, 0, { ...theirs, lite: false, options: [], candidates, ...overrides })
+  }
+
+  /** What the agent sends now, oldest first. */
+  sent(): Datagram[] {
+    const all: Datagram[] = []
+    for (let d = this.agent.pollTransmit(); d; d = this.agent.pollTransmit()) all.push(d)
+    return all
+  }
+
+  requests(): Datagram[] {
+    return this.sent().filter((d) => messageOf(d).class === 'request')
+  }
+
+  advance(ms: number): void {
+    const end = this.now + ms
+    for (let next = this.agent.nextTimeout(); next && next.at <= end; next = this.agent.nextTimeout()) {
+      this.now = Math.max(this.now, next.at)
+      this.agent.handleTimeout(this.now)
+    }
+    this.now = end
+  }
+
+  receive(data: Uint8Array, from: TransportAddress = remote, to: TransportAddress = local): void {
+    this.agent.handleDatagram(this.now, { data, local: to, remote: from })
+  }
+
+  /** A genuine check of the peer, with what the test changes about it. */
+  check(
+    change: {
+      role?: 'controlling' | 'controlled'
+      tieBreaker?: bigint
+      useCandidate?: boolean
+      priority?: number
+      pwd?: string
+      ufrag?: string
+    } = {},
+  ): Uint8Array {
+    return writeCheck({
+      transactionId: random.bytes(12),
+      username: `${change.ufrag ?? this.agent.parameters.ufrag}:${theirs.ufrag}`,
+      key: change.pwd === undefined ? this.ourKey : shortTermKey(change.pwd),
+      priority: change.priority ?? 1_845_494_271,
+      role: change.role ?? (this.agent.controlling ? 'controlled' : 'controlling'),
+      tieBreaker: change.tieBreaker ?? 1n,
+      useCandidate: change.useCandidate ?? false,
+    })
+  }
+
+  /** The peer's success to a request of the agent. */
+  answer(request: Datagram, mapped: TransportAddress = request.local, key = theirKey): Uint8Array {
+    return writeCheckSuccess(messageOf(request), mapped, key)
+  }
+
+  /** Answers every request until the agent is content. */
+  answerAll(): void {
+    for (let round = 0; round < 5; round++) {
+      this.advance(20)
+      for (const request of this.requests()) this.receive(this.answer(request), request.remote)
+    }
+  }
+
+  get dropped(): Record<string, number> {
+    return this.agent.dropped
+  }
+}
+
+let bench: Bench
+beforeEach(() => {
+  bench = new Bench(true)
+})
+
+describe('a check on the wire (RFC 8445 7.1)', () => {
+  it('has what the RFC asks for and nothing that it forbids', () => {
+    bench.describe()
+    const message = messageOf(bench.requests()[0]!)
+    expect(readText(message, attribute.username)).toBe(`peer:${bench.agent.parameters.ufrag}`)
+    expect(integrityMatches(message, theirKey)).toBe(true)
+    expect(message.attributes.has(attribute.fingerprint)).toBe(true)
+    expect(message.attributes.has(attribute.priority)).toBe(true)
+    expect(readUint64(message, attribute.iceControlling)).toBeDefined()
+    expect(message.attributes.has(attribute.iceControlled)).toBe(false)
+    expect(message.attributes.has(attribute.useCandidate)).toBe(false)
+  })
+
+  it('is answered with the source that was seen', () => {
+    bench.describe()
+    bench.sent()
+    const request = bench.check()
+    bench.receive(request, at('203.0.113.9', 999))
+    const [response] = bench.sent()
+    expect(response!.remote).toEqual(at('203.0.113.9', 999))
+    const message = messageOf(response!)
+    expect(message.class).toBe('success')
+    expect(readXorAddress(message, attribute.xorMappedAddress)).toEqual(at('203.0.113.9', 999))
+    expect(integrityMatches(message, shortTermKey(bench.agent.parameters.pwd))).toBe(true)
+  })
+})
+
+describe('role conflict (RFC 8445 7.3.1.1, 7.2.5.1)', () => {
+  const smallest = 0n
+  const largest = 2n ** 64n - 1n
+
+  it.each([
+    ['controlling, larger tie-breaker', true, smallest, 'conflict', true],
+    ['controlling, smaller tie-breaker', true, largest, 'switch', false],
+    ['controlled, larger tie-breaker', false, smallest, 'switch', true],
+    ['controlled, smaller tie-breaker', false, largest, 'conflict', false],
+  ] as const)('as %s', (_name, controlling, tieBreaker, verdict, controllingAfter) => {
+    bench = new Bench(controlling)
+    bench.describe()
+    bench.sent()
+    bench.receive(bench.check({ role: controlling ? 'controlling' : 'controlled', tieBreaker }))
+    const response = messageOf(bench.sent()[0]!)
+    if (verdict === 'conflict') expect(readErrorCode(response)?.code).toBe(487)
+    else expect(response.class).toBe('success')
+    expect(bench.agent.controlling).toBe(controllingAfter)
+  })
+
+  it('takes the other role on 487 and checks the pair again at once, with another tie-breaker', () => {
+    bench.describe()
+    const [first] = bench.requests()
+    const conflict = new MessageWriter('error', method.binding, messageOf(first!).transactionId)
+      .errorCode(487)
+      .integrity(theirKey)
+      .fingerprint()
+      .finish()
+    bench.receive(conflict)
+    expect(bench.agent.controlling).toBe(false)
+    const [again] = bench.requests()
+    const before = readUint64(messageOf(first!), attribute.iceControlling)
+    const after = readUint64(messageOf(again!), attribute.iceControlled)
+    expect(after).toBeDefined()
+    expect(after).not.toBe(before)
+  })
+
+  it.each([true, false])(
+    'is resolved between two agents that both believe to be controlling: %s',
+    (controlling) => {
+      for (let seed = 1; seed <= 10; seed++) {
+        const net = new TestNetwork(seededRandom(seed))
+        const make = (n: number) => {
+          const agent = new IceAgent({ controlling, random: seededRandom(seed * 10 + n), stunServers: [] })
+          agent.addStream(1)
+          return net.add(agent, [{ address: at(`192.0.2.${n}`, 4_000) }])
+        }
+        const a = make(1)
+        const b = make(2)
+        net.exchange(a, b)
+        expect(net.run(2_000, () => [a, b].every(({ agent }) => agent.state === 'completed'))).toBe(true)
+        expect(a.agent.controlling).not.toBe(b.agent.controlling)
+      }
+    },
+  )
+})
+
+describe('a lite peer', () => {
+  it('is checked and nominated by us, although it never checks', () => {
+    bench.describe({ lite: true })
+    bench.answerAll()
+    expect(bench.agent.state).toBe('completed')
+  })
+
+  it('makes us controlling, even where the answerer would be controlled', () => {
+    bench = new Bench(false)
+    bench.describe({ lite: true })
+    expect(bench.agent.controlling).toBe(true)
+    bench.answerAll()
+    expect(bench.agent.state).toBe('completed')
+  })
+})
+
+describe('an aggressive peer (RFC 5245 8.1.1.2)', () => {
+  it('nominates with its first check', () => {
+    bench = new Bench(false)
+    bench.describe()
+    bench.sent()
+    bench.receive(bench.check({ useCandidate: true }))
+    expect(bench.agent.selectedPair(0, 1)).toBeUndefined()
+    for (const request of bench.requests()) bench.receive(bench.answer(request))
+    expect(bench.agent.selectedPair(0, 1)?.remote).toMatchObject(remote)
+  })
+
+  it('nominates several pairs: the highest priority wins, in whatever order they come', () => {
+    const better = at('192.0.2.3', 4_000)
+    for (const order of [
+      [remote, better],
+      [better, remote],
+    ]) {
+      bench = new Bench(false)
+      bench.describe({
+        candidates: [
+          { ...hostCandidate(remote.address, remote.port), priority: 1_000 },
+          { ...hostCandidate(better.address, better.port), priority: 2_000 },
+        ],
+      })
+      for (const source of order) {
+        bench.receive(bench.check({ useCandidate: true }), source)
+        for (const request of bench.requests()) bench.receive(bench.answer(request), request.remote)
+        bench.advance(100)
+      }
+      expect(bench.agent.selectedPair(0, 1)?.remote).toMatchObject(better)
+    }
+  })
+})
+
+describe('checks before the description', () => {
+  it('are answered where they carry our credentials, and remembered', () => {
+    const source = at('203.0.113.5', 777)
+    bench = new Bench(false)
+    bench.receive(bench.check({ useCandidate: true, priority: 4_711 }), source)
+    expect(messageOf(bench.sent()[0]!).class).toBe('success')
+    expect(bench.agent.isKnownRemote(0, 1, source)).toBe(true)
+    bench.describe({ candidates: [] })
+    const [triggered] = bench.requests()
+    expect(triggered?.remote).toEqual(source)
+    bench.receive(bench.answer(triggered!), source)
+    expect(bench.agent.selectedPair(0, 1)?.remote).toMatchObject({
+      type: 'prflx',
+      priority: 4_711,
+      ...source,
+    })
+  })
+
+  it('do not make a known candidate peer-reflexive', () => {
+    bench = new Bench(false)
+    bench.receive(bench.check())
+    bench.describe()
+    expect(bench.agent.pairs()).toMatchObject([{ remote: { type: 'host' } }])
+  })
+
+  it('cannot fill the memory', () => {
+    for (let port = 1; port <= 100; port++) bench.receive(bench.check(), at('203.0.113.5', port))
+    expect(bench.dropped['too many checks before the description']).toBe(68)
+    bench.describe()
+    for (let port = 101; port <= 200; port++) bench.receive(bench.check(), at('203.0.113.5', port))
+    expect(bench.agent.pairs().length).toBeLessThanOrEqual(33)
+    expect(bench.dropped['too many peer-reflexive candidates']).toBe(100)
+  })
+})
+
+describe('what is not the peer', () => {
+  beforeEach(() => {
+    bench.describe()
+  })
+
+  it('is refused with a wrong password and leaves no trace', () => {
+    bench.sent()
+    bench.receive(bench.check({ pwd: 'guessed' }), at('203.0.113.66', 1))
+    expect(readErrorCode(messageOf(bench.sent()[0]!))?.code).toBe(401)
+    bench.receive(bench.check({ ufrag: 'other' }), at('203.0.113.66', 1))
+    expect(readErrorCode(messageOf(bench.sent()[0]!))?.code).toBe(401)
+    expect(bench.agent.pairs()).toHaveLength(1)
+    expect(bench.agent.isKnownRemote(0, 1, at('203.0.113.66', 1))).toBe(false)
+  })
+
+  it('never gets more octets than it sent', () => {
+    bench.sent()
+    const bare = new MessageWriter('request', method.binding, random.bytes(12)).finish()
+    bench.receive(bare)
+    expect(bench.sent()).toEqual([])
+    const withUnknown = new MessageWriter('request', method.binding, random.bytes(12))
+    for (let i = 0; i < 20; i++) withUnknown.octets(0x7000 + i)
+    const request = withUnknown.finish()
+    bench.receive(request)
+    for (const { data } of bench.sent()) expect(data.length).toBeLessThanOrEqual(request.length)
+  })
+
+  it('cannot answer in the peer’s name without the password', () => {
+    const [request] = bench.requests()
+    bench.receive(bench.answer(request!, local, shortTermKey('guessed')))
+    expect(bench.dropped).toEqual({ 'response with a wrong password': 1 })
+    expect(bench.agent.pairs()).toMatchObject([{ state: 'in-progress' }])
+    bench.receive(bench.answer(request!))
+    expect(bench.agent.pairs()).toMatchObject([{ state: 'succeeded' }])
+  })
+
+  it('cannot replay an answer', () => {
+    const [request] = bench.requests()
+    const answer = bench.answer(request!)
+    bench.receive(answer)
+    bench.receive(answer)
+    expect(bench.dropped).toEqual({ 'response to no request': 1 })
+  })
+
+  it('fails the pair where a genuine answer comes from elsewhere (RFC 8445 7.2.5.2.1)', () => {
+    const [request] = bench.requests()
+    bench.receive(bench.answer(request!), at('192.0.2.99', 4_000))
+    expect(bench.agent.pairs()).toMatchObject([{ state: 'failed', detail: 'response from another address' }])
+  })
+
+  it('is dropped where a socket is not ours, a method is not Binding, or octets are not STUN', () => {
+    bench.receive(bench.check(), remote, at('192.0.2.1', 9))
+    bench.receive(new MessageWriter('request', 0x003, random.bytes(12)).finish())
+    bench.receive(Uint8Array.from([1, 2, 3]))
+    expect(bench.dropped).toEqual({
+      'datagram to an unknown local address': 1,
+      'STUN method other than Binding': 1,
+      'not STUN': 1,
+    })
+  })
+})
+
+describe('other answers', () => {
+  it('a pair that is refused fails with the code, and the peer’s own check revives it', () => {
+    bench.describe()
+    const [request] = bench.requests()
+    bench.receive(
+      new MessageWriter('error', method.binding, messageOf(request!).transactionId)
+        .errorCode(401)
+        .fingerprint()
+        .finish(),
+    )
+    expect(bench.agent.pairs()).toMatchObject([{ state: 'failed', detail: 'refused with 401' }])
+    bench.receive(bench.check())
+    bench.answerAll()
+    expect(bench.agent.state).toBe('completed')
+  })
+
+  it('unknown comprehension-required attributes are answered 420 (RFC 8489 6.3.1)', () => {
+    bench.describe()
+    bench.sent()
+    const request = new MessageWriter('request', method.binding, random.bytes(12))
+      .text(attribute.username, `${bench.agent.parameters.ufrag}:peer`)
+      .uint32(attribute.priority, 1)
+      .octets(0x7abc)
+      .integrity(shortTermKey(bench.agent.parameters.pwd))
+      .finish()
+    bench.receive(request)
+    expect(readErrorCode(messageOf(bench.sent()[0]!))?.code).toBe(420)
+  })
+
+  it('a signed 403 withdraws consent at once (RFC 7675 5.2)', () => {
+    bench.describe()
+    bench.answerAll()
+    bench.advance(6_500)
+    const request = bench.requests().at(-1)!
+    bench.receive(
+      new MessageWriter('error', method.binding, messageOf(request).transactionId)
+        .errorCode(403)
+        .integrity(theirKey)
+        .finish(),
+    )
+    expect(bench.agent.sendPair(0, 1)).toBeUndefined()
+  })
+
+  it('a lost nomination is repeated after three round trips', () => {
+    bench.describe()
+    bench.advance(60)
+    const [check] = bench.requests()
+    bench.receive(bench.answer(check!))
+    const [nomination] = bench.requests()
+    expect(messageOf(nomination!).attributes.has(attribute.useCandidate)).toBe(true)
+    bench.advance(179)
+    expect(bench.requests()).toEqual([])
+    bench.advance(2)
+    const [again] = bench.requests()
+    expect(again?.data).toEqual(nomination!.data)
+  })
+
+  it('mDNS names, TCP candidates, foreign components and duplicates are ignored', () => {
+    const good = hostCandidate(remote.address, remote.port)
+    bench.describe({
+      candidates: [
+        { ...good, address: 'c0ffee.local' },
+        { ...good, transport: 'tcp' },
+        { ...good, component: 2 },
+        { ...good, port: 0 },
+        { ...good, address: '2001:DB8:0::7' },
+        good,
+        good,
+      ],
+    })
+    expect(bench.agent.pairs()).toHaveLength(1)
+  })
+})

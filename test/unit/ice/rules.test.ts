@@ -1,0 +1,163 @@
+// The arithmetic and the small rules of ICE, each alone: priorities, foundations, redundancy, freezing, nomination.
+import { describe, expect, it } from 'vitest'
+import { InvariantError } from '../../../src/errors.ts'
+import { type Base, candidatePriority, type LocalCandidate } from '../../../src/ice/candidate.ts'
+import {
+  Checklist,
+  nextOrdinaryCheck,
+  unfreezeFoundation,
+  unfreezeIdleFoundations,
+} from '../../../src/ice/checklist.ts'
+import { LocalCandidates } from '../../../src/ice/local-candidates.ts'
+import { chooseNomination } from '../../../src/ice/nomination.ts'
+import { CandidatePair, pairPriority } from '../../../src/ice/pair.ts'
+import { at, hostCandidate } from './network.ts'
+
+const baseAt = (address: string, port = 4_000, component: 1 | 2 = 1): Base => ({
+  stream: 0,
+  component,
+  address: at(address, port),
+  localPreference: 65_535,
+  send: () => {},
+})
+
+describe('priorities', () => {
+  it('of candidates are those of RFC 8445 5.1.2.1 (and the 2130706431 that every SDP shows)', () => {
+    expect(candidatePriority('host', 65_535, 1)).toBe(2_130_706_431)
+    expect(candidatePriority('host', 65_535, 2)).toBe(2_130_706_430)
+    expect(candidatePriority('srflx', 65_535, 1)).toBe(1_694_498_815)
+    expect(candidatePriority('prflx', 65_535, 1)).toBe(1_862_270_975)
+    expect(candidatePriority('relay', 0, 1)).toBe(255)
+  })
+
+  it('of pairs are 2^32 MIN + 2 MAX + (G > D), without losing a bit', () => {
+    const g = 2_130_706_431
+    const d = 1_694_498_815
+    expect(pairPriority(g, d)).toBe(7_277_816_997_797_167_103n)
+    expect(pairPriority(d, g)).toBe(pairPriority(g, d) - 1n)
+    expect(pairPriority(g, g)).toBe(2n ** 32n * BigInt(g) + 2n * BigInt(g))
+  })
+})
+
+describe('local candidates', () => {
+  it('share a foundation by type, base IP and server, whatever port and component', () => {
+    const locals = new LocalCandidates()
+    const server = at('198.51.100.1', 3_478)
+    const rtp = locals.add('host', baseAt('10.0.0.1', 1), at('10.0.0.1', 1))!
+    const rtcp = locals.add('host', baseAt('10.0.0.1', 2, 2), at('10.0.0.1', 2))!
+    const other = locals.add('host', baseAt('10.0.0.2', 1), at('10.0.0.2', 1))!
+    const reflexive = locals.add('srflx', rtp.base, at('203.0.113.1', 1), server)!
+    const second = locals.add('srflx', rtp.base, at('203.0.113.1', 2), at('198.51.100.2', 3_478))!
+    expect(rtcp.foundation).toBe(rtp.foundation)
+    expect(new Set([rtp, other, reflexive, second].map((c) => c.foundation)).size).toBe(4)
+  })
+
+  it('are redundant where a server sees the base itself: no NAT', () => {
+    const locals = new LocalCandidates()
+    const base = baseAt('192.0.2.1')
+    locals.add('host', base, base.address)
+    expect(locals.add('srflx', base, base.address, at('198.51.100.1', 3_478))).toBeUndefined()
+  })
+})
+
+function listOf(...components: (1 | 2)[]) {
+  const checklist = new Checklist()
+  const locals = components.map((component): LocalCandidate => {
+    const base = baseAt('10.0.0.1', 4_000 + component, component)
+    return { ...hostCandidate('10.0.0.1', 4_000 + component, component), base }
+  })
+  const remotes = components.map((component) => hostCandidate('10.0.0.2', 5_000 + component, component))
+  checklist.form(locals, remotes, true)
+  return checklist
+}
+
+describe('the checklist (RFC 8445 6.1.2.6)', () => {
+  it('begins with one pair of each foundation, the lowest component', () => {
+    const checklist = listOf(1, 2)
+    expect(checklist.pairs).toHaveLength(2)
+    unfreezeIdleFoundations([checklist])
+    expect(checklist.pairs.map(({ component, state }) => [component, state])).toEqual([
+      [1, 'waiting'],
+      [2, 'frozen'],
+    ])
+    unfreezeIdleFoundations([checklist])
+    expect(checklist.ofComponent(2)[0]!.state).toBe('frozen')
+  })
+
+  it('thaws the other pairs of a foundation in every list when one succeeds', () => {
+    const first = listOf(1)
+    const second = listOf(1)
+    unfreezeIdleFoundations([first, second])
+    expect(second.pairs[0]!.state).toBe('frozen')
+    unfreezeFoundation([first, second], first.pairs[0]!.foundation)
+    expect(second.pairs[0]!.state).toBe('waiting')
+  })
+
+  it('pairs IPv6 link-local addresses with their like only, and families never', () => {
+    const checklist = new Checklist()
+    const local = (address: string): LocalCandidate => ({
+      ...hostCandidate(address, 1),
+      base: baseAt(address, 1),
+    })
+    checklist.form(
+      [local('fe80::1'), local('2001:db8::1'), local('10.0.0.1')],
+      [hostCandidate('fe80::2', 2), hostCandidate('2001:db8::2', 2), hostCandidate('10.0.0.2', 2)],
+      true,
+    )
+    expect(checklist.pairs.map((p) => `${p.local.address} ${p.remote.address}`).sort()).toEqual([
+      '10.0.0.1 10.0.0.2',
+      '2001:db8::1 2001:db8::2',
+      'fe80::1 fe80::2',
+    ])
+  })
+
+  it('refuses a transition that the table does not have', () => {
+    const [pair] = listOf(1).pairs
+    expect(() => pair!.transition('succeeded')).toThrow(InvariantError)
+  })
+
+  it('has nothing to check when nothing waits', () => {
+    expect(nextOrdinaryCheck([listOf(1)])).toBeUndefined()
+  })
+})
+
+describe('nomination', () => {
+  const pair = (
+    priority: bigint,
+    state: 'in-progress' | 'succeeded',
+    lastCheckAt: number,
+    rttMs?: number,
+  ) => {
+    const base = baseAt('10.0.0.1')
+    const made = new CandidatePair(
+      base,
+      { ...hostCandidate('10.0.0.1', 1), base },
+      hostCandidate('10.0.0.2', 2),
+      priority,
+    )
+    made.transition('waiting')
+    made.transition('in-progress')
+    if (state === 'succeeded') made.succeed(made.local)
+    made.lastCheckAt = lastCheckAt
+    made.rttMs = rttMs
+    return made
+  }
+
+  it('takes the only valid pair at once', () => {
+    const valid = pair(1n, 'succeeded', 0, 50)
+    expect(chooseNomination(50, [valid])).toEqual({ nominate: valid })
+    expect(chooseNomination(50, [pair(1n, 'in-progress', 0)])).toBeUndefined()
+  })
+
+  it('waits for a better pair only while its answer may be under way', () => {
+    const better = pair(2n, 'in-progress', 40)
+    const valid = pair(1n, 'succeeded', 0, 50)
+    expect(chooseNomination(50, [better, valid])).toEqual({ waitUntil: 40 + 50 * 1.25 + 2 })
+    expect(chooseNomination(105, [better, valid])).toEqual({ nominate: valid })
+  })
+
+  it('does not wait for a worse pair', () => {
+    const valid = pair(2n, 'succeeded', 0, 50)
+    expect(chooseNomination(50, [valid, pair(1n, 'in-progress', 49)])).toEqual({ nominate: valid })
+  })
+})
