@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { TableReporter } from './test/interop/table-reporter.ts'
+import TableReporter from './test/interop/table-reporter.ts'
 
 // `npm run interop`: floe against real peers and real kernel NATs, one row at a time, ending in a table peer x case.
 export default defineConfig({

@@ -4,7 +4,7 @@ import { type InteropCase, interop, type Scene } from './case.ts'
 import { Asterisk, endpoints, type User } from './peers/asterisk.ts'
 import { exit, Floe, floe } from './peers/floe.ts'
 import { eventually } from './peers/process.ts'
-import { durationMs, expectHeard, expectNotHeard, hello, prompt } from './sounds.ts'
+import { durationMs, expectHeard, expectNotHeard, hello, reply } from './sounds.ts'
 
 const peer = 'Asterisk 22'
 const needs = ['asterisk'] as const
@@ -20,7 +20,7 @@ function row(
     name,
     needs,
     ...(timeoutMs !== undefined && { timeoutMs }),
-    run: async (scene) => run(scene, await Asterisk.start(scene, { prompt })),
+    run: async (scene) => run(scene, await Asterisk.start(scene, { prompt: reply })),
   })
 }
 
@@ -130,13 +130,13 @@ row('recognises a played prompt', async (scene, asterisk) => {
       asterisk.uri('prompt'),
       ...as(asterisk, '1001'),
       '--hear',
-      prompt,
+      reply,
       '--record',
       recording(scene),
     ],
   ])
   expect(ended.code).toBe(exit.ok)
-  expectHeard(recording(scene), prompt)
+  expectHeard(recording(scene), reply)
 })
 
 row('does not take the prompt for another recording, exit 1', async (scene, asterisk) => {
@@ -186,7 +186,7 @@ for (const user of ['1001', '1004', '1000'] as const) {
       '--play',
       hello,
       '--hear',
-      prompt,
+      reply,
       '--record',
       recording(scene),
     )
@@ -194,10 +194,10 @@ for (const user of ['1001', '1004', '1000'] as const) {
     const { code, report } = await phone.ended()
     expect(code).toBe(exit.ok)
     expect(report?.verdict.ok).toBe(true)
-    expectHeard(recording(scene), prompt)
+    expectHeard(recording(scene), reply)
     await eventually(async () => (await asterisk.channels()) === 0, { what: 'Asterisk has no channel left' })
     expectHeard(asterisk.recording, hello)
-    expectNotHeard(asterisk.recording, prompt)
+    expectNotHeard(asterisk.recording, reply)
   })
 }
 
@@ -207,7 +207,7 @@ row('calls another floe through Asterisk, and both hear the other', async (scene
     asterisk,
     '1002',
     '--play',
-    prompt,
+    reply,
     '--hear',
     hello,
     '--record',
@@ -221,7 +221,7 @@ row('calls another floe through Asterisk, and both hear the other', async (scene
       '--play',
       hello,
       '--hear',
-      prompt,
+      reply,
       '--ice',
       'require',
     ],
@@ -229,7 +229,7 @@ row('calls another floe through Asterisk, and both hear the other', async (scene
   ])
   expect(alice.code).toBe(exit.ok)
   expect((await bob.ended()).code).toBe(exit.ok)
-  expectHeard(recording(scene, 'alice.wav'), prompt)
+  expectHeard(recording(scene, 'alice.wav'), reply)
   expectHeard(recording(scene, 'bob.wav'), hello)
 })
 

@@ -5,7 +5,7 @@ import { Asterisk } from './peers/asterisk.ts'
 import { Coturn } from './peers/coturn.ts'
 import { exit, floe } from './peers/floe.ts'
 import { translatePortsTowards } from './peers/loss.ts'
-import { hello, prompt } from './sounds.ts'
+import { hello, reply } from './sounds.ts'
 
 const peer = 'coturn (STUN)'
 const needs = ['coturn', 'asterisk', 'namespace'] as const
@@ -17,7 +17,7 @@ const rows: InteropCase[] = [
     name: 'learns a server-reflexive candidate and offers it',
     needs,
     async run(scene) {
-      const asterisk = await Asterisk.start(scene, { prompt })
+      const asterisk = await Asterisk.start(scene, { prompt: reply })
       const coturn = await Coturn.start(scene)
       translatePortsTowards(scene, coturn.host, translated)
       const { code, report } = await floe(scene, 'call', [
@@ -45,7 +45,7 @@ const rows: InteropCase[] = [
     name: 'a server that has gone silent costs no call and little time',
     needs,
     async run(scene) {
-      const asterisk = await Asterisk.start(scene, { prompt })
+      const asterisk = await Asterisk.start(scene, { prompt: reply })
       const coturn = await Coturn.start(scene)
       coturn.freeze()
       const { code, report } = await floe(scene, 'call', [

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { type InteropCase, interop, type Scene } from './case.ts'
 import { exit, Floe, floe } from './peers/floe.ts'
 import { Kamailio } from './peers/kamailio.ts'
-import { expectHeard, hello, prompt } from './sounds.ts'
+import { expectHeard, hello, reply } from './sounds.ts'
 
 const rows: InteropCase[] = []
 function row(name: string, run: (scene: Scene, kamailio: Kamailio) => Promise<void>): void {
@@ -70,15 +70,15 @@ for (const [callers, callees] of [
       const bob = await answering(
         scene,
         kamailio,
-        ...['--transport', callees, '--play', prompt, '--hear', hello, '--record', `${scene.folder}/bob.wav`],
+        ...['--transport', callees, '--play', reply, '--hear', hello, '--record', `${scene.folder}/bob.wav`],
       )
       const alice = await floe(scene, 'alice', [
-        ...[...calling(kamailio), '--transport', callers, '--play', hello, '--hear', prompt],
+        ...[...calling(kamailio), '--transport', callers, '--play', hello, '--hear', reply],
         ...['--record', `${scene.folder}/alice.wav`, '--ice', 'require'],
       ])
       expect(alice.code).toBe(exit.ok)
       expect((await bob.ended()).code).toBe(exit.ok)
-      expectHeard(`${scene.folder}/alice.wav`, prompt)
+      expectHeard(`${scene.folder}/alice.wav`, reply)
       expectHeard(`${scene.folder}/bob.wav`, hello)
       // The dialog follows the recorded route: both ACK and BYE come by the proxy, addressed to it in a Route header.
       expect(kamailio.logText()).toMatch(/request ACK \S+ from 2001 .*route=<sip:.*;lr/)

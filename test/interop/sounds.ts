@@ -11,7 +11,7 @@ import { repository } from './installed.ts'
 /** What floe says. */
 export const hello = join(repository, 'media/hello-8k.wav')
 /** What the peer says: 8 kHz, 16 bit, mono, because Asterisk plays nothing else. */
-export const prompt = join(repository, 'media/prompt-8k.wav')
+export const reply = join(repository, 'media/reply-8k.wav')
 
 const longestMs = 60_000
 

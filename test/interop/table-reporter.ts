@@ -11,7 +11,7 @@ interface Row {
   reason: string
 }
 
-export class TableReporter implements Reporter {
+export default class TableReporter implements Reporter {
   private readonly rows: Row[] = []
 
   onTestCaseReady(test: TestCase): void {
@@ -26,10 +26,15 @@ export class TableReporter implements Reporter {
       name: test.name,
       outcome,
       seconds: ((test.diagnostic()?.duration ?? 0) / 1000).toFixed(1),
-      reason: result.state === 'skipped' ? (result.note ?? 'no reason given') : '',
+      reason:
+        result.state === 'skipped'
+          ? (result.note ?? 'no reason given')
+          : firstLine(result.errors?.[0]?.message),
     }
     this.rows.push(row)
-    print(`${mark[outcome]} ${row.peer}: ${row.name} (${row.seconds} s)${row.reason && `: ${row.reason}`}`)
+    print(
+      `${mark[outcome]} ${row.peer}: ${row.name} (${row.seconds} s)${outcome === 'skipped' ? `: ${row.reason}` : ''}`,
+    )
     for (const error of result.errors ?? []) print(indent(explain(error)))
   }
 
@@ -58,7 +63,7 @@ export class TableReporter implements Reporter {
       name,
       outcome: 'failed',
       seconds: '0.0',
-      reason: why.split('\n')[0] ?? '',
+      reason: firstLine(why),
     })
     print(`${mark.failed} ${name}`)
     print(indent(why))
@@ -67,6 +72,7 @@ export class TableReporter implements Reporter {
 
 const mark: Record<Outcome, string> = { passed: '✓', failed: '✗', skipped: '–' }
 const print = (line: string) => process.stdout.write(`${line}\n`)
+const firstLine = (text = '') => text.split('\n')[0]?.slice(0, 120) ?? ''
 const indent = (text: string) => text.replace(/^/gm, '    ')
 const explain = (error: SerializedError) =>
   [error.message, ...(error.stack ?? '').split('\n').filter((line) => /^ *at .*\/test\//.test(line))].join(
