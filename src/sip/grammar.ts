@@ -47,7 +47,7 @@ export function quotedEnd(text: string, from: number): number {
 /** The content of a quoted string, backslash escapes resolved. `quoted` includes its quotes. */
 export function unquote(quoted: string): string {
   const inner = quoted.slice(1, -1)
-  return inner.includes('\\') ? inner.replace(/\\([^])/g, '$1') : inner
+  return inner.includes('\\') ? inner.replace(/\\([\s\S])/g, '$1') : inner
 }
 
 /** A quoted string of RFC 3261 25.1; CR and LF cannot be quoted and become spaces. */

@@ -1,34 +1,360 @@
 // What the user agent half of src/sip stands on: transport, routing and retransmission in one object. Text of sip.js goes in,
 // parsed messages come out; everything unreliable about UDP (RFC 3261 17) is dealt with below this line.
+import { NetworkError, UsageError } from '../errors.ts'
+import { formatAddress, type TransportAddress } from '../runtime/address.ts'
+import type { Millis, Runtime, Timer } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
+import { ClientReliability } from './client-reliability.ts'
+import { DestinationResolver } from './destination.ts'
 import type { Flow, Hop, ListeningPoint } from './flow.ts'
-import type { SipRequest, SipResponse } from './message.ts'
+import { parseNameAddr } from './header-values.ts'
+import { parseMessage, type SipMessage, SipRequest, type SipResponse, serializeMessage } from './message.ts'
+import {
+  type MessageDescription,
+  type Packet,
+  rfc3261Timers,
+  serverKey,
+  type TimerValues,
+} from './reliability.ts'
+import { ServerReliability, type ServerTransaction } from './server-reliability.ts'
+import { SipTransport, type TransportOptions } from './transport.ts'
+import { parseUri } from './uri.ts'
+import { responseDestination, rewriteContact, rewriteOwnVia } from './via.ts'
 
-/** Via sent-by and Contact host of every message handed down; replaced by the flow's own address when it leaves. */
+/** Contact host of messages handed down; replaced by the flow's own address when they leave. The Via is replaced whatever it says. */
 export const placeholderHost = 'floe.invalid'
 
-export interface WireOptions {
+/** Larger requests go over TCP where the path's MTU is not known (RFC 3261 18.1.1), in bytes. */
+const largestUdpRequestBytes = 1_300
+/** How long a peer whose TCP port does not answer gets its large requests over UDP at once. */
+const tcpFailureLifetimeMs: Millis = 60_000
+const maximumTcpFailures = 1_024
+
+export interface WireOptions extends TransportOptions {
   record?: (fact: SipFact) => void
-  /** Timers of RFC 3261 17, in ms; for tests. */
-  timers?: { t1Ms: number; t2Ms: number; t4Ms: number }
+  /** For tests. */
+  timers?: TimerValues
 }
 
-/** Signature sketch; the class follows. */
-export interface SipWireShape {
-  /** A request that is no retransmission. `transactionId` tells server transactions apart (RFC 3261 17.2.3) and
-   *  stands in for the branch, which RFC 2543 peers do not have: give it to sip.js as `viaBranch`. ACK and CANCEL carry
-   *  the id of the INVITE they belong to. Its top Via already holds received and rport. */
+export class SipWire {
+  /** A request that is no retransmission. `transactionId` tells server transactions apart (RFC 3261 17.2.3) and stands in for
+   *  the branch, which RFC 2543 peers do not have: give it to sip.js as `viaBranch`. ACK to a non-2xx and CANCEL have the id of
+   *  their INVITE. Its top Via already holds received and rport. */
   onRequest: ((request: SipRequest, flow: Flow, transactionId: string) => void) | undefined
   /** A response that is no retransmission and belongs to a request sent here. */
   onResponse: ((response: SipResponse, flow: Flow) => void) | undefined
-  /** The request with this branch could not be sent, or its connection went before a final response. */
+  /** The request with this branch could not be sent, or its connection went before a final response. Never called from within sendRequest. */
   onTransportError: ((branch: string, method: string, error: Error) => void) | undefined
 
-  start(listen: ListeningPoint[]): Promise<ListeningPoint[]>
-  /** `hop`: a place, or a SIP URI to be resolved (RFC 3263 4); absent: first Route, else Request-URI. CANCEL, and ACK of a
+  readonly transport: SipTransport
+  private readonly resolver: DestinationResolver
+  private readonly client: ClientReliability
+  private readonly server: ServerReliability
+  private readonly record: ((fact: SipFact) => void) | undefined
+  private readonly tcpFailures = new Map<string, Millis>()
+  private timer: Timer | undefined
+  private armedFor: Millis = Number.POSITIVE_INFINITY
+  private stopped = false
+
+  constructor(
+    private readonly runtime: Runtime,
+    options: WireOptions = {},
+  ) {
+    const timers = options.timers ?? rfc3261Timers
+    this.record = options.record
+    this.client = new ClientReliability(timers)
+    this.server = new ServerReliability(timers)
+    this.transport = new SipTransport(runtime, options)
+    this.resolver = new DestinationResolver(
+      runtime.network,
+      () => runtime.clock.now(),
+      this.transport.reaches,
+    )
+    this.transport.onMessage = (message, flow, lengthBytes) => this.received(message, flow, lengthBytes)
+    this.transport.onDropped = (remote, reason) => this.dropped(remote, reason)
+    this.transport.onFlowClosed = (flow, error) => {
+      for (const { branch, method } of this.client.lose(flow))
+        this.failed(branch, method, error ?? closedError(flow.remote))
+    }
+  }
+
+  /** Opens every listening point or none; returns them with their real ports. Rejects with NetworkError. */
+  start(listen: readonly ListeningPoint[]): Promise<ListeningPoint[]> {
+    return this.transport.start(listen)
+  }
+
+  /** Closes everything at once; what the user agent still wants to say must have been said. */
+  stop(): void {
+    this.stopped = true
+    this.timer?.cancel()
+    this.transport.stop()
+  }
+
+  /** Transactions kept at the moment, for reports and tests. */
+  get transactions(): { client: number; server: number } {
+    return { client: this.client.size, server: this.server.size }
+  }
+
+  /** `hop`: a place, or a SIP URI to be resolved (RFC 3263 4); absent: first Route, else Request-URI. CANCEL, and ACK to a
    *  non-2xx, always follow their INVITE. Failures arrive through onTransportError, never as an exception. */
-  sendRequest(text: string, hop?: Hop | string): void
+  sendRequest(text: string, hop?: Hop | string): void {
+    const parsed = parseMessage(Buffer.from(text))
+    if (!('message' in parsed) || parsed.message.kind !== 'request') {
+      const reason = 'problem' in parsed ? parsed.problem : 'a status line'
+      const via = 'problem' in parsed ? parsed.request?.get('Via') : undefined
+      const branch = /;\s*branch\s*=\s*([^;\s]+)/i.exec(via ?? '')?.[1] ?? ''
+      this.failed(
+        branch,
+        text.slice(0, text.indexOf(' ')),
+        new UsageError(`cannot send a request with ${reason}`),
+      )
+      return
+    }
+    const request = parsed.message
+    const fail = (error: unknown): void =>
+      this.failed(request.topVia.params.get('branch') ?? '', request.method, asError(error))
+    // Everything on the way is synchronous where no name and no connection is waited for: requests then leave in order.
+    try {
+      const next = this.nextHop(request, hop)
+      if (next instanceof Promise) next.then((found) => this.route(request, found, fail)).catch(fail)
+      else this.route(request, next, fail)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
   /** Finds its way by the server transaction it answers, else by its top Via (RFC 3261 18.2.2). */
-  sendResponse(text: string): void
-  stop(): Promise<void>
+  sendResponse(text: string): void {
+    const parsed = parseMessage(Buffer.from(text))
+    if (!('message' in parsed) || parsed.message.kind !== 'response') {
+      const reason = 'problem' in parsed ? parsed.problem : 'a request line'
+      throw new UsageError(`cannot send a response with ${reason}`)
+    }
+    const response = parsed.message
+    const transaction = this.server.transactionOf(response)
+    if (transaction && !this.server.isOpen(transaction)) return
+    const fail = (error: unknown): void => {
+      this.dropped(transaction?.flow.remote ?? noAddress, `response not sent: ${asError(error).message}`)
+    }
+    try {
+      const flow = this.responseFlow(response, transaction?.flow)
+      if (flow instanceof Promise)
+        flow.then((found) => this.respond(response, found, transaction)).catch(fail)
+      else this.respond(response, flow, transaction)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  // ---- requests out ----------------------------------------------------------------------------------------------------
+
+  private nextHop(request: SipRequest, hop: Hop | string | undefined): Hop | Promise<Hop> {
+    if (request.method === 'ACK' || request.method === 'CANCEL') {
+      const invitation = this.client.invitationOf(request)
+      if (invitation) {
+        // sip.js copies one Route line only.
+        request.remove('Route')
+        for (const route of invitation.routes) request.headers.push({ name: 'Route', value: route })
+        const { flow } = invitation.packet
+        return { protocol: flow.protocol, ...flow.remote, flow }
+      }
+    }
+    if (typeof hop === 'object') return hop
+    const route = request.list('Route')[0]
+    const target = hop ?? (route === undefined ? undefined : parseNameAddr(route)?.uriText) ?? request.uriText
+    const uri = parseUri(target)
+    if (uri?.kind !== 'sip') throw new NetworkError(`cannot route to ${target}: give a sip: URI`, target)
+    return this.resolver.resolveUri(uri)
+  }
+
+  private route(request: SipRequest, hop: Hop, fail: (error: unknown) => void): void {
+    const flow = this.transport.flowTo(hop)
+    if (flow instanceof Promise) flow.then((found) => this.sendOver(request, found, hop, fail)).catch(fail)
+    else this.sendOver(request, flow, hop, fail)
+  }
+
+  private sendOver(request: SipRequest, flow: Flow, hop: Hop, fail: (error: unknown) => void): void {
+    if (this.stopped) return
+    const rendered = render(request, flow)
+    if (
+      flow.protocol !== 'udp' ||
+      rendered.data.length <= largestUdpRequestBytes ||
+      !this.mayTryTcp(flow, hop)
+    ) {
+      this.transmit(rendered.request, rendered.data, flow)
+      return
+    }
+    const overUdp = (error: unknown): void => {
+      this.rememberTcpFailure(flow.remote)
+      this.dropped(flow.remote, `TCP for a large request failed, UDP is used: ${asError(error).message}`)
+      this.transmit(rendered.request, rendered.data, flow)
+    }
+    Promise.resolve(this.transport.flowTo({ protocol: 'tcp', ...flow.remote }))
+      .then((stream) => {
+        const again = render(request, stream)
+        this.transmit(again.request, again.data, stream)
+      }, overUdp)
+      .catch(fail)
+  }
+
+  /** CANCEL and ACK stay where their INVITE went, and so does what was sent to a given flow. */
+  private mayTryTcp(flow: Flow, hop: Hop): boolean {
+    if (hop.flow) return false
+    const failedUntil = this.tcpFailures.get(formatAddress(flow.remote))
+    return failedUntil === undefined || failedUntil < this.runtime.clock.now()
+  }
+
+  private rememberTcpFailure(remote: TransportAddress): void {
+    if (this.tcpFailures.size >= maximumTcpFailures)
+      this.tcpFailures.delete(this.tcpFailures.keys().next().value!)
+    this.tcpFailures.set(formatAddress(remote), this.runtime.clock.now() + tcpFailureLifetimeMs)
+  }
+
+  private transmit(request: SipRequest, data: Uint8Array, flow: Flow): void {
+    const packet = { data, flow, description: this.describe(request) }
+    this.emit(packet, false)
+    if (request.method === 'ACK') this.client.acknowledged(request, packet)
+    else this.client.sent(this.runtime.clock.now(), request, packet)
+    this.arm()
+  }
+
+  // ---- responses out ---------------------------------------------------------------------------------------------------
+
+  private responseFlow(response: SipResponse, source: Flow | undefined): Flow | Promise<Flow> {
+    if (source?.open && source.protocol === 'tcp') return source
+    const { protocol, host, port } = responseDestination(response.topVia)
+    if (source?.protocol === 'udp' && source.remote.address === host && source.remote.port === port)
+      return source
+    const hop = this.resolver.resolveHost(protocol, host, port)
+    const flowTo = (found: Hop): Flow | Promise<Flow> =>
+      source?.protocol === 'udp'
+        ? this.transport.sameSocket(source, { address: found.address, port: found.port })
+        : this.transport.flowTo(found)
+    return hop instanceof Promise ? hop.then(flowTo) : flowTo(hop)
+  }
+
+  private respond(response: SipResponse, flow: Flow, transaction: ServerTransaction | undefined): void {
+    if (this.stopped) return
+    rewriteContact(response, placeholderHost, flow.protocol, flow.sentBy)
+    const packet = { data: serializeMessage(response), flow, description: this.describe(response) }
+    this.emit(packet, false)
+    if (transaction) this.server.sent(this.runtime.clock.now(), transaction, response, packet)
+    this.arm()
+  }
+
+  // ---- in --------------------------------------------------------------------------------------------------------------
+
+  private received(message: SipMessage, flow: Flow, lengthBytes: number): void {
+    const now = this.runtime.clock.now()
+    const id = message.kind === 'request' ? serverKey(message) : ''
+    const verdict =
+      message.kind === 'request'
+        ? this.server.received(now, message, id, flow)
+        : this.client.received(now, message)
+    if (verdict === 'unknown') this.dropped(flow.remote, `${message.startLine}: no transaction`)
+    else this.note('received', flow, lengthBytes, verdict === 'retransmission', this.describe(message))
+    if (verdict === 'new') {
+      if (message.kind === 'request') this.onRequest?.(message, flow, id)
+      else this.onResponse?.(message, flow)
+    }
+    this.repeat()
+  }
+
+  // ---- time ------------------------------------------------------------------------------------------------------------
+
+  /** Sends what must be sent again, then sleeps until the next deadline. */
+  private repeat(): void {
+    for (let packet = this.client.pollTransmit(); packet; packet = this.client.pollTransmit())
+      this.emit(packet, true)
+    for (let packet = this.server.pollTransmit(); packet; packet = this.server.pollTransmit())
+      this.emit(packet, true)
+    this.arm()
+  }
+
+  private arm(): void {
+    if (this.stopped) return
+    const at = Math.min(
+      this.client.nextTimeout() ?? Number.POSITIVE_INFINITY,
+      this.server.nextTimeout() ?? Number.POSITIVE_INFINITY,
+    )
+    // A timer that is too early costs one empty turn; re-arming for every message would cost more.
+    if (at >= this.armedFor) return
+    this.timer?.cancel()
+    this.armedFor = at
+    const { clock } = this.runtime
+    this.timer = clock.setTimer(Math.max(0, at - clock.now()), () => {
+      // After a pause of the process timers run before sockets are read: the answer may be there already. One turn settles it.
+      this.timer = clock.setTimer(0, () => {
+        this.armedFor = Number.POSITIVE_INFINITY
+        const now = clock.now()
+        this.client.handleTimeout(now)
+        this.server.handleTimeout(now)
+        this.repeat()
+      })
+    })
+  }
+
+  // ---- telling ---------------------------------------------------------------------------------------------------------
+
+  private emit(packet: Packet, retransmission: boolean): void {
+    packet.flow.send(packet.data)
+    this.note('sent', packet.flow, packet.data.length, retransmission, packet.description)
+  }
+
+  private describe(message: SipMessage): MessageDescription | undefined {
+    if (!this.record) return undefined
+    const { cseq, callId, body } = message
+    const known = { method: cseq.method, callId, cseq: cseq.sequence, hasBody: body.length > 0 }
+    return message.kind === 'request'
+      ? { summary: `${message.method} ${message.uriText}`, ...known }
+      : { summary: `${message.status} ${message.reason}`, status: message.status, ...known }
+  }
+
+  private note(
+    direction: 'sent' | 'received',
+    flow: Flow,
+    lengthBytes: number,
+    retransmission: boolean,
+    description: MessageDescription | undefined,
+  ): void {
+    if (!description) return
+    const { protocol, local, remote } = flow
+    this.record?.({
+      layer: 'sip',
+      type: 'message',
+      direction,
+      protocol,
+      local,
+      remote,
+      lengthBytes,
+      retransmission,
+      ...description,
+    })
+  }
+
+  private dropped(remote: TransportAddress, reason: string): void {
+    this.record?.({ layer: 'sip', type: 'dropped', remote, reason })
+  }
+
+  /** Never from within a call of the user agent, which would not expect it. */
+  private failed(branch: string, method: string, error: Error): void {
+    this.runtime.clock.setTimer(0, () => {
+      if (!this.stopped) this.onTransportError?.(branch, method, error)
+    })
+  }
+}
+
+const noAddress: TransportAddress = { address: '0.0.0.0', port: 0 }
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+
+const closedError = (remote: TransportAddress): NetworkError =>
+  new NetworkError(`${formatAddress(remote)} closed the connection before it answered`, formatAddress(remote))
+
+/** The request as it leaves over this flow; the original keeps its placeholders for another try. */
+function render(request: SipRequest, flow: Flow): { request: SipRequest; data: Uint8Array } {
+  const copy = new SipRequest(request.method, request.uriText, request.headers.slice(), request.body)
+  rewriteOwnVia(copy, flow.protocol, flow.sentBy)
+  rewriteContact(copy, placeholderHost, flow.protocol, flow.sentBy)
+  return { request: copy, data: serializeMessage(copy) }
 }

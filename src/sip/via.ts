@@ -1,0 +1,65 @@
+// The work that a Via header does: where a request really came from is written into it (RFC 3261 18.2.1, RFC 3581 4), where a
+// response goes is read out of it (RFC 3261 18.2.2, RFC 3581 4), and our own says how we are reached over a given flow.
+import type { TransportAddress } from '../runtime/address.ts'
+import type { Protocol } from './flow.ts'
+import { formatVia, type Via } from './header-values.ts'
+import type { SipMessage, SipRequest } from './message.ts'
+import { formatHost } from './uri.ts'
+
+/** RFC 3261 19.1.2, for UDP and TCP. */
+export const defaultPort = 5060
+
+/** Every branch of RFC 3261 8.1.1.7 starts with this; what follows it identifies the transaction. */
+export const magicCookie = 'z9hG4bK'
+
+/** Stamps received and rport; what the peer wrote there itself is overwritten. */
+export function stampReceived(request: SipRequest, remote: TransportAddress): void {
+  const via = request.topVia
+  const wantsRport = via.params.has('rport')
+  const claimsReceived = via.params.has('received')
+  if (!wantsRport && !claimsReceived && via.host === remote.address) return
+  const params = new Map(via.params)
+  params.delete('received')
+  if (wantsRport || via.host !== remote.address) params.set('received', remote.address)
+  if (wantsRport) params.set('rport', String(remote.port))
+  request.replaceFirst('Via', formatVia({ ...via, params }))
+}
+
+/** Where a response with this top Via goes; `host` may still be a name. */
+export function responseDestination(via: Via): { protocol: Protocol; host: string; port: number } {
+  const protocol = via.transport === 'TCP' ? 'tcp' : 'udp'
+  const sentByPort = via.port ?? defaultPort
+  const maddr = via.params.get('maddr')
+  if (protocol === 'udp' && maddr) return { protocol, host: maddr, port: sentByPort }
+  const received = via.params.get('received')?.replace(/^\[|\]$/g, '')
+  const rport = Number(via.params.get('rport') ?? Number.NaN)
+  // rport says where a UDP request came from; over TCP a lost connection is replaced by one to the sent-by port.
+  const port = protocol === 'udp' && rport > 0 && rport < 65_536 ? rport : sentByPort
+  return { protocol, host: received || via.host, port }
+}
+
+/** Rewrites our own Via (the top one) so that it tells the truth about the flow. */
+export function rewriteOwnVia(message: SipRequest, protocol: Protocol, sentBy: TransportAddress): void {
+  const via = message.topVia
+  const params = new Map(via.params)
+  // RFC 3581 3: asked of every UDP hop; harmless elsewhere.
+  if (!params.has('rport')) params.set('rport', null)
+  const transport = protocol.toUpperCase()
+  message.replaceFirst('Via', formatVia({ transport, host: sentBy.address, port: sentBy.port, params }))
+}
+
+/** Host and port of the placeholder in Contact become those of the flow, with the transport that keeps the peer on it. */
+export function rewriteContact(
+  message: SipMessage,
+  placeholder: string,
+  protocol: Protocol,
+  sentBy: TransportAddress,
+): void {
+  const contact = message.get('Contact')
+  if (!contact?.includes(placeholder)) return
+  const transport = protocol === 'tcp' ? ';transport=tcp' : ''
+  message.set(
+    'Contact',
+    contact.replaceAll(placeholder, `${formatHost(sentBy.address)}:${sentBy.port}${transport}`),
+  )
+}
