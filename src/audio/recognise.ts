@@ -1,243 +1,193 @@
 // Proof of hearing by content: whether a recording holds given audio, wherever it starts, after a telephone has been at it
 // (G.711, another rate, another gain, lost packets, a cut end). Counting packets or measuring level proves nothing: an echo of
-// one's own voice is loud too. Spectrograms are compared by normalised correlation, first as a whole, then piece by piece.
+// one's own voice is loud too. Spectrograms are compared by normalised correlation: first as a whole, to find the place, then
+// piece by piece around that place, to find how alike they are and how much of the expected audio is there.
 import { UsageError } from '../errors.ts'
-import { toneShare } from './goertzel.ts'
-import { levelDbfs } from './level.ts'
+import { type Hearing, nothingAudible, type Pcm, seconds } from './hearing.ts'
+import { recogniseTone, steadyTone } from './recognise-tone.ts'
 import { resample } from './resample.ts'
 import { bands, hopMs, type Spectrogram, spectrogram, spectrogramRateHz } from './spectrogram.ts'
 import type { Tone } from './tones.ts'
 
-export interface Pcm {
-  samples: Int16Array
-  sampleRateHz: number
-}
-
-export interface Hearing {
-  heard: boolean
-  /** How alike the two are where they overlap best, 0 to 1. */
-  score: number
-  /** Where in the recording the expected audio begins; negative where its beginning is missing. */
-  offsetMs: number
-  /** How much of the expected audio was recognised. */
-  coveredMs: number
-  /** One sentence for a person. */
-  detail: string
-}
+export type { Hearing, Pcm } from './hearing.ts'
 
 export interface HearingOptions {
-  /** How much must be recognised. Default: of audio 60 % of what is audible in it, but no less than 1 s (all of what is
-   *  shorter); of a tone 1 s. */
+  /** How much must be recognised. Default: of audio 60 % of what is audible in it but no less than 1 s (90 % of what is
+   *  shorter), of a tone 1 s without a break. */
   minimumMs?: number
 }
 
-/** True pairs score above 0.8, false ones below 0.5: see the calibration in test/unit/audio/recognise.test.ts. */
-export const heardScore = 0.65
+/** Audio is heard from this likeness on. The calibration test holds false pairs below 0.5 and true ones above 0.7. */
+export const heardScore = 0.6
+
+const leastMs = 1000
+const leastShare = 0.6
+const leastShareOfShort = 0.9
+/** The coarse search looks at the mean of so many frames, and so many places are then looked at closely. */
+const coarse = 4
+const closeLooks = 6
+/** The piece by which likeness is measured, and how far a jitter buffer may have shifted it. */
+const pieceFrames = 50
+const shiftFrames = 12
+/** Less than this of a piece is too short to tell. */
+const leastPieceFrames = 20
 
 /** Whether `recording` holds `expected`: audio, or a tone of exact frequency.
  *  @throws UsageError where what is expected holds nothing audible */
 export function hasHeard(recording: Pcm, expected: Pcm | Tone, options: HearingOptions = {}): Hearing {
-  return 'frequenciesHz' in expected
-    ? hasHeardTone(recording, expected, options.minimumMs ?? 1000)
-    : hasHeardAudio(recording, expected, options.minimumMs)
-}
-
-// ---- audio -------------------------------------------------------------------------------------------------------------
-
-const coverageShare = 0.6
-const coverageMs = 1000
-/** The coarse search looks at the mean of so many frames. */
-const coarse = 4
-/** Places of the coarse search that are looked at closely. */
-const places = 6
-/** The piece by which coverage is counted, and how far a jitter buffer may have shifted it. */
-const pieceFrames = 50
-const shiftFrames = 10
-
-function hasHeardAudio(recording: Pcm, expected: Pcm, minimumMs: number | undefined): Hearing {
-  const want = spectrogram(resample(expected.samples, expected.sampleRateHz, spectrogramRateHz))
-  const got = spectrogram(resample(recording.samples, recording.sampleRateHz, spectrogramRateHz))
+  if ('frequenciesHz' in expected) return recogniseTone(recording, expected, options.minimumMs ?? leastMs)
+  const expected8k = at8k(expected)
+  const want = spectrogram(expected8k.samples)
   const audibleMs = count(want.audible) * hopMs
   if (audibleMs === 0) throw new UsageError('There is nothing to recognise: the expected audio is silent.')
-  const neededMs = minimumMs ?? Math.min(audibleMs, Math.max(coverageMs, coverageShare * audibleMs))
-  if (count(got.audible) === 0) return nothing('Nothing audible was received.')
-  const neededFrames = Math.min(want.frames, Math.ceil(neededMs / hopMs))
-  const best = findPlace(want, got, neededFrames)
-  const coveredMs = covered(want, got, best.lag) * hopMs
-  const score = Math.max(0, best.correlation)
-  const offsetMs = best.lag * hopMs
-  const alike = score >= heardScore
-  const heard = alike && coveredMs >= neededMs
+  const share = Math.min(leastShareOfShort * audibleMs, Math.max(leastMs, leastShare * audibleMs))
+  const neededMs = options.minimumMs ?? share
+  const recording8k = at8k(recording)
+  const steady = steadyTone(expected8k)
+  return steady
+    ? recogniseTone(recording8k, steady.tone, neededMs, Math.min(neededMs, leastShare * steady.longestMs))
+    : recogniseAudio(spectrogram(recording8k.samples), want, audibleMs, neededMs)
+}
+
+const at8k = ({ samples, sampleRateHz }: Pcm): Pcm => ({
+  samples: resample(samples, sampleRateHz, spectrogramRateHz),
+  sampleRateHz: spectrogramRateHz,
+})
+
+const count = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + flag, 0)
+
+function recogniseAudio(got: Spectrogram, want: Spectrogram, audibleMs: number, neededMs: number): Hearing {
+  if (count(got.audible) === 0) return nothingAudible
+  const neededFrames = Math.ceil(neededMs / hopMs)
+  const lag = findPlace(want, got, neededFrames)
+  const { score, coveredFrames } = compare(want, got, lag, neededFrames)
+  const coveredMs = coveredFrames * hopMs
+  const offsetMs = lag * hopMs
+  const heard = score >= heardScore && coveredMs >= neededMs
+  const likeness = `likeness ${score.toFixed(2)}`
   const detail = heard
-    ? `Heard ${seconds(coveredMs)} of ${seconds(audibleMs)}, from ${seconds(offsetMs)} into the recording (likeness ${score.toFixed(2)}).`
-    : alike
-      ? `Only ${seconds(coveredMs)} of the ${seconds(neededMs)} needed were recognised (likeness ${score.toFixed(2)}).`
-      : `Audio was received, but not what was expected (likeness ${score.toFixed(2)}, ${heardScore} is needed).`
+    ? `Heard ${seconds(coveredMs)} of ${seconds(audibleMs)}, from ${seconds(offsetMs)} into the recording (${likeness}).`
+    : coveredMs >= neededMs / 3
+      ? `Only ${seconds(coveredMs)} of the expected audio were recognised, ${seconds(neededMs)} are needed (${likeness}).`
+      : `Audio was received, but not what was expected (${likeness}, ${heardScore} is needed).`
   return { heard, score, offsetMs, coveredMs, detail }
 }
 
-const nothing = (detail: string): Hearing => ({ heard: false, score: 0, offsetMs: 0, coveredMs: 0, detail })
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
-const count = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + flag, 0)
-
-interface Place {
-  lag: number
-  correlation: number
+/** Where `want` fits into `got` best: its frame 0 lies on the frame of `got` that is returned. */
+function findPlace(want: Spectrogram, got: Spectrogram, neededFrames: number): number {
+  const audibleBefore = new Float64Array(want.frames + 1)
+  for (let frame = 0; frame < want.frames; frame++) {
+    audibleBefore[frame + 1] = audibleBefore[frame]! + want.audible[frame]!
+  }
+  const places = (
+    a: Summed,
+    b: Summed,
+    step: number,
+    from: number,
+    to: number,
+  ): { lag: number; fit: number }[] => {
+    const found = []
+    for (let lag = from; lag <= to; lag += step) {
+      const first = Math.min(want.frames, Math.max(0, -lag))
+      const end = Math.max(first, Math.min(want.frames, got.frames - lag))
+      const overlap = audibleBefore[end]! - audibleBefore[first]!
+      if (overlap === 0) continue
+      // An overlap too short to prove anything is easily alike, so it counts for less.
+      const weight = Math.sqrt(Math.min(1, overlap / neededFrames))
+      found.push({ lag, fit: weight * correlation(a, 0, a.frames, b, lag / step) })
+    }
+    return found.sort((one, other) => other.fit - one.fit)
+  }
+  const [roughWant, roughGot] = [summed(thin(want.levels)), summed(thin(got.levels))]
+  const [fineWant, fineGot] = [summed(want.levels), summed(got.levels)]
+  const rough = places(roughWant, roughGot, coarse, -coarse * roughWant.frames, coarse * roughGot.frames)
+  const fine = rough
+    .slice(0, closeLooks)
+    .flatMap(({ lag }) => places(fineWant, fineGot, 1, lag - coarse, lag + coarse))
+  return fine.reduce((best, place) => (place.fit > best.fit ? place : best), { lag: 0, fit: 0 }).lag
 }
 
-/** Where `want` fits into `got` best: frame 0 of the one lies on frame `lag` of the other. Short overlaps count for less. */
-function findPlace(want: Spectrogram, got: Spectrogram, neededFrames: number): Place {
-  const weight = (place: Place): number => {
-    const overlap = Math.min(want.frames, got.frames - place.lag) - Math.max(0, -place.lag)
-    return place.correlation * Math.min(1, Math.sqrt(overlap / neededFrames))
+/**
+ * Piece by piece, because a jitter buffer that grows or shrinks shifts what follows: how alike the pieces are that overlap,
+ * weighted by what is audible in each, and how many audible frames lie in pieces that are recognised.
+ */
+function compare(
+  want: Spectrogram,
+  got: Spectrogram,
+  lag: number,
+  neededFrames: number,
+): { score: number; coveredFrames: number } {
+  const [wantSums, gotSums] = [summed(want.levels), summed(got.levels)]
+  const pieces = Math.max(1, Math.round(want.frames / pieceFrames))
+  let likeness = 0
+  let overlap = 0
+  let coveredFrames = 0
+  for (let piece = 0; piece < pieces; piece++) {
+    const first = Math.max(-lag, Math.round((piece * want.frames) / pieces))
+    const end = Math.min(got.frames - lag, Math.round(((piece + 1) * want.frames) / pieces))
+    const audible = end - first < leastPieceFrames ? 0 : count(want.audible.subarray(first, end))
+    let best = 0
+    for (let shift = -shiftFrames; shift <= shiftFrames && audible > 0; shift++) {
+      best = Math.max(best, correlation(wantSums, first, end, gotSums, lag + shift))
+    }
+    likeness += audible * best
+    overlap += audible
+    if (best >= heardScore) coveredFrames += audible
   }
-  const search = (a: Correlator, from: number, to: number): Place[] => {
-    const found: Place[] = []
-    for (let lag = from; lag <= to; lag++) found.push({ lag, correlation: a.at(lag) })
-    return found
-  }
-  const rough = new Correlator(thin(want.levels), thin(got.levels))
-  const candidates = search(rough, 1 - rough.wantFrames, rough.gotFrames - 1)
-    .map(({ lag, correlation }) => ({ lag: lag * coarse, correlation }))
-    .sort((a, b) => weight(b) - weight(a))
-    .slice(0, places)
-  const fine = new Correlator(want.levels, got.levels)
-  return candidates
-    .flatMap(({ lag }) => search(fine, lag - coarse, lag + coarse))
-    .reduce((best, place) => (weight(place) > weight(best) ? place : best))
+  return { score: likeness / Math.max(overlap, neededFrames), coveredFrames }
 }
 
+/** The mean of every `coarse` frames. */
 function thin(levels: Float32Array): Float32Array {
-  const frames = Math.floor(levels.length / bands / coarse)
-  const out = new Float32Array(frames * bands)
+  const out = new Float32Array(Math.floor(levels.length / bands / coarse) * bands)
   for (let i = 0; i < out.length; i++) {
-    const frame = Math.floor(i / bands)
-    for (let k = 0; k < coarse; k++) out[i]! += levels[(frame * coarse + k) * bands + (i % bands)]! / coarse
+    const first = Math.floor(i / bands) * coarse * bands + (i % bands)
+    for (let k = 0; k < coarse; k++) out[i]! += levels[first + k * bands]! / coarse
   }
   return out
 }
 
-/** Pearson's correlation of two spectrograms at a lag, each band about its own mean over the overlap. */
-class Correlator {
-  readonly wantFrames: number
-  readonly gotFrames: number
-  private readonly wantSums: Sums
-  private readonly gotSums: Sums
-
-  constructor(
-    private readonly want: Float32Array,
-    private readonly got: Float32Array,
-  ) {
-    this.wantFrames = want.length / bands
-    this.gotFrames = got.length / bands
-    this.wantSums = runningSums(want)
-    this.gotSums = runningSums(got)
-  }
-
-  at(lag: number): number {
-    const first = Math.max(0, -lag)
-    const end = Math.min(this.wantFrames, this.gotFrames - lag)
-    const frames = end - first
-    if (frames < 2) return 0
-    const { want, got } = this
-    let product = 0
-    for (let i = first * bands, j = (first + lag) * bands; i < end * bands; i++, j++)
-      product += want[i]! * got[j]!
-    let wantVariance = 0
-    let gotVariance = 0
-    for (let band = 0; band < bands; band++) {
-      const w = between(this.wantSums, band, first, end)
-      const g = between(this.gotSums, band, first + lag, end + lag)
-      product -= (w.sum * g.sum) / frames
-      wantVariance += w.squares - w.sum ** 2 / frames
-      gotVariance += g.squares - g.sum ** 2 / frames
-    }
-    const scale = wantVariance * gotVariance
-    return scale < 1 ? 0 : product / Math.sqrt(scale)
-  }
-}
-
-interface Sums {
-  sum: Float64Array
+/** Levels with running sums: the entry of a frame and band is the sum over the frames before it. */
+interface Summed {
+  frames: number
+  levels: Float32Array
+  sums: Float64Array
   squares: Float64Array
 }
 
-/** Entry `frame` of a band is the sum of the frames before it. */
-function runningSums(levels: Float32Array): Sums {
-  const sum = new Float64Array(levels.length + bands)
+function summed(levels: Float32Array): Summed {
+  const sums = new Float64Array(levels.length + bands)
   const squares = new Float64Array(levels.length + bands)
   for (let i = 0; i < levels.length; i++) {
-    sum[i + bands] = sum[i]! + levels[i]!
+    sums[i + bands] = sums[i]! + levels[i]!
     squares[i + bands] = squares[i]! + levels[i]! ** 2
   }
-  return { sum, squares }
+  return { frames: levels.length / bands, levels, sums, squares }
 }
 
-function between(sums: Sums, band: number, first: number, end: number): { sum: number; squares: number } {
-  const [a, b] = [first * bands + band, end * bands + band]
-  return { sum: sums.sum[b]! - sums.sum[a]!, squares: sums.squares[b]! - sums.squares[a]! }
-}
-
-/** Frames of `want` that are audible and lie in a piece that is recognised near its place. */
-function covered(want: Spectrogram, got: Spectrogram, lag: number): number {
-  let frames = 0
-  for (let first = 0; first < want.frames; first += pieceFrames) {
-    const end = Math.min(want.frames, first + pieceFrames)
-    const audible = count(want.audible.subarray(first, end))
-    if (audible === 0) continue
-    const piece = new Correlator(want.levels.subarray(first * bands, end * bands), got.levels)
-    let best = 0
-    for (let shift = -shiftFrames; shift <= shiftFrames; shift++) {
-      best = Math.max(best, piece.at(first + lag + shift))
-    }
-    if (best >= heardScore) frames += audible
+/**
+ * Pearson's correlation of frames `from` to `to` of `a` with the frames of `b` that lie `lag` later, where there are such
+ * frames; each band about its own mean, so that neither gain nor the sound of the line counts.
+ */
+function correlation(a: Summed, from: number, to: number, b: Summed, lag: number): number {
+  const first = Math.max(from, -lag)
+  const end = Math.min(to, b.frames - lag)
+  const frames = end - first
+  if (frames < 2) return 0
+  const [x, y] = [a.levels, b.levels]
+  let product = 0
+  for (let i = first * bands, j = (first + lag) * bands; i < end * bands; i++, j++) product += x[i]! * y[j]!
+  let xVariance = 0
+  let yVariance = 0
+  for (let band = 0; band < bands; band++) {
+    const [i, iEnd] = [first * bands + band, end * bands + band]
+    const [j, jEnd] = [i + lag * bands, iEnd + lag * bands]
+    const xSum = a.sums[iEnd]! - a.sums[i]!
+    const ySum = b.sums[jEnd]! - b.sums[j]!
+    product -= (xSum * ySum) / frames
+    xVariance += a.squares[iEnd]! - a.squares[i]! - xSum ** 2 / frames
+    yVariance += b.squares[jEnd]! - b.squares[j]! - ySum ** 2 / frames
   }
-  return frames
-}
-
-// ---- tones -------------------------------------------------------------------------------------------------------------
-
-/** Long enough to tell 440 from 450 Hz. */
-const toneWindowMs = 100
-const toneHopMs = 20
-/** Of a window's energy in the tone's frequencies together; a lost packet in the window leaves 0.8. */
-const toneEnergyShare = 0.6
-const toneAudibleDbfs = -55
-
-function hasHeardTone(recording: Pcm, { frequenciesHz }: Tone, neededMs: number): Hearing {
-  const { samples, sampleRateHz } = recording
-  const windowSamples = Math.round((sampleRateHz * toneWindowMs) / 1000)
-  const hopSamples = Math.round((sampleRateHz * toneHopMs) / 1000)
-  const name = frequenciesHz.map((hz) => `${hz}`).join(' + ')
-  let score = 0
-  let first: number | undefined
-  let coveredTo = 0
-  let coveredSamples = 0
-  let audible = false
-  for (let start = 0; start + windowSamples <= samples.length; start += hopSamples) {
-    if (levelDbfs(samples.subarray(start, start + windowSamples)) < toneAudibleDbfs) continue
-    audible = true
-    const shares = frequenciesHz.map((hz) => toneShare(samples, sampleRateHz, hz, start, windowSamples))
-    const share = Math.min(
-      1,
-      shares.reduce((sum, one) => sum + one, 0),
-    )
-    const allThere = shares.every((one) => one >= toneEnergyShare / (4 * shares.length))
-    if (!allThere) continue
-    score = Math.max(score, share)
-    if (share < toneEnergyShare) continue
-    first ??= start
-    coveredSamples += start + windowSamples - Math.max(start, coveredTo)
-    coveredTo = start + windowSamples
-  }
-  if (!audible) return nothing('Nothing audible was received.')
-  const coveredMs = Math.round((coveredSamples / sampleRateHz) * 1000)
-  const offsetMs = Math.round(((first ?? 0) / sampleRateHz) * 1000)
-  const heard = coveredMs >= neededMs
-  const detail = heard
-    ? `Heard the tone of ${name} Hz for ${seconds(coveredMs)}, from ${seconds(offsetMs)} into the recording.`
-    : coveredMs > 0
-      ? `The tone of ${name} Hz was there for ${seconds(coveredMs)} only; ${seconds(neededMs)} are needed.`
-      : `Audio was received, but not the tone of ${name} Hz.`
-  return { heard, score, offsetMs, coveredMs, detail }
+  const scale = xVariance * yVariance
+  return scale < 1 ? 0 : product / Math.sqrt(scale)
 }

@@ -1,0 +1,111 @@
+// Whether a recording holds a tone of exactly these frequencies, by the share of the energy that they make up in windows long
+// enough to tell 440 from 450 Hz; and whether given audio is nothing but a tone.
+import { toneShare } from './goertzel.ts'
+import { type Hearing, nothingAudible, type Pcm, seconds } from './hearing.ts'
+import { levelDbfs } from './level.ts'
+import type { Tone } from './tones.ts'
+
+const windowMs = 100
+const hopMs = 20
+/** Of a window's energy, in all frequencies of the tone together. A lost packet in the window leaves 0.8, two leave 0.6. */
+const energyShare = 0.55
+/** Of the even part of that, in each frequency: ten decibels between two of them are still a pair. */
+const smallestPart = 0.2
+const audibleDbfs = -55
+/** A shorter gap, made by lost packets, does not end a run. */
+const gapMs = 100
+
+interface Runs {
+  /** Where the tone is there without a break, and its share of each window's energy. */
+  runs: { fromMs: number; toMs: number; shares: number[] }[]
+  audibleWindows: number
+  /** The highest share of any window. */
+  highest: number
+}
+
+function findRuns({ samples, sampleRateHz }: Pcm, { frequenciesHz }: Tone): Runs {
+  const windowSamples = Math.round((sampleRateHz * windowMs) / 1000)
+  const least = (energyShare * smallestPart) / frequenciesHz.length
+  const found: Runs = { runs: [], audibleWindows: 0, highest: 0 }
+  for (let atMs = 0; ; atMs += hopMs) {
+    const start = Math.round((sampleRateHz * atMs) / 1000)
+    if (start + windowSamples > samples.length) return found
+    if (levelDbfs(samples.subarray(start, start + windowSamples)) < audibleDbfs) continue
+    found.audibleWindows++
+    const shares = frequenciesHz.map((hz) => toneShare(samples, sampleRateHz, hz, start, windowSamples))
+    if (shares.some((share) => share < least)) continue
+    const share = Math.min(1, sum(shares))
+    found.highest = Math.max(found.highest, share)
+    if (share < energyShare) continue
+    const run = found.runs.at(-1)
+    if (run && atMs - run.toMs <= gapMs) {
+      run.toMs = atMs + windowMs
+      run.shares.push(share)
+    } else found.runs.push({ fromMs: atMs, toMs: atMs + windowMs, shares: [share] })
+  }
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+const longestOf = ({ runs }: Runs): number => Math.max(0, ...runs.map((run) => run.toMs - run.fromMs))
+
+/** @param neededMs how long the tone must last in all
+ *  @param continuousMs runs shorter than this do not count: a note of music or a vowel may have the frequency for a moment */
+export function recogniseTone(
+  recording: Pcm,
+  tone: Tone,
+  neededMs: number,
+  continuousMs = neededMs,
+): Hearing {
+  const found = findRuns(recording, tone)
+  if (found.audibleWindows === 0) return nothingAudible
+  const counted = found.runs.filter((run) => run.toMs - run.fromMs >= continuousMs)
+  const coveredMs = sum(counted.map((run) => run.toMs - run.fromMs))
+  const heard = counted.length > 0 && coveredMs >= neededMs
+  const offsetMs = (counted[0] ?? found.runs[0])?.fromMs ?? 0
+  const shares = counted.flatMap((run) => run.shares)
+  const score = shares.length > 0 ? sum(shares) / shares.length : found.highest
+  const name = `${tone.frequenciesHz.join(' + ')} Hz`
+  const lastedMs = Math.max(coveredMs, longestOf(found))
+  const detail = heard
+    ? `Heard the tone of ${name} for ${seconds(coveredMs)}, from ${seconds(offsetMs)} into the recording.`
+    : lastedMs >= continuousMs / 2
+      ? `The tone of ${name} lasted only ${seconds(lastedMs)}, ${seconds(neededMs)} are needed.`
+      : `Audio was received, but not the tone of ${name}.`
+  return { heard, score, offsetMs, coveredMs, detail }
+}
+
+/** Nothing else may be in it, at almost any time, for audio to be a tone. */
+const pureShare = 0.9
+const lowestHz = 50
+/** The frequencies are looked for in the loudest piece of this length; two closer than `apartHz` are one. */
+const searchMs = 200
+const apartHz = 15
+
+/** The tone, of one or two frequencies in whole hertz, that audio consists of, and the longest time it lasts without a break;
+ *  undefined where there is more to it. */
+export function steadyTone(audio: Pcm): { tone: Tone; longestMs: number } | undefined {
+  const { samples, sampleRateHz } = audio
+  const searchSamples = Math.min(samples.length, Math.round((sampleRateHz * searchMs) / 1000))
+  let start = 0
+  let loudest = audibleDbfs
+  for (let at = 0; at + searchSamples <= samples.length; at += searchSamples) {
+    const level = levelDbfs(samples.subarray(at, at + searchSamples))
+    if (level > loudest) [start, loudest] = [at, level]
+  }
+  const frequenciesHz: number[] = []
+  while (frequenciesHz.length < 2) {
+    let [best, bestShare] = [0, 0]
+    for (let hz = lowestHz; hz < sampleRateHz / 2; hz++) {
+      if (frequenciesHz.some((other) => Math.abs(hz - other) < apartHz)) continue
+      const share = toneShare(samples, sampleRateHz, hz, start, searchSamples)
+      if (share > bestShare) [best, bestShare] = [hz, share]
+    }
+    frequenciesHz.push(best)
+    const found = findRuns(audio, { frequenciesHz })
+    const pure = found.runs.flatMap((run) => run.shares).filter((share) => share >= pureShare).length
+    if (pure > 0 && pure >= pureShare * found.audibleWindows) {
+      return { tone: { frequenciesHz }, longestMs: longestOf(found) }
+    }
+  }
+  return undefined
+}
