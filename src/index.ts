@@ -7,9 +7,9 @@ export { WavReader } from './audio/wav-reader.ts'
 export { WavWriter } from './audio/wav-writer.ts'
 export type { CallReport, Verdict } from './diagnose/call-report.ts'
 export { exitCodeOfReport } from './diagnose/exit-code.ts'
-export { formatFact, formatLadder } from './diagnose/ladder.ts'
+export { formatPairs, formatReport } from './diagnose/format-report.ts'
+export { formatFact, ladder } from './diagnose/ladder.ts'
 export { report as reportOfFacts } from './diagnose/report.ts'
-export { formatPairs, formatReport } from './diagnose/text.ts'
 export {
   CallFailed,
   type ErrorCode,

@@ -6,11 +6,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import {
-  type Call,
-  formatLadder,
-  formatPairs,
   type Hearing,
   hearFile,
+  ladder,
   nodeRuntime,
   Phone,
   startServer,
@@ -100,7 +98,9 @@ async function demo(output: Output, folder: string, keep: boolean): Promise<numb
       direction('alice', 'bob', sent.alice, recordings.bob),
       direction('bob', 'alice', sent.bob, recordings.alice),
     ]
-    show1(output, call, directions)
+    output.line()
+    for (const line of ladder(call.trace.facts)) output.line(line)
+    output.line()
     output.report(report)
     for (const { from, to, hearing } of directions)
       output.line(
@@ -125,14 +125,6 @@ async function demo(output: Output, folder: string, keep: boolean): Promise<numb
 
 function direction(from: string, to: string, file: string, recording: string): Direction {
   return { from, to, file, recording, hearing: hearFile(recording, file, nodeRuntime.files) }
-}
-
-function show1(output: Output, call: Call, _directions: Direction[]): void {
-  output.line()
-  for (const line of formatLadder(call.trace.facts)) output.line(line)
-  output.line()
-  for (const line of formatPairs(call.report())) output.line(line)
-  output.line()
 }
 
 const show = ({ address, port }: TransportAddress): string => `${address}:${port}`

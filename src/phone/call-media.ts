@@ -73,11 +73,6 @@ export class CallMedia implements MediaTransport {
 
   // ── offer and answer ─────────────────────────────────────────────────────────────────────────
 
-  /** Opens the sockets ahead of time, so that gathering runs while a phone rings. */
-  async prepare(withIce = true): Promise<void> {
-    this.path ??= await this.openPath({ withIce, controlling: false, components: 2 })
-  }
-
   /** The offer of a new call, or our 200's in a late-offer call. */
   async offer(): Promise<Body> {
     this.path ??= await this.openPath({ withIce: true, controlling: true, components: 2 })

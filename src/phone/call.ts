@@ -243,34 +243,28 @@ export class Call {
   }
 
   /**
-   * Whether what was received contains the expected audio, proved by content.
+   * Whether what was received contains the expected audio, proved by content. A question only: the verdict does not see it.
    * @param expected WAV path or "tone:440"
    */
   hasHeard(expected: string): Hearing {
-    const wanted = readExpected(expected, this.runtime.files)
-    const hearing = hasHeard(this.heardSamples(), wanted)
-    this.trace.record({
-      layer: 'audio',
-      type: 'hearing',
-      expected,
-      heard: hearing.heard,
-      score: hearing.score,
-      detail: hearing.detail,
-    })
-    return hearing
+    return hasHeard(this.heardSamples(), readExpected(expected, this.runtime.files))
   }
 
-  /** Resolves as soon as the expected audio has been heard; rejects with TimeoutError that says what was heard instead. */
+  /**
+   * Resolves as soon as the expected audio has been heard; rejects with TimeoutError that says what was heard instead.
+   * An expectation: the report and its verdict tell whether it was met.
+   */
   async waitToHear(expected: string, timeoutMs: Millis): Promise<Hearing> {
     const wanted = readExpected(expected, this.runtime.files)
     const { clock } = this.runtime
     const until = clock.now() + timeoutMs
     for (;;) {
-      const over = clock.now() >= until || this.hasEnded()
-      if (over || hasHeard(this.heardSamples(), wanted).heard) {
-        const hearing = this.hasHeard(expected)
-        if (hearing.heard) return hearing
-        throw new TimeoutError(`${expected} was not heard: ${hearing.detail}`, timeoutMs)
+      const hearing = hasHeard(this.heardSamples(), wanted)
+      if (hearing.heard || clock.now() >= until || this.hasEnded()) {
+        const { heard, score, detail } = hearing
+        this.trace.record({ layer: 'audio', type: 'hearing', expected, heard, score, detail })
+        if (heard) return hearing
+        throw new TimeoutError(`${expected} was not heard: ${detail}`, timeoutMs)
       }
       await new Promise<void>((resolve) =>
         clock.setTimer(Math.min(hearingIntervalMs, until - clock.now()), resolve),
