@@ -129,7 +129,10 @@ export abstract class DialogSession implements Session {
         const status = message.statusCode ?? 0
         const challenge = challengeOf(message)
         const problem = challenge && attempt.challenged(...challenge)
-        if (challenge && problem === undefined) return send()
+        if (challenge && problem === undefined) {
+          send()
+          return
+        }
         onFinal(status, problem ?? message.reasonPhrase ?? '')
       }
       const delegate = { onAccept: onFinalResponse, onRedirect: onFinalResponse, onReject: onFinalResponse }

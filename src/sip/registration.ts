@@ -137,21 +137,28 @@ export class Registration implements SipRegistration {
   ): void {
     const challenge = challengeOf(message)
     const problem = challenge && attempt.challenged(...challenge)
-    if (challenge && problem === undefined) return this.send(expiresSeconds, attempt)
+    if (challenge && problem === undefined) {
+      this.send(expiresSeconds, attempt)
+      return
+    }
     this.inFlight = false
-    if (this.onFinal) return this.onFinal()
+    if (this.onFinal) {
+      this.onFinal()
+      return
+    }
     if (this.unregistering) return
 
     const status = message.statusCode ?? 0
     if (!(message instanceof IncomingResponse)) {
       const unreachable = `${this.registrar} did not answer within ${transactionTimeoutMs / 1000} s`
-      return this.retryLater(
-        status,
-        status === 408 ? unreachable : (message.reasonPhrase ?? 'it could not be sent'),
-      )
+      this.retryLater(status, status === 408 ? unreachable : (message.reasonPhrase ?? 'it could not be sent'))
+      return
     }
     const { wire } = message
-    if (status < 300) return this.registered(wire)
+    if (status < 300) {
+      this.registered(wire)
+      return
+    }
     const minimum = wire.number('Min-Expires')
     if (
       status === 423 &&
@@ -160,11 +167,13 @@ export class Registration implements SipRegistration {
       minimum <= maximumExpiresSeconds
     ) {
       this.expiresSeconds = minimum
-      return this.register(minimum)
+      this.register(minimum)
+      return
     }
     if (status === 408 || status === 429 || status >= 500) {
       const retryAfter = Number.parseInt(wire.get('Retry-After') ?? '', 10)
-      return this.retryLater(status, wire.reason, Number.isFinite(retryAfter) ? retryAfter * 1000 : 0)
+      this.retryLater(status, wire.reason, Number.isFinite(retryAfter) ? retryAfter * 1000 : 0)
+      return
     }
     // A refusal does not improve by asking again, and locks accounts.
     this.become({ state: 'failed', status, reason: problem ?? (wire.reason || 'refused') })

@@ -49,7 +49,10 @@ export class Reinviter {
 
       const again = (status: number, reason: string): void => {
         if (this.stopped) return
-        if (++tries >= maximumTries) return fail(status, reason)
+        if (++tries >= maximumTries) {
+          fail(status, reason)
+          return
+        }
         // The owner of the Call-ID, who sent the first INVITE, waits 2.1 to 4 s, the other at most 2 s.
         const delayMs = this.ownsCallId(dialog)
           ? randomDelayMs(this.context.random, 2100, 4000)
@@ -61,10 +64,15 @@ export class Reinviter {
         const challenge = challengeOf(message)
         if (challenge) {
           const problem = attempt.challenged(...challenge)
-          return problem === undefined ? send() : fail(status, problem)
+          if (problem === undefined) send()
+          else fail(status, problem)
+          return
         }
         const reason = message.reasonPhrase ?? ''
-        if (status === 491) return again(status, reason)
+        if (status === 491) {
+          again(status, reason)
+          return
+        }
         fail(status, reason)
         if (status === 481 || (status === 408 && !this.stopped)) this.onDialogGone(status)
       }
@@ -80,8 +88,10 @@ export class Reinviter {
       }
       const send = (): void => {
         if (this.stopped) return
-        if (dialog.reinviteUserAgentClient || dialog.reinviteUserAgentServer || isWaitingForAck(dialog))
-          return again(491, 'Request Pending')
+        if (dialog.reinviteUserAgentClient || dialog.reinviteUserAgentServer || isWaitingForAck(dialog)) {
+          again(491, 'Request Pending')
+          return
+        }
         const extraHeaders = [...headers, ...attempt.headers('INVITE', target, offer.content)]
         dialog.invite(
           { onAccept, onReject: onRefused, onRedirect: onRefused },

@@ -96,7 +96,10 @@ export class IncomingCall extends DialogSession implements IncomingSession {
 
   hangUp(reason?: { status?: number; text?: string }): void {
     if (this.ended) return
-    if (!this.accepted) return this.reject(reason?.status ?? 603, reason?.text)
+    if (!this.accepted) {
+      this.reject(reason?.status ?? 603, reason?.text)
+      return
+    }
     if (this.dialog) this.bye(this.dialog)
     this.end({ by: 'local', status: 200, reason: reason?.text ?? 'hung up' })
   }

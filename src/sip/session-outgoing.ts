@@ -149,10 +149,15 @@ export class OutgoingSession extends DialogSession {
       this.send()
       return
     }
-    if (this.givenUp) return this.end(this.givenUp, responseInfo(message))
+    if (this.givenUp) {
+      this.end(this.givenUp, responseInfo(message))
+      return
+    }
     const { status, reason } = responseInfo(message)
-    if (message instanceof IncomingResponse)
-      return this.end({ by: 'remote', status, reason: problem ?? reason }, responseInfo(message))
+    if (message instanceof IncomingResponse) {
+      this.end({ by: 'remote', status, reason: problem ?? reason }, responseInfo(message))
+      return
+    }
     const words =
       status === 408 ? `no response within ${transactionTimeoutMs / 1000} s` : `could not be sent: ${reason}`
     this.end({ by: 'network', status, reason: words })

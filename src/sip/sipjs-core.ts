@@ -13,7 +13,7 @@ import { placeholderHost } from './wire.ts'
 /** Methods that floe answers with something better than 405 or 501. */
 export const allowedMethods = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'INFO']
 
-/** What the core hands its text to; neither throws. */
+/** What the core hands its text to. */
 export interface Outlet {
   sendRequest(text: string, hop?: Hop | string): void
   sendResponse(text: string): void
@@ -48,9 +48,13 @@ export class SignallingCore extends Core.UserAgentCore {
     const transport = {
       protocol: 'UDP',
       send(text: string): Promise<void> {
-        if (text.startsWith('SIP/2.0 ')) outlet.sendResponse(text)
-        else outlet.sendRequest(text, way.hop)
-        return sent
+        try {
+          if (text.startsWith('SIP/2.0 ')) outlet.sendResponse(text)
+          else outlet.sendRequest(text, way.hop)
+          return sent
+        } catch (error) {
+          return Promise.reject(error)
+        }
       },
     } as unknown as Core.Transport
     super({

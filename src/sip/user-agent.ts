@@ -95,10 +95,7 @@ export class UserAgent {
     wire.onResponse = (response, flow) =>
       this.guard(`${response.status} from ${flow.remote.address}`, () => this.receiveResponse(response, flow))
     wire.onTransportError = (branch, method, error) =>
-      // Later: the request may fail while sip.js is still constructing its transaction.
-      queueMicrotask(() =>
-        this.guard(`transport error of ${method}`, () => failTransaction(this.core, branch + method, error)),
-      )
+      this.guard(`transport error of ${method}`, () => failTransaction(this.core, branch + method, error))
   }
 
   /** Opens the listening points. Rejects with NetworkError, or InvariantError with the wrong version of sip.js. */
@@ -203,7 +200,7 @@ export class UserAgent {
     for (const registration of this.registrations) registration.abandon()
     for (const session of [...this.sessions]) session.abandon()
     this.core.dispose()
-    await this.wire.stop()
+    this.wire.stop()
   }
 
   private refuseWhenStopped(): void {
@@ -244,9 +241,8 @@ export class UserAgent {
     if (account.server !== undefined) callableUri(account.server)
     const username = account.username ?? uri.user ?? ''
     const key = JSON.stringify([account.aor, username, account.password ?? null])
-    let digest = this.digests.get(key)
-    if (!digest)
-      this.digests.set(key, (digest = new DigestClient(username, account.password, this.runtime.random)))
+    const digest = this.digests.get(key) ?? new DigestClient(username, account.password, this.runtime.random)
+    this.digests.set(key, digest)
     return {
       uri: account.aor,
       digest,
@@ -271,9 +267,18 @@ export class UserAgent {
   private receiveRequest(request: SipRequest, flow: Flow, id: string): void {
     const message = new IncomingRequest(request, flow, id)
     const server = this.core.userAgentServers.get(id)
-    if (request.method === 'ACK') return this.receiveAck(message, server)
-    if (request.method === 'CANCEL') return this.receiveCancel(message, server)
-    if (server) return server.transaction.receiveRequest(message)
+    if (request.method === 'ACK') {
+      this.receiveAck(message, server)
+      return
+    }
+    if (request.method === 'CANCEL') {
+      this.receiveCancel(message, server)
+      return
+    }
+    if (server) {
+      server.transaction.receiveRequest(message)
+      return
+    }
     try {
       this.receiveNewRequest(message)
     } catch (error) {
@@ -291,7 +296,10 @@ export class UserAgent {
   }
 
   private receiveCancel(message: IncomingRequest, server: Core.UserAgentServer | undefined): void {
-    if (!server) return this.reply(message, 481)
+    if (!server) {
+      this.reply(message, 481)
+      return
+    }
     this.core.replyStateless(message, { statusCode: 200, toTag: localTagOf(server) })
     if (server.transaction.state === Core.TransactionState.Proceeding) server.receiveCancel(message)
   }
@@ -299,7 +307,10 @@ export class UserAgent {
   private receiveNewRequest(message: IncomingRequest): void {
     const { method, wire } = message
     const refusal = refusalOf(wire)
-    if (refusal) return this.reply(message, refusal.status, refusal.headers, refusal.reason)
+    if (refusal) {
+      this.reply(message, refusal.status, refusal.headers, refusal.reason)
+      return
+    }
     if (message.toTag) {
       const dialog = this.dialogOf(message)
       if (!dialog) this.reply(message, 481)
@@ -314,10 +325,18 @@ export class UserAgent {
 
   private receiveInvite(message: IncomingRequest): void {
     const key = `${message.callId} ${message.fromTag} ${message.cseq}`
-    if (this.merging.has(key))
-      return this.reply(message, 482, [], 'Loop Detected: this INVITE came by two ways')
-    if (this.stopping) return this.reply(message, 503)
-    if (!this.onInvite) return this.reply(message, 480)
+    if (this.merging.has(key)) {
+      this.reply(message, 482, [], 'Loop Detected: this INVITE came by two ways')
+      return
+    }
+    if (this.stopping) {
+      this.reply(message, 503)
+      return
+    }
+    if (!this.onInvite) {
+      this.reply(message, 480)
+      return
+    }
     const session = new IncomingCall(this.context, this.identityCalled(message.wire), message)
     this.merging.set(key, message.viaBranch)
     session.onTransactionEnded(() => this.merging.delete(key))
