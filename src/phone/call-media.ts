@@ -216,10 +216,8 @@ export class CallMedia implements MediaTransport {
         path.useIce(ice, { rtcpMux: negotiated.rtcpMux, controlling })
       }
     } else if (policy === 'require') {
-      throw new IceFailed(
-        'the far end does not speak ICE and this phone requires it: allow plain RTP with --ice auto',
-        [],
-      )
+      const reason = 'the far end does not speak ICE and this phone requires it'
+      throw new IceFailed(`${reason}: allow plain RTP with the ICE policy "auto"`, [])
     } else {
       if (!before) record({ layer: 'ice', type: 'mode', mode: policy === 'off' ? 'off' : 'peer-without-ice' })
       path.usePlain({

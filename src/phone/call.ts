@@ -97,14 +97,13 @@ export class Call {
     media.onPathEvent = (event) => {
       if (event.type === 'usable') this.maybeConnected()
       else if (event.type === 'failed')
-        this.fail(new IceFailed(`no path for media: ${event.reason}`, this.pairsTried()), 'ICE failed')
+        this.fail(new IceFailed(`no path for media: ${event.reason}`, this.pairsTried()))
       else if (event.type === 'consent-lost')
         this.fail(
           new IceFailed(
             'the far end stopped answering on the media path for 30 s (RFC 7675)',
             this.pairsTried(),
           ),
-          'consent lost',
         )
     }
     this.openFiles(options)
@@ -378,7 +377,7 @@ export class Call {
       acknowledge(await this.media.answer(response.body))
     } catch (error) {
       acknowledge()
-      this.fail(toError(error), 'no usable offer')
+      this.fail(toError(error))
       return
     }
     this.become('answered', { status: response.status, reason: response.reason })
@@ -401,7 +400,7 @@ export class Call {
     } catch (error) {
       if (error instanceof RemoteError)
         this.trace.record({ layer: 'sdp', type: 'problem', message: error.message, section: error.section })
-      this.fail(toError(error), 'unusable answer')
+      this.fail(toError(error))
       return false
     }
   }
@@ -435,8 +434,10 @@ export class Call {
   private onSessionEnded(end: EndInfo, rejected: ResponseInfo | undefined): void {
     if (this.hasEnded()) return
     if (this.currentState !== 'answered') {
-      const status = rejected?.status ?? end.status
-      const reason = rejected?.reason || end.reason
+      // Where we gave up ringing, the 487 that answers our CANCEL is not the reason.
+      const gaveUp = end.status === 408
+      const status = gaveUp ? 408 : (rejected?.status ?? end.status)
+      const reason = gaveUp ? end.reason : rejected?.reason || end.reason
       const redirect = rejected?.contacts?.length ? `; it points to ${rejected.contacts.join(', ')}` : ''
       this.failure ??=
         status === 408
@@ -514,7 +515,6 @@ export class Call {
             `no media was received for ${limit / 1000} s: the far end or the path is gone`,
             limit,
           ),
-          'media timeout',
         )
         return
       }
@@ -523,11 +523,11 @@ export class Call {
     })
   }
 
-  private fail(error: Error, reason: string): void {
+  private fail(error: Error): void {
     if (this.hasEnded()) return
     this.failure ??= error
-    this.session?.hangUp({ text: reason })
-    this.finish({ by: 'local', status: 0, reason })
+    this.session?.hangUp({ text: error.message })
+    this.finish({ by: 'local', status: 0, reason: error.message })
   }
 
   private finish(end: { by: 'local' | 'remote' | 'network'; status: number; reason: string }): void {
