@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { CallReport } from '../../../src/diagnose/report.ts'
 import type { CallStateName, Fact } from '../../../src/trace/facts.ts'
 import type { Scene } from '../case.ts'
-import { repository } from '../installed.ts'
+import { programPath, repository } from '../installed.ts'
 import { eventually } from './process.ts'
 
 /** Documented in the README; compared here by name. */
@@ -53,14 +53,23 @@ export class Floe {
     })
   }
 
-  /** Runs `floe VERB ARGS -o json` in the row's folder. `name` names its log. */
-  static start(scene: Scene, name: string, args: readonly string[], env: Record<string, string> = {}): Floe {
+  /** Runs `floe VERB ARGS -o json` in the row's folder. `name` names its log; `before` are words put before the command, as
+   *  "ip netns exec left". */
+  static start(
+    scene: Scene,
+    name: string,
+    args: readonly string[],
+    env: Record<string, string> = {},
+    before: readonly string[] = [],
+  ): Floe {
     const logPath = join(scene.folder, `${name}.log`)
     const commandLine = `floe ${args.join(' ')} -o json`
     appendFileSync(logPath, `$ ${commandLine}\n`)
     scene.log(logPath)
     const main = join(repository, 'dist/cli/main.js')
-    const child = spawn(process.execPath, [main, ...args, '-o', 'json'], {
+    const command = [process.execPath, main, ...args, '-o', 'json']
+    const [program = '', ...words] = [...before, ...command]
+    const child = spawn(programPath(program) ?? program, words, {
       cwd: scene.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
