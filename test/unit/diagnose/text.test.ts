@@ -82,7 +82,7 @@ test('warnings tell of what did not break the call', () => {
       message: '1 malformed candidate line(s) dropped',
       section: 'RFC 8839 5.1',
     },
-    { at: 5000, ...trace(statistics({ received: { lossPercent: 12.25 } }))[0]! },
+    { ...trace(statistics({ received: { lossPercent: 12.25 } }))[0]!, at: 5000 },
   ]
   expect(report(facts).warnings).toEqual([
     '1 malformed candidate line(s) dropped (RFC 8839 5.1)',
