@@ -119,7 +119,6 @@ export class Checking {
     if (remote.pacingMs !== undefined) this.taMs = Math.max(this.taMs, remote.pacingMs)
     const added = this.addRemoteCandidates(stream, remote.candidates)
     if (!known) {
-      stream.startedAt = now
       stream.patienceEndsAt = now + this.tuning.patienceMs
       // RFC 8445 6.1.2.2: the smaller number of components counts.
       if (added.some((c) => c.component === 1) && !added.some((c) => c.component === 2))

@@ -38,8 +38,7 @@ export class IceStream {
   remote: { ufrag: string; key: KeyObject; lite: boolean } | undefined
   remoteCandidates: Candidate[] = []
   earlyChecks: EarlyCheck[] = []
-  /** When the checks began, and until when a checklist without hope still waits for the peer's (RFC 8863 4). */
-  startedAt: Millis | undefined
+  /** Until when a checklist without hope still waits for checks of the peer (RFC 8863 4). */
   patienceEndsAt: Millis | undefined
   failed = false
 
