@@ -1,0 +1,133 @@
+// RTP, telephone-event and RTCP parsers, and a whole receive path, under random and mutated input: nothing leaves as an
+// exception, nothing grows. FUZZ_RUNS=1000000 for the long run; the seed is printed where it fails.
+import { describe, expect, it } from 'vitest'
+import { pcmu } from '../../../src/codec/g711.ts'
+import { encodeCompound, parseCompound } from '../../../src/rtcp/compound.ts'
+import { createRtpView, csrcOf, parseRtp, writeRtpHeader } from '../../../src/rtp/packet.ts'
+import { VirtualClock } from '../../../src/sim/clock.ts'
+import { SeededRandom } from '../../../src/sim/random.ts'
+import { AudioStream } from '../../../src/stream/audio-stream.ts'
+import type { MediaTransport } from '../../../src/stream/media-transport.ts'
+import { WheelPacer } from '../../../src/stream/pacer.ts'
+
+const runs = Number(process.env['FUZZ_RUNS'] ?? 50_000)
+const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 32)
+
+const seeded = (name: string, body: (random: SeededRandom) => void): void => {
+  it(`${name} (${runs} runs)`, () => {
+    try {
+      body(new SeededRandom(seed).fork(name))
+    } catch (error) {
+      throw new Error(`FUZZ_SEED=${seed}: ${error instanceof Error ? error.stack : error}`)
+    }
+  }, 600_000)
+}
+
+const rtp = (random: SeededRandom): Uint8Array => {
+  const packet = new Uint8Array(12 + random.integer(200))
+  for (let i = 12; i < packet.length; i++) packet[i] = random.integer(256)
+  writeRtpHeader(packet, {
+    marker: random.chance(0.1),
+    payloadType: random.pick([0, 0, 0, 101, 13]),
+    sequenceNumber: random.integer(random.chance(0.9) ? 300 : 65_536),
+    timestamp: random.integer(random.chance(0.9) ? 50_000 : 2 ** 32),
+    ssrc: random.integer(random.chance(0.9) ? 3 : 2 ** 32),
+  })
+  return packet
+}
+const rtcp = (random: SeededRandom): Uint8Array =>
+  encodeCompound({
+    ssrc: random.integer(3),
+    ...(random.chance(0.5) && {
+      sender: { ntpSeconds: random.integer(2 ** 32), ntpFraction: 1, rtpTimestamp: 2, packets: 3, octets: 4 },
+    }),
+    reports: Array.from({ length: random.integer(4) }, () => ({
+      ssrc: random.integer(3),
+      fractionLost: random.integer(256),
+      cumulativeLost: random.integer(2 ** 24) - 2 ** 23,
+      extendedHighestSequence: random.integer(2 ** 32),
+      jitterTicks: random.integer(2 ** 32),
+      lastSenderReport: random.integer(2 ** 32),
+      delaySinceLastSenderReport: random.integer(2 ** 32),
+    })),
+    cname: 'x'.repeat(random.integer(40)),
+    bye: random.chance(0.2),
+  })
+/** Flips octets, cuts, or is pure noise. */
+const mutate = (random: SeededRandom, packet: Uint8Array): Uint8Array => {
+  if (random.chance(0.1)) return random.bytes(random.integer(80))
+  for (let i = random.integer(4); i > 0 && packet.length > 0; i--)
+    packet[random.integer(Math.min(packet.length, random.chance(0.5) ? 16 : packet.length))] =
+      random.integer(256)
+  return random.chance(0.3) ? packet.subarray(0, random.integer(packet.length + 1)) : packet
+}
+
+describe('fuzz', () => {
+  seeded('RTP parser stays inside the packet', (random) => {
+    const view = createRtpView()
+    for (let i = 0; i < runs; i++) {
+      const packet = mutate(random, rtp(random))
+      if (parseRtp(packet, view)) continue
+      const inside =
+        view.payloadOffset >= 12 &&
+        view.payloadLengthBytes >= 0 &&
+        view.payloadOffset + view.payloadLengthBytes <= packet.length &&
+        view.extensionOffset + view.extensionLengthBytes <= view.payloadOffset
+      if (!inside) expect.fail(`run ${i}: ${Buffer.from(packet).toString('hex')}`)
+      for (let c = 0; c < view.csrcCount; c++) csrcOf(view, c)
+    }
+  })
+
+  seeded('RTCP parser is bounded by the datagram', (random) => {
+    for (let i = 0; i < runs; i++) {
+      const packet = mutate(random, rtcp(random))
+      const compound = parseCompound(packet)
+      if (typeof compound === 'string') continue
+      if (compound.reports.length * 24 + compound.bye.length * 4 > packet.length) expect.fail(`run ${i}`)
+    }
+  })
+
+  seeded('a stream survives whatever arrives and stays small', (random) => {
+    const clock = new VirtualClock()
+    const transport: MediaTransport = {
+      sendRtp: () => true,
+      sendRtcp: () => true,
+      onRtp: undefined,
+      onRtcp: undefined,
+    }
+    let digits = 0
+    const stream = new AudioStream({
+      clock,
+      random: random.fork('stream'),
+      transport,
+      pacer: new WheelPacer(clock),
+      codec: pcmu,
+      sendPayloadType: 0,
+      receivePayloadType: 0,
+      telephoneEvent: { sendPayloadType: 101, receivePayloadType: 101 },
+      ptimeMs: 20,
+      direction: 'sendrecv',
+      cname: 'fuzz',
+      ssrc: 1,
+      record: () => {},
+    })
+    stream.onDtmf = () => digits++
+    let frames = 0
+    stream.onFrame = () => frames++
+    stream.start()
+    for (let i = 0; i < runs; i++) {
+      transport.onRtp?.(mutate(random, rtp(random)))
+      if (i % 4 === 0) transport.onRtcp?.(mutate(random, rtcp(random)))
+      if (i % 3 === 0) clock.step()
+    }
+    const { received, dropped, remote } = stream.statistics()
+    expect(frames).toBeGreaterThan(0)
+    expect(Object.keys(dropped).length).toBeLessThan(150)
+    for (const value of [...Object.values(received), ...Object.values(remote ?? {})])
+      expect(Number.isNaN(value), JSON.stringify(received)).toBe(false)
+    expect(received.lossPercent).toBeGreaterThanOrEqual(0)
+    expect(received.lossPercent).toBeLessThanOrEqual(100)
+    stream.stop()
+    expect(clock.pendingTimers).toBe(0)
+  })
+})
