@@ -1,10 +1,20 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-// `npm test` runs everything that needs no network, root or extra software; `npm run interop` and `npm run bench` have their own configs.
+const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url))
+
+// `npm test` runs everything that needs no network, root or extra software; the interop suite has its own config.
 export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^floe$/, replacement: source('index.ts') },
+      { find: /^floe\/testkit$/, replacement: source('testkit/index.ts') },
+      { find: /^floe\/vitest$/, replacement: source('testkit/vitest.ts') },
+    ],
+  },
   test: {
-    include: ['test/{unit,conformance,sim,e2e,fuzz}/**/*.test.ts'],
-    testTimeout: 20_000,
+    include: ['test/{unit,conformance,sim,e2e,fuzz}/**/*.test.ts', 'samples/*.test.ts'],
+    testTimeout: 30_000,
     pool: 'forks',
   },
 })

@@ -1,0 +1,136 @@
+// Runs the built command line as a user does: a process, its output, its exit code.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach } from 'vitest'
+import type { CallReport } from '../../../src/index.ts'
+
+const program = 'dist/cli/main.js'
+
+const running = new Set<Floe>()
+const folders: string[] = []
+
+afterEach(async () => {
+  for (const floe of running) floe.child.kill('SIGKILL')
+  await Promise.all([...running].map((floe) => floe.ended))
+  running.clear()
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'floe-test-'))
+  folders.push(folder)
+  return folder
+}
+
+export interface Outcome {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+export type Line = Record<string, unknown> & { type?: string }
+
+export class Floe {
+  stdout = ''
+  stderr = ''
+  readonly child: ChildProcess
+  readonly ended: Promise<Outcome>
+  private readonly watchers = new Set<() => void>()
+
+  constructor(
+    args: readonly string[],
+    options: { env?: Record<string, string>; command?: readonly string[] } = {},
+  ) {
+    const [command, ...before] = options.command ?? [process.execPath, program]
+    this.child = spawn(command!, [...before, ...args], {
+      env: { ...process.env, NO_COLOR: '1', ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    running.add(this)
+    this.child.stdout!.on('data', (data) => {
+      this.stdout += data
+      for (const watcher of this.watchers) watcher()
+    })
+    this.child.stderr!.on('data', (data) => {
+      this.stderr += data
+    })
+    this.ended = new Promise((resolve) =>
+      this.child.on('close', (code) => {
+        running.delete(this)
+        resolve({ code, stdout: this.stdout, stderr: this.stderr })
+        for (const watcher of this.watchers) watcher()
+      }),
+    )
+  }
+
+  /** Every JSON line so far. */
+  get lines(): Line[] {
+    return this.stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Line)
+  }
+
+  /** The first JSON line that fits; rejects where the process ends before. */
+  line(fits: (line: Line) => boolean): Promise<Line> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const found = this.lines.find(fits)
+        if (found) resolve(found)
+        else if (this.child.exitCode !== null)
+          reject(
+            new Error(
+              `the process ended with ${this.child.exitCode} before that line\n${this.stdout}${this.stderr}`,
+            ),
+          )
+        else return
+        this.watchers.delete(look)
+      }
+      this.watchers.add(look)
+      look()
+    })
+  }
+
+  interrupt(): void {
+    this.child.kill('SIGINT')
+  }
+}
+
+export const floe = (args: readonly string[], env: Record<string, string> = {}): Floe =>
+  new Floe(args, { env })
+
+/** Runs to the end. */
+export const run = (args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> =>
+  floe(args, env).ended
+
+/** The last report among the JSON lines. */
+export function reportOf(outcome: Outcome): CallReport {
+  const lines = outcome.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line)
+  const found = lines.findLast((line) => line.type === 'report')
+  if (!found) throw new Error(`no report in the output:\n${outcome.stdout}${outcome.stderr}`)
+  return found['report'] as CallReport
+}
+
+/** `floe serve` on free ports, ready. */
+export async function serve(...users: string[]): Promise<{ server: Floe; sip: string; stun: string }> {
+  const server = floe([
+    'serve',
+    '--port',
+    '0',
+    '--stun-port',
+    '0',
+    ...users.flatMap((user) => ['--user', user]),
+  ])
+  const ready = await server.line((line) => line.type === 'serving')
+  const text = (name: string): string => {
+    const { address, port } = ready[name] as { address: string; port: number }
+    return `${address}:${port}`
+  }
+  return { server, sip: text('sip'), stun: text('stun') }
+}

@@ -1,0 +1,26 @@
+// `floe demo` and `floe test`, as the README shows them.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { run, temporaryFolder } from './cli.ts'
+
+test('the demo proves both directions and keeps the recordings where asked', async () => {
+  const folder = temporaryFolder()
+  const outcome = await run(['demo', '--keep', folder, '-o', 'text'])
+  expect(outcome.stderr).toBe('')
+  expect(outcome.code).toBe(0)
+  expect(outcome.stdout).toMatch(/✓ bob heard alice/)
+  expect(outcome.stdout).toMatch(/✓ alice heard bob/)
+  expect(outcome.stdout).toMatch(/INVITE sip:bob@/)
+  for (const name of ['heard-by-alice.wav', 'heard-by-bob.wav'])
+    expect(readFileSync(join(folder, name)).length).toBeGreaterThan(20_000)
+})
+
+test('a scenario file runs, and its results are written as JUnit', async () => {
+  const junit = join(temporaryFolder(), 'results.xml')
+  const outcome = await run(['test', 'samples/two-phones.yaml', '--junit', junit, '-o', 'text'])
+  expect(outcome.stderr).toBe('')
+  expect(outcome.stdout).toMatch(/2 passed, 0 failed/)
+  expect(outcome.code).toBe(0)
+  expect(readFileSync(junit, 'utf8')).toMatch(/<testsuites tests="2" failures="0"/)
+})

@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { parseAccount, parseDuration, phoneOptions } from '../../../src/cli/flags.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'floe-flags-'))
+  vi.stubEnv('FLOE_CONFIG', join(folder, 'config.yaml'))
+  vi.stubEnv('FLOE_PASSWORD', undefined)
+  vi.stubEnv('FLOE_ACCOUNT', undefined)
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const profile = (text: string): void => writeFileSync(join(folder, 'config.yaml'), text)
+
+test('times', () => {
+  expect(['500ms', '10s', '2m', '1.5', '1h'].map(parseDuration)).toEqual([
+    500, 10_000, 120_000, 1_500, 3_600_000,
+  ])
+  expect(() => parseDuration('soon')).toThrow(/not a time/)
+})
+
+test('accounts', () => {
+  expect(parseAccount('alice@pbx.example')).toEqual({ user: 'alice', host: 'pbx.example' })
+  expect(parseAccount('sip:1001:p:w@d@pbx:5080')).toEqual({
+    user: '1001',
+    host: 'pbx:5080',
+    password: 'p:w@d',
+  })
+  expect(() => parseAccount('alice:secret')).toThrow(/^(?!.*secret)/)
+})
+
+describe('where settings come from', () => {
+  test('flags alone', () => {
+    expect(
+      phoneOptions({
+        as: 'alice@pbx',
+        transport: 'tcp',
+        stun: ['stun.example'],
+        codec: ['pcma,pcmu'],
+        bind: ':5062',
+      }),
+    ).toEqual({
+      account: 'sip:alice@pbx',
+      server: 'sip:pbx;transport=tcp',
+      iceServers: ['stun:stun.example'],
+      codecs: ['PCMA', 'PCMU'],
+      listen: [
+        { protocol: 'udp', address: '0.0.0.0', port: 5062 },
+        { protocol: 'tcp', address: '0.0.0.0', port: 5062 },
+      ],
+    })
+  })
+
+  test('the environment', () => {
+    vi.stubEnv('FLOE_ACCOUNT', 'bob@pbx')
+    vi.stubEnv('FLOE_PASSWORD', 'pw')
+    expect(phoneOptions({})).toEqual({ account: 'sip:bob@pbx', password: 'pw' })
+  })
+
+  test('a profile, which flags override', () => {
+    profile('profiles:\n  work: { as: alice@pbx, password: 1234, stun: stun.example, ice: require }\n')
+    expect(phoneOptions({ profile: 'work', ice: 'off' })).toEqual({
+      account: 'sip:alice@pbx',
+      password: '1234',
+      ice: 'off',
+      iceServers: ['stun:stun.example'],
+    })
+  })
+
+  test('mistakes in the profile file', () => {
+    expect(() => phoneOptions({ profile: 'work' })).toThrow(/does not exist/)
+    profile('profiles:\n  work: { as: alice@pbx, colour: red }\n')
+    expect(() => phoneOptions({ profile: 'work' })).toThrow(/unknown setting "colour"/)
+    expect(() => phoneOptions({ profile: 'home' })).toThrow(/has no profile "home"; it has: work/)
+    profile('profiles: { work: { password: s3cret ')
+    expect(() => phoneOptions({ profile: 'work' })).toThrow(/^(?!.*s3cret).*not YAML/)
+  })
+})
+
+test('--bind', () => {
+  const listen = (bind: string) => phoneOptions({ bind }).listen![0]
+  expect(listen('192.0.2.1')).toEqual({ protocol: 'udp', address: '192.0.2.1', port: 0 })
+  expect(listen('192.0.2.1:5060')).toEqual({ protocol: 'udp', address: '192.0.2.1', port: 5060 })
+  expect(listen('[2001:db8::1]:5060')).toEqual({ protocol: 'udp', address: '2001:db8::1', port: 5060 })
+  expect(listen('::1')).toEqual({ protocol: 'udp', address: '::1', port: 0 })
+  expect(() => listen('nowhere')).toThrow(/not an address/)
+})
