@@ -291,7 +291,7 @@ export class Checking {
         this.succeed(now, stream, check, outcome.mapped)
         break
       case 'asymmetric':
-        if (check.purpose === 'connectivity') this.failPair(pair, 'response from another address')
+        this.failPair(pair, 'response from another address')
         break
       case 'error':
         if (outcome.code === errorCode.roleConflict) this.yieldRole(now, check)

@@ -64,7 +64,11 @@ export class OutgoingChecks {
       sameAddress(datagram.remote, check.pair.remoteAddress) &&
       sameAddress(datagram.local, check.pair.base.address)
     if (!symmetric) {
-      if (!authenticated) return { type: 'dropped', reason: 'response from another address' }
+      // Ends a pair that is still to prove itself. Later the genuine response is waited for: a replayed one must not
+      // end a nomination or a call.
+      if (!authenticated || check.purpose !== 'connectivity') {
+        return { type: 'dropped', reason: 'response from another address' }
+      }
       this.checks.delete(key)
       return { type: 'asymmetric', check }
     }

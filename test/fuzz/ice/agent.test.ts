@@ -33,11 +33,12 @@ function session(sessionSeed: number): { shots: number } {
     const victim = peers[random.integer(2)]!
     const heard = overheard.length > 0 ? overheard[random.integer(overheard.length)]! : undefined
     const kind = heard ? random.integer(4) : 0
-    // What a check is worth depends on its source: an eavesdropper may well replay a genuine one from elsewhere.
     const remote =
       kind === 3 ? at('203.0.113.66', 1 + random.integer(65_535)) : (heard?.local ?? at('203.0.113.66', 1))
     const data =
       kind === 0 ? randomDatagram(random) : kind === 1 ? heard!.data.slice() : mutate(heard!.data, random)
+    // An eavesdropper who answers from elsewhere fails a pair, as RFC 8445 7.2.5.2.1 wants it: not what is tested here.
+    if (kind === 3 && Buffer.compare(data, heard!.data) === 0) data[0]! ^= 1
     const before = victim.sent
     net.inject(victim, { data, local: victim.sockets[0]!, remote })
     // An answer and, where the check was genuine, a triggered check and a nomination.
