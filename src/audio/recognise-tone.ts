@@ -74,8 +74,9 @@ export function recogniseTone(
   return { heard, score, offsetMs, coveredMs, detail }
 }
 
-/** Nothing else may be in it, at almost any time, for audio to be a tone. */
+/** In so many of its windows audio must hold nothing else to be a tone; those on the edge of a burst never do. */
 const pureShare = 0.9
+const pureWindows = 0.5
 const lowestHz = 50
 /** The frequencies are looked for in the loudest piece of this length; two closer than `apartHz` are one. */
 const searchMs = 200
@@ -103,7 +104,7 @@ export function steadyTone(audio: Pcm): { tone: Tone; longestMs: number } | unde
     frequenciesHz.push(best)
     const found = findRuns(audio, { frequenciesHz })
     const pure = found.runs.flatMap((run) => run.shares).filter((share) => share >= pureShare).length
-    if (pure > 0 && pure >= pureShare * found.audibleWindows) {
+    if (pure > 0 && pure >= pureWindows * found.audibleWindows) {
       return { tone: { frequenciesHz }, longestMs: longestOf(found) }
     }
   }
