@@ -46,7 +46,8 @@ function findRuns({ samples, sampleRateHz }: Pcm, { frequenciesHz }: Tone): Runs
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
-const longestOf = ({ runs }: Runs): number => Math.max(0, ...runs.map((run) => run.toMs - run.fromMs))
+const longestOf = ({ runs }: Runs): number =>
+  runs.reduce((longest, run) => Math.max(longest, run.toMs - run.fromMs), 0)
 
 /** @param neededMs how long the tone must last in all
  *  @param continuousMs runs shorter than this do not count: a note of music or a vowel may have the frequency for a moment */
