@@ -83,6 +83,9 @@ export interface ReceivedEvent {
 /** An event of which nothing more comes has ended: its end packets were lost. Three updates missed at 50 ms (RFC 4733 2.5.1.2). */
 const silenceBeforeEndMs = 150
 
+/** Packets of an event that is over come this late at most, in ticks: 10 s at 8 kHz. Older yet is a new time line. */
+const echoTicks = 80_000
+
 /** The receiving side: hands each digit out once, when its end is known. */
 export class EventReceiver {
   private current:
@@ -105,8 +108,8 @@ export class EventReceiver {
     if (current?.timestamp === timestamp) {
       current.durationTicks = Math.max(current.durationTicks, durationTicks)
     } else {
-      const older = this.newestTimestamp !== undefined && ((timestamp - this.newestTimestamp) | 0) <= 0
-      if (older) return true
+      const age = this.newestTimestamp === undefined ? -1 : (this.newestTimestamp - timestamp) | 0
+      if (age >= 0 && age < echoTicks) return true
       // A segment that begins where the one before reached the field's limit continues the same event (RFC 4733 2.5.1.3).
       const continues =
         current?.event === event && timestamp === (current.timestamp + maximumEventTicks) >>> 0

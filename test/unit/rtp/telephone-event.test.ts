@@ -109,6 +109,13 @@ describe('telephone-event, receiving', () => {
     expect(heard).toEqual([{ digit: '0', durationTicks: 2 * 65_535 + 930 }])
   })
 
+  it('hears a sender that begins a new time line far behind the old one', () => {
+    const { heard, events } = receiver()
+    events.receive(payload(1, 800, true), 2_000_000_000, 0)
+    events.receive(payload(2, 800, true), 1000, 1000)
+    expect(heard.map((e) => e.digit).join('')).toBe('12')
+  })
+
   it('refuses what is no digit', () => {
     const { heard, events } = receiver()
     expect(events.receive(Uint8Array.of(1, 2, 3), 0, 0)).toBe(false)

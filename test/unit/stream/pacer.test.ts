@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest'
+import { VirtualClock } from '../../../src/sim/clock.ts'
+import { WheelPacer } from '../../../src/stream/pacer.ts'
+import { PacingHistogram } from '../../../src/stream/pacing-histogram.ts'
+import { StallingClock } from './two-streams.ts'
+
+describe('pacer', () => {
+  it('spreads streams over the period and keeps each to its grid', async () => {
+    const clock = new VirtualClock()
+    const pacer = new WheelPacer(clock)
+    const served: number[][] = Array.from({ length: 100 }, () => [])
+    for (const times of served) pacer.add(20, () => times.push(clock.now()))
+    await clock.advance(1000)
+    const perSlot = new Map<number, number>()
+    for (const times of served) {
+      expect(new Set(times.slice(1).map((t, i) => t - times[i]!))).toEqual(new Set([20]))
+      perSlot.set(times[0]!, (perSlot.get(times[0]!) ?? 0) + 1)
+    }
+    expect([...perSlot.values()]).toEqual(Array(20).fill(5))
+    expect(Math.max(...perSlot.keys())).toBeLessThan(20)
+    expect(pacer.error).toMatchObject({ skipped: 0, maximumMs: 0 })
+  })
+
+  it('does not drift: frame n is due at start + n periods', async () => {
+    const clock = new VirtualClock()
+    const pacer = new WheelPacer(clock)
+    await clock.advance(1.37)
+    const times: number[] = []
+    pacer.add(30, () => times.push(clock.now()))
+    await clock.advance(60_000)
+    expect(times.at(-1)).toBeCloseTo(1.37 + 30 * (times.length - 1), 6)
+  })
+
+  it('serves periods side by side, and has no timer when nobody is left', async () => {
+    const clock = new VirtualClock()
+    const pacer = new WheelPacer(clock)
+    const counts = { 10: 0, 20: 0, 60: 0 }
+    const tasks = ([10, 20, 60] as const).map((period) => pacer.add(period, () => counts[period]++))
+    await clock.advance(599)
+    expect(counts).toEqual({ 10: 60, 20: 30, 60: 10 })
+    for (const task of tasks) task.cancel()
+    expect(clock.pendingTimers).toBe(0)
+    await clock.advance(12_345)
+    pacer.add(20, (skipped) => expect(skipped).toBe(0))
+    await clock.advance(100)
+  })
+
+  it('lets a stream end itself or its neighbour from within', async () => {
+    const clock = new VirtualClock()
+    const pacer = new WheelPacer(clock)
+    let calls = 0
+    const task = pacer.add(1, () => {
+      calls++
+      task.cancel()
+    })
+    pacer.add(1, () => calls++)
+    await clock.advance(5)
+    expect(calls).toBeGreaterThanOrEqual(6)
+    expect(calls).toBeLessThanOrEqual(7)
+  })
+
+  it('skips what a stall swallowed, and shows it', async () => {
+    const time = new VirtualClock()
+    const clock = new StallingClock(time)
+    const pacer = new WheelPacer(clock)
+    const calls: [number, number][] = []
+    pacer.add(20, (skipped) => calls.push([time.now(), skipped]))
+    await time.advance(50)
+    clock.stall(75) // until 125: 60, 80 and 100 are gone, 120 is served
+    await time.advance(150)
+    expect(calls).toEqual([
+      [0, 0],
+      [20, 0],
+      [40, 0],
+      [125, 3],
+      [140, 0],
+      [160, 0],
+      [180, 0],
+      [200, 0],
+    ])
+    expect(pacer.error).toMatchObject({ skipped: 3, maximumMs: 5, frames: 8 })
+  })
+})
+
+describe('pacing histogram', () => {
+  it('gives quantiles to a twentieth of a millisecond', () => {
+    const histogram = new PacingHistogram()
+    expect(histogram.quantileMs(0.5)).toBe(0)
+    for (let i = 1; i <= 100; i++) histogram.record(i / 10, 0)
+    expect(Math.abs(histogram.quantileMs(0.5) - 5)).toBeLessThan(0.051)
+    expect(Math.abs(histogram.quantileMs(0.99) - 9.9)).toBeLessThan(0.051)
+    expect(Math.abs(histogram.quantileMs(1) - 10)).toBeLessThan(0.051)
+    histogram.record(-400, 2)
+    expect(histogram).toMatchObject({ maximumMs: 400, skipped: 2, frames: 101 })
+    histogram.reset()
+    expect(histogram).toMatchObject({ frames: 0, maximumMs: 0 })
+  })
+})

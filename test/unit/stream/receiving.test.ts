@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest'
+import { writeRtpHeader } from '../../../src/rtp/packet.ts'
+import { ArraySource, l16, Recorder, ramp, TwoStreams } from './two-streams.ts'
+
+const delayFrames = 3
+const frame = 160
+
+/** Plays `samples` from a to a recording at b, over a wire that may delay or lose. */
+const recorded = async (samples: Int16Array, delay?: (index: number) => number | undefined) => {
+  const world = new TwoStreams({ idle: 'nothing' }, { direction: 'recvonly' })
+  if (delay) world.a.wire.delay = delay
+  const sink = new Recorder()
+  world.b.stream.addSink(sink)
+  world.start()
+  const startedAt = world.time.now()
+  world.a.stream.play(new ArraySource(samples), 'x')
+  await world.time.advance(samples.length / 8 + 400)
+  return { ...world, sink, durationMs: world.time.now() - startedAt }
+}
+const firstSound = (samples: Int16Array) => samples.findIndex((s) => s !== 0)
+
+describe('receiving', () => {
+  it('hands on every sample, 60 ms later', async () => {
+    const samples = ramp(16_000)
+    const { sink, b } = await recorded(samples)
+    const start = firstSound(sink.samples)
+    expect(start % frame).toBe(0)
+    expect(start / frame).toBeLessThanOrEqual(delayFrames + 1)
+    expect(sink.samples.slice(start, start + samples.length)).toEqual(samples)
+    expect(b.stream.statistics()).toMatchObject({
+      received: { packets: 100, expected: 100, lost: 0, duplicates: 0, reordered: 0, late: 0, jitterMs: 0 },
+      dropped: {},
+    })
+  })
+
+  it('a recording lasts as long as it took, whatever was lost, and every sample is at its time', async () => {
+    const samples = ramp(16_000)
+    const lost = (i: number) => (i >= 20 && i < 50) || i % 7 === 0
+    const { sink, b, durationMs } = await recorded(samples, (i) => (lost(i) ? undefined : 0))
+    expect(Math.abs(sink.samples.length / 8 - durationMs)).toBeLessThanOrEqual(20)
+    const expected = samples.map((s, i) => (lost(Math.floor(i / frame)) ? 0 : s))
+    const start = firstSound(sink.samples) - frame // packet 0 is lost
+    expect(sink.samples.slice(start, start + samples.length)).toEqual(expected)
+    const losses = Array.from({ length: 100 }, (_, i) => i).filter((i) => i > 0 && lost(i)).length
+    // Packet 0 was never known of.
+    expect(b.stream.statistics().received).toMatchObject({ expected: 99, lost: losses })
+  })
+
+  it('restores order within the delay and drops what is later', async () => {
+    const samples = ramp(8000)
+    const reordered = await recorded(samples, (i) => (i % 5 === 2 ? 45 : 0))
+    const start = firstSound(reordered.sink.samples)
+    expect(reordered.sink.samples.slice(start, start + samples.length)).toEqual(samples)
+    expect(reordered.b.stream.statistics().received).toMatchObject({ reordered: 10, late: 0, lost: 0 })
+
+    const late = await recorded(samples, (i) => (i % 5 === 2 ? 200 : 0))
+    expect(late.b.stream.statistics().received).toMatchObject({ reordered: 10, late: 10, lost: 0 })
+  })
+
+  it('keeps the time line of a recording through a stall of its own process', async () => {
+    const { time, clock, a, b } = new TwoStreams()
+    const sink = new Recorder()
+    b.stream.addSink(sink)
+    a.stream.start()
+    b.stream.start()
+    await time.advance(1000)
+    clock.stall(330)
+    await time.advance(2000)
+    expect(Math.abs(sink.samples.length / 8 - time.now())).toBeLessThanOrEqual(20)
+  })
+
+  it('plays packets of another length than its own, and of a clock that is not the sample rate', async () => {
+    for (const ptimeMs of [10, 30, 60]) {
+      const world = new TwoStreams({ idle: 'nothing', ptimeMs }, { direction: 'recvonly' })
+      const sink = new Recorder()
+      world.b.stream.addSink(sink)
+      world.start()
+      const samples = ramp(9600)
+      world.a.stream.play(new ArraySource(samples), 'x')
+      await world.time.advance(1600)
+      const start = firstSound(sink.samples)
+      expect(sink.samples.slice(start, start + samples.length), `${ptimeMs} ms`).toEqual(samples)
+    }
+  })
+
+  it('tells when something was first heard, how loud and how long: a click is nothing', async () => {
+    const { time, a, b } = new TwoStreams().start()
+    a.stream.play(new ArraySource(new Int16Array(160).fill(8000)), 'click')
+    await time.advance(500)
+    expect(b.facts).toEqual([])
+    expect(b.stream.statistics().received.heardMs).toBe(20)
+    a.stream.play(new ArraySource(new Int16Array(1600).fill(3277)), 'sound')
+    await time.advance(500)
+    expect(b.facts).toEqual([{ layer: 'audio', type: 'first-heard', levelDbfs: expect.closeTo(-20, 1) }])
+    expect(b.stream.statistics().received.heardMs).toBe(220)
+  })
+
+  it('takes a sink away that fails, and refuses one of another rate', async () => {
+    const { time, b } = new TwoStreams().start()
+    const errors: unknown[] = []
+    b.stream.onSinkError = (error) => errors.push(error)
+    const full = new Error('disk full')
+    const failing = {
+      sampleRateHz: 8000,
+      write: () => {
+        throw full
+      },
+      close: () => {},
+    }
+    b.stream.addSink(failing)
+    await time.advance(100)
+    expect(errors).toEqual([full])
+    expect(() => b.stream.addSink(new Recorder(16_000))).toThrow('16000 Hz')
+  })
+
+  it('receives nothing while it holds, and says so', async () => {
+    const { time, a, b } = new TwoStreams({}, { direction: 'sendonly' }).start()
+    a.stream.play(new ArraySource(ramp(8000)), 'x')
+    await time.advance(199)
+    expect(b.stream.statistics()).toMatchObject({
+      received: { packets: 0 },
+      dropped: { 'stream is sendonly': 10 },
+    })
+  })
+})
+
+describe('sources', () => {
+  const packet = (ssrc: number, sequenceNumber: number, payloadType = 96) => {
+    const data = new Uint8Array(12 + 320).fill(0x10)
+    writeRtpHeader(data, {
+      marker: false,
+      payloadType,
+      sequenceNumber,
+      timestamp: sequenceNumber * 160,
+      ssrc,
+    })
+    return data
+  }
+
+  it('follows a new SSRC after its probation, once the old one is silent', async () => {
+    const { time, b } = new TwoStreams({}, { codec: l16 })
+    b.stream.start()
+    const send = async (ssrc: number, from: number, count: number) => {
+      for (let i = 0; i < count; i++) {
+        b.wire.onRtp?.(packet(ssrc, from + i))
+        await time.advance(20)
+      }
+    }
+    await send(1, 100, 10)
+    await send(2, 7000, 10)
+    const { received, dropped } = b.stream.statistics()
+    expect(received.ssrc).toBe(2)
+    expect(received).toMatchObject({ packets: 10 + 8, lost: 0 })
+    expect(dropped).toEqual({ 'foreign SSRC': 2 })
+  })
+
+  it('does not flap between two senders, nor grow with a flood of sources', async () => {
+    const { time, b } = new TwoStreams()
+    b.stream.start()
+    for (let i = 0; i < 100; i++) {
+      b.wire.onRtp?.(packet(1, i))
+      b.wire.onRtp?.(packet(2, i))
+      for (let flood = 0; flood < 20; flood++) b.wire.onRtp?.(packet(1000 + 20 * i + flood, i))
+      await time.advance(20)
+    }
+    const { received, dropped } = b.stream.statistics()
+    expect(received).toMatchObject({ ssrc: 1, packets: 100, lost: 0 })
+    expect(dropped).toEqual({ 'foreign SSRC': 2100 })
+  })
+
+  it('counts what it throws away, by reason', () => {
+    const { b } = new TwoStreams()
+    b.stream.start()
+    b.wire.onRtp?.(packet(1, 1, 13))
+    b.wire.onRtp?.(packet(1, 1, 13))
+    b.wire.onRtp?.(new Uint8Array(3))
+    b.wire.onRtcp?.(new Uint8Array(3))
+    b.wire.onRtp?.(packet(1, 1))
+    b.wire.onRtp?.(packet(1, 20_000))
+    expect(b.stream.statistics().dropped).toEqual({
+      'unknown payload type 13': 2,
+      'RTP too short': 1,
+      'RTCP too short': 1,
+      'sequence number out of range': 1,
+    })
+  })
+})

@@ -1,0 +1,200 @@
+import { describe, expect, it } from 'vitest'
+import { UsageError } from '../../../src/errors.ts'
+import type { StreamParameters } from '../../../src/stream/parameters.ts'
+import { ArraySource, l16, linear, ramp, type SentPacket, TwoStreams } from './two-streams.ts'
+
+const steps = (packets: SentPacket[], field: 'at' | 'sequenceNumber' | 'timestamp') =>
+  packets.slice(1).map((packet, i) => packet[field] - packets[i]![field])
+const pcmOf = (packets: SentPacket[]) =>
+  Int16Array.from(
+    packets.flatMap((p) =>
+      Array.from(
+        { length: p.payload.length / 2 },
+        (_, i) => (p.payload[2 * i]! << 8) | p.payload[2 * i + 1]!,
+      ),
+    ),
+  )
+const parameters: StreamParameters = {
+  codec: l16,
+  sendPayloadType: 96,
+  receivePayloadType: 96,
+  ptimeMs: 20,
+  direction: 'sendrecv',
+}
+
+describe('sending', () => {
+  it('is exact: one packet each 20 ms, timestamps from samples, marker on the first', async () => {
+    const { time, a } = new TwoStreams().start()
+    const samples = ramp(8000)
+    const ended = a.stream.play(new ArraySource(samples), 'ramp')
+    expect(await time.run(ended)).toBe('ended')
+    const rtp = a.wire.rtp.slice(0, 50)
+    expect(steps(rtp, 'at')).toEqual(Array(49).fill(20))
+    expect(steps(rtp, 'timestamp').map((d) => d >>> 0)).toEqual(Array(49).fill(160))
+    expect(steps(rtp, 'sequenceNumber').map((d) => d & 0xffff)).toEqual(Array(49).fill(1))
+    expect(rtp.map((p) => p.marker)).toEqual([true, ...Array(49).fill(false)])
+    expect(pcmOf(rtp)).toEqual(samples)
+  })
+
+  it('wraps sequence numbers and timestamps in ten minutes of call, in a moment', async () => {
+    const nearTheEnd = {
+      bytes: (length: number) => new Uint8Array(length),
+      integer: (max: number) => max - 100,
+    }
+    const { time, a, b } = new TwoStreams({ ssrc: 1, random: nearTheEnd }, {}, false).start()
+    // 30,000 packets of 160 ticks.
+    let steps = 0
+    while (time.now() < 599_981) {
+      time.step()
+      steps++
+    }
+    const sent = a.stream.statistics().sent
+    expect(sent).toEqual({ packets: 30_000, octets: 30_000 * 320, ssrc: 1 })
+    expect(steps).toBeLessThan(70_000)
+    expect(b.stream.statistics().received).toMatchObject({
+      packets: 30_000,
+      expected: 30_000,
+      lost: 0,
+      late: 0,
+    })
+  })
+
+  it('skips after a stall: no burst, and the timestamp tells how long it was', async () => {
+    const { time, clock, pacer, a } = new TwoStreams().start()
+    await time.advance(200)
+    const before = a.wire.rtp.length
+    clock.stall(107)
+    await time.advance(400)
+    const packets = a.wire.rtp.slice(before - 1)
+    // Due at 220, 240, ... 300 meanwhile; the stall ends at 307, which serves 300; the next is due at 320.
+    const first = a.wire.rtp[0]!.at
+    expect(packets.slice(0, 4).map((p) => p.at - first)).toEqual([200, 307, 320, 340])
+    expect(steps(packets, 'timestamp').slice(0, 3)).toEqual([5 * 160, 160, 160])
+    expect(steps(packets, 'sequenceNumber').slice(0, 3)).toEqual([1, 1, 1])
+    expect(packets.slice(0, 3).map((p) => p.marker)).toEqual([false, true, false])
+    // b, a millisecond behind, had not been served at 201.
+    expect(pacer.error.skipped).toBe(4 + 5)
+  })
+
+  it('fills the last frame with silence and resolves when it is sent', async () => {
+    const { time, a } = new TwoStreams({ idle: 'nothing' }).start()
+    const source = new ArraySource(ramp(200))
+    const ended = a.stream.play(source, 'x')
+    expect(a.stream.isPlaying).toBe(true)
+    await time.advance(100)
+    expect(await ended).toBe('ended')
+    expect(a.stream.isPlaying).toBe(false)
+    expect(pcmOf(a.wire.rtp)).toEqual(Int16Array.from([...ramp(200), ...Array(120).fill(0)]))
+    expect(source.closed).toBe(1)
+    expect(a.facts).toEqual([
+      { layer: 'audio', type: 'play-started', what: 'x' },
+      { layer: 'audio', type: 'play-ended', what: 'x' },
+    ])
+  })
+
+  it('replaces what plays; stop ends it', async () => {
+    const { time, a } = new TwoStreams().start()
+    const sources = [new ArraySource(ramp(80_000)), new ArraySource(ramp(80_000))]
+    const first = a.stream.play(sources[0]!, 'first')
+    await time.advance(100)
+    const second = a.stream.play(sources[1]!, 'second')
+    expect(await first).toBe('stopped')
+    await time.advance(100)
+    a.stream.stop()
+    expect(await second).toBe('stopped')
+    expect(sources.map((s) => s.closed)).toEqual([1, 1])
+    expect(await a.stream.play(new ArraySource(ramp(1)), 'third')).toBe('stopped')
+  })
+
+  it('rejects where the source cannot be read, and the stream goes on', async () => {
+    const { time, a } = new TwoStreams().start()
+    const played = a.stream.play(
+      {
+        sampleRateHz: 8000,
+        read: () => {
+          throw new UsageError('broken file')
+        },
+        close: () => {},
+      },
+      'broken',
+    )
+    const failure = expect(played).rejects.toThrow('broken file')
+    await time.advance(200)
+    await failure
+    expect(a.wire.rtp.length).toBeGreaterThanOrEqual(10)
+  })
+
+  it('sends silence while nothing plays, or nothing if asked to; then marks the next talkspurt', async () => {
+    const noisy = new TwoStreams().start()
+    await noisy.time.advance(190)
+    expect(pcmOf(noisy.a.wire.rtp)).toEqual(new Int16Array(1600))
+
+    const { time, a } = new TwoStreams({ idle: 'nothing' }).start()
+    await time.advance(95)
+    expect(a.wire.rtp).toEqual([])
+    for (let talkspurt = 0; talkspurt < 2; talkspurt++) {
+      a.stream.play(new ArraySource(ramp(480)), 'x')
+      await time.advance(200)
+    }
+    expect(a.wire.rtp.map((p) => p.marker)).toEqual([true, false, false, true, false, false])
+    expect(steps(a.wire.rtp, 'timestamp')[2]).toBe(10 * 160 - 2 * 160)
+    expect(steps(a.wire.rtp, 'sequenceNumber')).toEqual(Array(5).fill(1))
+  })
+
+  it('begins a file when the path is up, and loses nothing of it when the path goes away', async () => {
+    const { time, a } = new TwoStreams({ idle: 'nothing' }).start()
+    a.wire.up = false
+    const samples = ramp(1600)
+    const ended = a.stream.play(new ArraySource(samples), 'x')
+    await time.advance(500)
+    a.wire.up = true
+    await time.advance(100)
+    a.wire.up = false
+    await time.advance(300)
+    a.wire.up = true
+    await time.advance(300)
+    expect(await ended).toBe('ended')
+    expect(pcmOf(a.wire.rtp)).toEqual(samples)
+    expect(new Set(steps(a.wire.rtp, 'sequenceNumber'))).toEqual(new Set([1]))
+  })
+
+  it('pauses while the peer holds, and goes on with the same SSRC, numbers and clock', async () => {
+    const { time, a } = new TwoStreams().start()
+    const samples = ramp(3200)
+    a.stream.play(new ArraySource(samples), 'x')
+    await time.advance(190)
+    a.stream.update({ ...parameters, direction: 'recvonly' })
+    await time.advance(1000)
+    expect(a.wire.rtp).toHaveLength(10)
+    a.stream.update({ ...parameters, direction: 'sendrecv' })
+    await time.advance(200)
+    const { rtp } = a.wire
+    expect(pcmOf(rtp)).toEqual(samples)
+    expect(rtp[10]!.marker).toBe(true)
+    expect(rtp[10]!.timestamp - rtp[9]!.timestamp).toBe(51 * 160)
+    expect(new Set(steps(rtp, 'sequenceNumber').map((d) => d & 0xffff))).toEqual(new Set([1]))
+    expect(new Set(rtp.map((p) => p.ssrc)).size).toBe(1)
+  })
+
+  it('changes codec, packet time and payload type in mid-play', async () => {
+    const { time, a } = new TwoStreams().start()
+    a.stream.play(new ArraySource(ramp(80_000)), 'x')
+    await time.advance(90)
+    a.stream.update({ ...parameters, codec: linear(16_000, 8000), sendPayloadType: 97, ptimeMs: 40 })
+    await time.advance(400)
+    const changed = a.wire.rtp.filter((p) => p.payloadType === 97)
+    expect(changed.length).toBeGreaterThanOrEqual(9)
+    // 40 ms: 640 samples of 16 bits, 320 ticks of a clock of 8 kHz (as G.722 has it).
+    expect(changed[0]!.payload).toHaveLength(1280)
+    expect(new Set(steps(changed, 'timestamp'))).toEqual(new Set([320]))
+    expect(new Set(steps(changed, 'at'))).toEqual(new Set([40]))
+  })
+
+  it('resamples a source of another rate', async () => {
+    const { time, a } = new TwoStreams({ idle: 'nothing' }).start()
+    const ended = a.stream.play(new ArraySource(ramp(16_000), 16_000), 'wide')
+    await time.advance(1200)
+    expect(await ended).toBe('ended')
+    expect(a.wire.rtp).toHaveLength(50)
+  })
+})
