@@ -28,6 +28,8 @@ export interface AgentContext {
   identityOf(account: Account | undefined): Identity
   /** Runs code that is not ours (handlers) or that answers a peer: an exception is reported and goes no further. */
   guard(what: string, run: () => void): void
+  /** Stops repeating our 2xx to an INVITE that will not be acknowledged any more. */
+  settle(transactionId: string): void
   /** Something must still be exchanged with the network; returns the function that says it has been. */
   pending(): () => void
 }

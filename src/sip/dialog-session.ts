@@ -186,7 +186,9 @@ export abstract class DialogSession implements Session {
   protected rejectPending(): void {
     const pending = this.incomingReinvite
     this.incomingReinvite = undefined
-    if (pending && isUnanswered(pending)) pending.reject({ statusCode: 487 })
+    if (!pending) return
+    if (isUnanswered(pending)) pending.reject({ statusCode: 487 })
+    else this.context.settle(pending.message.viaBranch)
   }
 
   private onInfo(request: Core.IncomingInfoRequest): void {

@@ -36,6 +36,7 @@ export class Registration implements SipRegistration {
   private timer: Timer | undefined
   private inFlight = false
   private onFinal: (() => void) | undefined
+  private onAbandoned: (() => void) | undefined
   private unregistering: Promise<void> | undefined
 
   constructor(
@@ -65,7 +66,8 @@ export class Registration implements SipRegistration {
   /** The user agent stops: nothing more is sent. */
   abandon(): void {
     this.timer?.cancel()
-    this.onFinal?.()
+    this.onFinal = undefined
+    this.onAbandoned?.()
     if (this.state.state !== 'failed') this.become({ state: 'unregistered' })
   }
 
@@ -85,6 +87,7 @@ export class Registration implements SipRegistration {
         this.onFinal = finish
         this.register(0)
       }
+      this.onAbandoned = finish
       // RFC 3261 10.2: no new REGISTER before the one under way is answered.
       if (this.inFlight) this.onFinal = remove
       else remove()
@@ -95,6 +98,7 @@ export class Registration implements SipRegistration {
   }
 
   private become(state: RegistrationState): void {
+    if (state.state === 'unregistered' && this.state.state === 'unregistered') return
     this.state = state
     this.context.guard('onState', () => this.onState?.(state))
   }

@@ -6,7 +6,7 @@ import { type AgentContext, type Identity, randomDelayMs } from './agent-context
 import { hostOf } from './digest.ts'
 import type { Body } from './session.ts'
 import { sipjsBody } from './sipjs-core.ts'
-import { isWaitingForAck, refreshRemoteTarget } from './sipjs-corrections.ts'
+import { isCaller, isWaitingForAck, refreshRemoteTarget } from './sipjs-corrections.ts'
 import { challengeOf, IncomingResponse, sessionBody } from './sipjs-messages.ts'
 
 /** Tries against a peer that answers 491 or is busy with its own offer: some 20 s. */
@@ -54,7 +54,7 @@ export class Reinviter {
           return
         }
         // The owner of the Call-ID, who sent the first INVITE, waits 2.1 to 4 s, the other at most 2 s.
-        const delayMs = this.ownsCallId(dialog)
+        const delayMs = isCaller(dialog)
           ? randomDelayMs(this.context.random, 2100, 4000)
           : randomDelayMs(this.context.random, 0, 2000)
         this.timer = this.context.clock.setTimer(delayMs, () => this.context.guard('re-INVITE', send))
@@ -108,9 +108,5 @@ export class Reinviter {
     this.abandon?.(
       new CallFailed('The call ended before its change was answered.', 487, 'Request Terminated'),
     )
-  }
-
-  private ownsCallId(dialog: Core.SessionDialog): boolean {
-    return (dialog as unknown as { initialTransaction: Core.Transaction }).initialTransaction.kind === 'ict'
   }
 }

@@ -105,6 +105,12 @@ export class ServerReliability {
     this.arm(transaction)
   }
 
+  /** The dialog ended although its 2xx was never acknowledged: a BYE came instead. */
+  settle(key: string): void {
+    const transaction = this.transactions.get(key)
+    if (transaction?.state === 'accepted') this.confirm(transaction, transaction.endAt)
+  }
+
   handleTimeout(now: Millis): void {
     for (let due = this.deadlines.takeDue(now); due; due = this.deadlines.takeDue(now)) {
       if (due.endAt <= now) {

@@ -1,5 +1,5 @@
 // A call that comes in (RFC 3261 13.3, 9.2): ringing, answering, rejecting, being cancelled. The 2xx is repeated until its
-// ACK by sip.js's dialog; a 100 goes out when the application has said nothing for 200 ms.
+// ACK by the wire; a 100 goes out when the application has said nothing for 200 ms.
 import { Core } from 'sip.js'
 import type { Timer } from '../runtime/runtime.ts'
 import type { AgentContext, Identity } from './agent-context.ts'
@@ -115,6 +115,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
   protected override rejectPending(): void {
     // A BYE in an early dialog (RFC 3261 15) ends the INVITE as well.
     if (this.unanswered) this.server.reject({ statusCode: 487 })
+    else this.context.settle(this.server.message.viaBranch)
     super.rejectPending()
   }
 

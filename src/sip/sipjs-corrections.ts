@@ -8,10 +8,9 @@ import { InvariantError } from '../errors.ts'
 /** The members that are not in sip.js's types, or are private there. */
 interface Internals {
   ClientTransaction: { makeId(request: Core.OutgoingRequestMessage): string }
-  InviteClientTransaction: {
-    prototype: {
-      ack(response: Core.IncomingResponseMessage): void
-    }
+  InviteClientTransaction: { prototype: { ack(response: Core.IncomingResponseMessage): void } }
+  SessionDialog: {
+    prototype: { start2xxRetransmissionTimer(): void; startReInvite2xxRetransmissionTimer(): void }
   }
 }
 
@@ -27,6 +26,8 @@ interface ClientInternals {
 
 interface DialogInternals {
   dialogState: { remoteTarget: Core.URI }
+  initialTransaction: Core.Transaction
+  delegate: Core.SessionDelegate | undefined
   ackWait: boolean
 }
 
@@ -52,6 +53,7 @@ export function correctCore(allowedMethods: readonly string[]): void {
   correctBranches()
   correctAckOfRejection()
   correctAllow(allowedMethods)
+  correctRepeated2xx()
   for (const name of ['dispose', 'receiveRequest', 'ack', 'invite'] as const)
     requireThat(typeof Core.SessionDialog?.prototype[name] === 'function', `SessionDialog.${name}`)
   const client = Core.UserAgentClient?.prototype as unknown as Partial<ClientInternals>
@@ -88,6 +90,23 @@ function correctAllow(allowedMethods: readonly string[]): void {
   AllowedMethods.splice(0, AllowedMethods.length, ...allowedMethods)
 }
 
+/** The wire repeats our 2xx until its ACK (on bytes, over UDP and TCP); sip.js's timers for that would run beside it, and leak
+ *  when a re-INVITE follows quickly. What remains is the report of an ACK that never came. */
+function correctRepeated2xx(): void {
+  const prototype = internals.SessionDialog?.prototype
+  for (const name of ['start2xxRetransmissionTimer', 'startReInvite2xxRetransmissionTimer'] as const)
+    requireThat(typeof prototype?.[name] === 'function', `SessionDialog.${name}`)
+  prototype.startReInvite2xxRetransmissionTimer = () => {}
+  prototype.start2xxRetransmissionTimer = function (this: DialogInternals): void {
+    const transaction = this.initialTransaction
+    if (transaction.kind !== 'ist') return
+    transaction.addStateChangeListener(() => {
+      if (transaction.state === Core.TransactionState.Terminated && this.ackWait)
+        this.delegate?.onAckTimeout?.()
+    })
+  }
+}
+
 /** Ends a client transaction whose request could not be sent: sip.js says nothing once a provisional response has come. */
 export function failTransaction(core: Core.UserAgentCore, key: string, error: Error): void {
   const client = core.userAgentClients.get(key)
@@ -117,6 +136,9 @@ export function refreshRemoteTarget(dialog: Core.Session, response: Core.Incomin
 
 /** Our 2xx has not been acknowledged yet: no BYE may be sent (RFC 3261 15). */
 export const isWaitingForAck = (dialog: Core.Session): boolean => stateOf(dialog).ackWait
+
+/** Whether we sent the first INVITE of the dialog. */
+export const isCaller = (dialog: Core.Session): boolean => stateOf(dialog).initialTransaction.kind === 'ict'
 
 export const stopWaitingForAck = (dialog: Core.Session): void => {
   stateOf(dialog).ackWait = false

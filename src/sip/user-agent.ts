@@ -86,6 +86,7 @@ export class UserAgent {
       userAgent,
       identityOf: (account) => this.identityOf(account),
       guard: (what, run) => this.guard(what, run),
+      settle: (transactionId) => wire.settle(transactionId),
       pending: () => this.pending(),
     }
     wire.onRequest = (request, flow, id) =>
@@ -341,7 +342,12 @@ export class UserAgent {
     this.merging.set(key, message.viaBranch)
     session.onTransactionEnded(() => this.merging.delete(key))
     this.keep(session)
-    this.onInvite(session)
+    try {
+      this.onInvite(session)
+    } catch (error) {
+      session.reject(500)
+      throw error
+    }
   }
 
   private dialogOf(message: IncomingRequest): Core.Dialog | undefined {

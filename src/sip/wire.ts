@@ -146,6 +146,11 @@ export class SipWire {
     }
   }
 
+  /** Stops repeating the 2xx of an INVITE whose ACK will not come: the peer has hung up. */
+  settle(transactionId: string): void {
+    this.server.settle(transactionId)
+  }
+
   // ---- requests out ----------------------------------------------------------------------------------------------------
 
   private nextHop(request: SipRequest, hop: Hop | string | undefined): Hop | Promise<Hop> {

@@ -167,10 +167,9 @@ describe('dialogs (RFC 3261 12)', () => {
       headers: [routes, 'Contact: <sip:second%20one@192.0.2.2;x=y?h=v>'],
       body: sdp('answer'),
     })
-    for (const request of [
-      await on.run(proxy.request('ACK')),
-      (session.hangUp(), await on.run(proxy.request('BYE'))),
-    ]) {
+    const ack = await on.run(proxy.request('ACK'))
+    session.hangUp()
+    for (const request of [ack, await on.run(proxy.request('BYE'))]) {
       expect(request.uriText).toBe('sip:second%20one@192.0.2.2;x=y')
       expect(request.list('Route')).toEqual(['<sip:192.0.2.3;lr;ftag=x>', '<sip:192.0.2.4;lr>'])
     }

@@ -210,7 +210,7 @@ export async function scene(seed = 1): Promise<Scene> {
     run: (task) => world.clock.run(task),
     internalErrors: () =>
       facts.flatMap((fact) =>
-        fact.type === 'dropped' && fact.reason.includes('internal error') ? [fact.reason] : [],
+        fact.type === 'dropped' && fact.reason.startsWith('internal error') ? [fact.reason] : [],
       ),
     async close() {
       await world.clock.run(agent.stop({ deadlineMs: 100 }))
