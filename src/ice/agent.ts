@@ -14,17 +14,18 @@ import { canonicalIp } from '../stun/ip-address.ts'
 import { decode } from '../stun/message.ts'
 import { method } from '../stun/numbers.ts'
 import type { IceFact } from '../trace/facts.ts'
-import { type Base, type Candidate, type Component, candidateLine, type RemoteIce } from './candidate.ts'
+import type { Base, Candidate, Component, RemoteIce } from './candidate.ts'
 import { Checking, type Tuning } from './checking.ts'
-import type { IceEvent, IceState, PairReport } from './events.ts'
+import type { IceEvent, IceState } from './events.ts'
 import { Gathering, type ServerOutcome } from './gathering.ts'
 import { LocalCandidates } from './local-candidates.ts'
 import type { IcePath } from './pair.ts'
+import { candidateFact, type PairReport, reportPairs } from './report.ts'
 import { IceStream } from './stream.ts'
 
-export type { IceEvent, IceState, PairReport } from './events.ts'
-export { formatPairReport } from './events.ts'
+export type { IceEvent, IceState } from './events.ts'
 export type { IcePath } from './pair.ts'
+export { formatPairReport, type PairReport } from './report.ts'
 
 /** RFC 8445 5.3: at least 24 bits of randomness for the fragment and 128 for the password; 6 bits a character. */
 const ufragLength = 8
@@ -186,7 +187,7 @@ export class IceAgent implements Core<IceEvent> {
 
   /** Every pair tried and its fate, highest priority first. */
   pairs(): PairReport[] {
-    return this.checking.pairs()
+    return reportPairs(this.checking.streams)
   }
 
   /** Sends nothing and answers nothing any more. */
@@ -265,16 +266,8 @@ export class IceAgent implements Core<IceEvent> {
   private addCandidate(added: (Candidate & { base: Base }) | undefined): void {
     if (!added) return
     const { base, ...candidate } = added
-    const address = { address: candidate.address, port: candidate.port }
     this.events.push({ type: 'candidate', stream: base.stream, candidate })
-    this.record({
-      layer: 'ice',
-      type: 'candidate',
-      side: 'local',
-      candidate: candidateLine(candidate),
-      kind: candidate.type,
-      address,
-    })
+    this.record(candidateFact('local', candidate))
   }
 
   private concludeGathering(now: Millis, regardless = false): void {

@@ -1,5 +1,5 @@
 // Candidates (RFC 8445 5.1), their priority and text, and what the two ends tell each other about ICE (RFC 8839 5).
-import { formatAddress, type TransportAddress } from '../runtime/address.ts'
+import type { TransportAddress } from '../runtime/address.ts'
 
 export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay'
 
@@ -50,10 +50,6 @@ const typePreferences = { host: 126, prflx: 110, srflx: 100, relay: 0 } as const
 /** RFC 8445 5.1.2.1. @param localPreference 0 to 65535 */
 export const candidatePriority = (type: CandidateType, localPreference: number, component: number): number =>
   typePreferences[type] * 2 ** 24 + localPreference * 2 ** 8 + (256 - component)
-
-/** "srflx 192.0.2.7:4002", for people. */
-export const describeCandidate = (candidate: Candidate): string =>
-  `${candidate.type} ${formatAddress(candidate)}`
 
 /** The value of an a=candidate line (RFC 8839 5.1), for facts. */
 export function candidateLine(c: Candidate): string {

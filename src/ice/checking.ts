@@ -5,7 +5,6 @@ import { formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Datagram, Deadline } from '../runtime/core.ts'
 import type { Millis, Random } from '../runtime/runtime.ts'
 import { shortTermKey } from '../stun/integrity.ts'
-import { canonicalIp } from '../stun/ip-address.ts'
 import { type StunMessage, transactionIdLengthBytes } from '../stun/message.ts'
 import { errorCode } from '../stun/numbers.ts'
 import { defaultRtoMs, type TransactionTiming } from '../stun/transaction.ts'
@@ -14,7 +13,6 @@ import {
   type Base,
   type Candidate,
   type Component,
-  candidateLine,
   candidatePriority,
   type RemoteIce,
 } from './candidate.ts'
@@ -34,11 +32,12 @@ import {
   unfreezeIdleFoundations,
 } from './checklist.ts'
 import { Consent } from './consent.ts'
-import { formatPairReport, type IceEvent, type IceState, type PairReport } from './events.ts'
+import type { IceEvent, IceState } from './events.ts'
 import type { LocalCandidates } from './local-candidates.ts'
 import { chooseNomination } from './nomination.ts'
 import { type Check, type CheckOutcome, type CheckPurpose, OutgoingChecks } from './outgoing-checks.ts'
 import type { CandidatePair } from './pair.ts'
+import { candidateFact, failureReason, pairFact, pairOutcomeFact } from './report.ts'
 import { type ComponentState, type IceStream, maximumEarlyChecks, maximumPeerReflexive } from './stream.ts'
 
 /** RFC 8445 14.2 and B.1: not below 5 ms, which is what NATs need to make bindings one after the other; the default of
@@ -50,8 +49,6 @@ export const defaultTaMs = 5
 const minimumRtoMs = 100
 /** RFC 8863 4: keep the checklist alive for as long as one check would last (39.5 s), peer-reflexive pairs may still come. */
 const defaultPatienceMs = 39_500
-/** More candidates than any honest peer has. */
-const maximumRemoteCandidates = 100
 
 export interface Tuning {
   /** Pacing of ordinary checks, RFC 8445 14.2. */
@@ -117,7 +114,8 @@ export class Checking {
     const known = stream.remote !== undefined
     stream.remote ??= { ufrag: remote.ufrag, key: shortTermKey(remote.pwd), lite: remote.lite }
     if (remote.pacingMs !== undefined) this.taMs = Math.max(this.taMs, remote.pacingMs)
-    const added = this.addRemoteCandidates(stream, remote.candidates)
+    const added = stream.addRemoteCandidates(remote.candidates)
+    for (const candidate of added) this.options.record(candidateFact('remote', candidate))
     if (!known) {
       stream.patienceEndsAt = now + this.tuning.patienceMs
       // RFC 8445 6.1.2.2: the smaller number of components counts.
@@ -319,7 +317,7 @@ export class Checking {
     pair.priority = priorityOf(pair.validLocal!, pair.remote, this.role === 'controlling')
     stream.checklist.sort()
     this.outgoing.cancel(now, (other) => other.pair === pair && other.purpose === 'connectivity')
-    this.recordPair(pair, 'succeeded')
+    this.options.record(pairOutcomeFact(pair, 'succeeded'))
     unfreezeFoundation(this.checklists(), pair.foundation)
     if (pair.nominateOnSuccess && this.role === 'controlled') this.nominate(now, stream, pair)
   }
@@ -330,7 +328,7 @@ export class Checking {
     if (state?.nominating === pair) state.nominating = undefined
     if (state?.selected === pair) state.selected = undefined
     pair.fail(why)
-    this.recordPair(pair, 'failed')
+    this.options.record(pairOutcomeFact(pair, 'failed'))
   }
 
   /** Our request met 487 (RFC 8445 7.2.5.1): the peer keeps the role that we claimed in it. */
@@ -397,7 +395,7 @@ export class Checking {
         type: 'prflx',
       }
       stream.remoteCandidates.push(remote)
-      this.recordRemote(remote)
+      this.options.record(candidateFact('remote', remote))
     }
     return stream.checklist.addPair(local, remote, this.role === 'controlling')
   }
@@ -424,7 +422,7 @@ export class Checking {
       type: 'selected',
       why: this.role === 'controlling' ? 'best valid pair, nominated by us' : 'nominated by the peer',
       checksSent: this.streams.flatMap((s) => s.checklist.pairs).reduce((sum, p) => sum + p.checksSent, 0),
-      ...this.pairFact(pair),
+      ...pairFact(pair),
     })
   }
 
@@ -492,16 +490,9 @@ export class Checking {
     // Lost consent is told as such; the session does not go back to checking.
     if (state === 'checking' && this.state !== 'new') return
     this.state = state
-    const reason = state === 'failed' ? this.failureReason() : undefined
+    const reason = state === 'failed' ? failureReason(active) : undefined
     this.options.emit({ type: 'state', state, ...(reason && { reason }) })
     this.options.record({ layer: 'ice', type: 'state', state, ...(reason && { reason }) })
-  }
-
-  private failureReason(): string {
-    const rows = this.pairs()
-    if (rows.length === 0) return 'no local candidate can reach a candidate of the peer'
-    const shown = rows.slice(0, 5).map(formatPairReport).join('; ')
-    return `none of ${rows.length} candidate pairs works: ${shown}${rows.length > 5 ? '; …' : ''}`
   }
 
   private keepConsent(now: Millis, stream: IceStream, state: ComponentState): void {
@@ -523,84 +514,10 @@ export class Checking {
     this.options.record({ layer: 'ice', type: 'consent-lost', stream: stream.index, component })
   }
 
-  // ── candidates, pairs, report ────────────────────────────────────────────────────────────────
-
-  private addRemoteCandidates(stream: IceStream, candidates: readonly Candidate[]): Candidate[] {
-    const added: Candidate[] = []
-    for (const candidate of candidates) {
-      const address = canonicalIp(candidate.address)
-      const usable =
-        candidate.transport === 'udp' &&
-        candidate.port > 0 &&
-        stream.components.has(candidate.component as Component)
-      // Host names and mDNS names, TCP candidates and further components are not for us (RFC 8839 5.1: ignore).
-      if (!address || !usable || stream.remoteCandidates.length >= maximumRemoteCandidates) continue
-      if (stream.findRemote(candidate.component as Component, { address, port: candidate.port })) continue
-      const known = { ...candidate, address }
-      stream.remoteCandidates.push(known)
-      added.push(known)
-      this.recordRemote(known)
-    }
-    return added
-  }
-
   private formPairs(stream: IceStream, remotes: readonly Candidate[]): void {
     stream.checklist.form(this.options.locals.ofStream(stream.index), remotes, this.role === 'controlling')
     limitPairs(this.checklists())
     unfreezeIdleFoundations(this.checklists())
-  }
-
-  pairs(): PairReport[] {
-    return this.streams.flatMap((stream) =>
-      stream.checklist.pairs.map((pair) => {
-        const detail = pair.detail ?? pair.stopped
-        return {
-          stream: stream.index,
-          component: pair.component,
-          local: pair.validLocal ?? pair.local,
-          remote: pair.remote,
-          state: pair.state,
-          nominated: pair.nominated,
-          selected: stream.components.get(pair.component)?.selected === pair,
-          checksSent: pair.checksSent,
-          ...(pair.rttMs !== undefined && { rttMs: pair.rttMs }),
-          ...(detail !== undefined && { detail }),
-        }
-      }),
-    )
-  }
-
-  private recordRemote(candidate: Candidate): void {
-    this.options.record({
-      layer: 'ice',
-      type: 'candidate',
-      side: 'remote',
-      candidate: candidateLine(candidate),
-      kind: candidate.type,
-      address: { address: candidate.address, port: candidate.port },
-    })
-  }
-
-  private recordPair(pair: CandidatePair, state: 'succeeded' | 'failed'): void {
-    this.options.record({
-      layer: 'ice',
-      type: 'pair',
-      state,
-      checksSent: pair.checksSent,
-      ...(pair.rttMs !== undefined && { rttMs: pair.rttMs }),
-      ...(pair.detail !== undefined && { detail: pair.detail }),
-      ...this.pairFact(pair),
-    })
-  }
-
-  private pairFact(pair: CandidatePair) {
-    const local = pair.validLocal ?? pair.local
-    return {
-      stream: pair.base.stream,
-      component: pair.component,
-      local: { type: local.type, address: { address: local.address, port: local.port } },
-      remote: { type: pair.remote.type, address: pair.remoteAddress },
-    }
   }
 
   private checklists() {

@@ -3,6 +3,7 @@
 import type { KeyObject } from 'node:crypto'
 import { sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
+import { canonicalIp } from '../stun/ip-address.ts'
 import type { Base, Candidate, Component } from './candidate.ts'
 import type { ReceivedCheck } from './check-message.ts'
 import { Checklist } from './checklist.ts'
@@ -31,6 +32,8 @@ export interface ComponentState {
 /** Bounds what a peer that floods us with checks from many addresses can make us remember. */
 export const maximumEarlyChecks = 32
 export const maximumPeerReflexive = 32
+/** More candidates than any honest peer has. */
+const maximumRemoteCandidates = 100
 
 export class IceStream {
   readonly components = new Map<Component, ComponentState>()
@@ -59,6 +62,24 @@ export class IceStream {
 
   findRemote(component: Component, address: TransportAddress): Candidate | undefined {
     return this.remoteCandidates.find((c) => c.component === component && sameAddress(c, address))
+  }
+
+  /** Returns those that are new and usable; host names, mDNS names, TCP candidates and components that we do not have are
+   *  ignored, as RFC 8839 5.1 says of what an agent does not understand. */
+  addRemoteCandidates(candidates: readonly Candidate[]): Candidate[] {
+    const added: Candidate[] = []
+    for (const candidate of candidates) {
+      const { transport, port } = candidate
+      const component = candidate.component as Component
+      const address = canonicalIp(candidate.address)
+      if (!address || transport !== 'udp' || port === 0 || !this.components.has(component)) continue
+      if (this.findRemote(component, { address, port })) continue
+      if (this.remoteCandidates.length >= maximumRemoteCandidates) break
+      const known = { ...candidate, address }
+      this.remoteCandidates.push(known)
+      added.push(known)
+    }
+    return added
   }
 
   dropComponent(component: Component): void {

@@ -152,7 +152,7 @@ describe('nomination', () => {
   it('waits for a better pair only while its answer may be under way', () => {
     const better = pair(2n, 'in-progress', 40)
     const valid = pair(1n, 'succeeded', 0, 50)
-    expect(chooseNomination(50, [better, valid])).toEqual({ waitUntil: 40 + 50 * 1.25 + 2 })
+    expect(chooseNomination(50, [better, valid])).toEqual({ waitUntil: 40 + 50 + 2 })
     expect(chooseNomination(105, [better, valid])).toEqual({ nominate: valid })
   })
 
