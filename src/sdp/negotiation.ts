@@ -169,7 +169,8 @@ export const readAnswer = (offerText: string, answerText: string): NegotiatedAud
   const strange = answered.findIndex((section, i) => section.media !== offered[i]!.media)
   if (strange >= 0)
     throw new RemoteError(`The answer's m-line ${strange + 1} is of another media type`, 'RFC 3264 6')
-  const index = offered.findIndex((section) => section.media === 'audio' && section.port !== 0)
+  const live = [...offered.keys()].filter((i) => offered[i]!.media === 'audio' && offered[i]!.port !== 0)
+  const index = live.find((i) => answered[i]!.port !== 0) ?? live[0] ?? -1
   const ours = offered[index]
   const theirs = answered[index]
   if (!ours || !theirs) throw new InvariantError('readAnswer was called with an offer that holds no audio')
