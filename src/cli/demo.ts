@@ -5,19 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import {
-  type Hearing,
-  hearFile,
-  ladder,
-  nodeRuntime,
-  Phone,
-  startServer,
-  type TransportAddress,
-} from '../index.ts'
+import { type Hearing, hearFile, ladder, nodeRuntime, Phone, startServer } from '../index.ts'
 import { exitCodeOfError, exitCodes } from './exit-codes.ts'
 import { type OutputFlags, outputFlags } from './flags.ts'
 import { Interrupt } from './interrupt.ts'
 import { Output } from './output.ts'
+import { addressesOf, anyPort } from './text.ts'
 
 const media = (name: string): string => fileURLToPath(new URL(`../../media/${name}`, import.meta.url))
 
@@ -56,21 +49,22 @@ async function demo(output: Output, folder: string, keep: boolean): Promise<numb
   const password = Buffer.from(nodeRuntime.random.bytes(9)).toString('base64url')
   const server = await startServer({
     runtime: nodeRuntime,
-    listen: { address: '127.0.0.1', port: 0 },
+    listen: anyPort('127.0.0.1'),
     realm: 'floe',
     users: { alice: password, bob: password },
   })
   const phones: Phone[] = []
   try {
-    output.line(`server  registrar and proxy at ${show(server.sip)}, STUN at ${show(server.stun)}`)
+    const { sip, stun } = addressesOf(server)
+    output.line(`server  registrar and proxy at ${sip}, STUN at ${stun}`)
     const start = async (name: string): Promise<Phone> => {
       const phone = await Phone.start({
-        account: `sip:${name}@127.0.0.1:${server.sip.port}`,
+        account: `sip:${name}@${sip}`,
         password,
-        iceServers: [`stun:${show(server.stun)}`],
+        iceServers: [`stun:${stun}`],
       })
       phones.push(phone)
-      output.line(`${name.padEnd(7)} registered as sip:${name}@127.0.0.1:${server.sip.port}`)
+      output.line(`${name.padEnd(7)} registered as sip:${name}@${sip}`)
       return phone
     }
     const alice = await start('alice')
@@ -119,12 +113,10 @@ async function demo(output: Output, folder: string, keep: boolean): Promise<numb
     return heard && report.verdict.ok ? exitCodes.ok : exitCodes.audio
   } finally {
     for (const phone of phones) await phone.stop()
-    await server.stop()
+    server.stop()
   }
 }
 
 function direction(from: string, to: string, file: string, recording: string): Direction {
   return { from, to, file, recording, hearing: hearFile(recording, file, nodeRuntime.files) }
 }
-
-const show = ({ address, port }: TransportAddress): string => `${address}:${port}`

@@ -5,6 +5,7 @@ import { exitCodeOfError, exitCodes } from './exit-codes.ts'
 import { type OutputFlags, outputFlags } from './flags.ts'
 import { Interrupt } from './interrupt.ts'
 import { Output } from './output.ts'
+import { addressesOf, onPort } from './text.ts'
 
 interface Flags extends OutputFlags {
   bind: string
@@ -32,20 +33,18 @@ export function addServe(program: Command, finish: (code: number) => void): void
       const users = flags.user === undefined ? undefined : Object.fromEntries(flags.user.map(parseUser))
       const server = await startServer({
         runtime: nodeRuntime,
-        listen: { address: flags.bind, port: port(flags.port) },
-        stunPort: port(flags.stunPort),
+        listen: onPort(flags.bind, port(flags.port)),
+        stun: { address: flags.bind, port: port(flags.stunPort) },
         ...(users && { users }),
       })
-      const { sip, stun } = server
+      const { sip, stun } = addressesOf(server)
       output.event({ type: 'serving', sip, stun })
-      output.line(
-        `SIP registrar and proxy at ${sip.address}:${sip.port} (UDP, TCP), STUN at ${stun.address}:${stun.port}`,
-      )
+      output.line(`SIP registrar and proxy at ${sip} (UDP, TCP), STUN at ${stun}`)
       output.line(users ? `users: ${Object.keys(users).join(', ')}` : 'anybody may register')
       output.setStatus('serving; Ctrl-C ends')
       await interrupt.wait()
       output.clear()
-      await server.stop()
+      server.stop()
       finish(exitCodes.interrupted)
     } catch (error) {
       output.clear()

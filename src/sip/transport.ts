@@ -76,16 +76,30 @@ export class SipTransport {
   async start(points: readonly ListeningPoint[]): Promise<ListeningPoint[]> {
     const bound: ListeningPoint[] = []
     try {
-      for (const { protocol, address, port } of points) {
-        const local =
-          protocol === 'udp' ? await this.openUdp({ address, port }) : await this.listenTcp({ address, port })
-        bound.push({ protocol, ...local })
+      for (const point of points) {
+        // One port for both protocols: whoever has to switch from UDP to TCP finds us there (RFC 3261 18.1.1).
+        const twin =
+          point.port === 0
+            ? bound.find((other, i) => other.address === point.address && points[i]!.port === 0)
+            : undefined
+        bound.push(await this.listen(point, twin?.port))
       }
     } catch (error) {
       this.stop()
       throw error
     }
     return bound
+  }
+
+  private async listen(
+    { protocol, address, port }: ListeningPoint,
+    rather?: number,
+  ): Promise<ListeningPoint> {
+    const open = (at: number): Promise<TransportAddress> =>
+      protocol === 'udp' ? this.openUdp({ address, port: at }) : this.listenTcp({ address, port: at })
+    if (rather === undefined) return { protocol, ...(await open(port)) }
+    // Somebody else may have that port of the other protocol; any one will do then.
+    return { protocol, ...(await open(rather).catch(() => open(port))) }
   }
 
   stop(): void {
@@ -106,6 +120,11 @@ export class SipTransport {
     if (hop.flow?.open && hop.flow.protocol === hop.protocol) return hop.flow
     const remote = { address: hop.address, port: hop.port }
     return hop.protocol === 'udp' ? this.udpFlowTo(remote) : this.tcpFlowTo(remote)
+  }
+
+  /** The open connection with that remote end, whoever made it. */
+  connectionTo(remote: TransportAddress): Flow | undefined {
+    return this.connections.get(formatAddress(remote))
   }
 
   /** The same UDP socket towards another address: where a response goes when the request came from elsewhere than its Via says. */
@@ -287,6 +306,7 @@ export class SipTransport {
       505: 'Version Not Supported',
       513: 'Message Too Large',
     }[status]
+    // Back to where it came from: what a broken Via says is not believed.
     flow.send(serializeMessage(responseTo(request, status, reason, tag)))
   }
 }

@@ -4,8 +4,9 @@ import type { CallReport } from '../diagnose/report.ts'
 import { CallFailed, InvariantError, TimeoutError, UsageError } from '../errors.ts'
 import type { Call } from '../phone/call.ts'
 import { Phone } from '../phone/phone.ts'
+import { formatAddress } from '../runtime/address.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
-import { type Server, startServer } from '../serve/server.ts'
+import { type RunningServer, startServer } from '../serve/server.ts'
 import type { Scenario, Step } from './scenario.ts'
 
 export interface StepResult {
@@ -102,7 +103,8 @@ class Stage {
   private readonly arrived = new Map<string, Call[]>()
   private readonly calls: { phone: string; call: Call }[] = []
   private onArrival: (() => void) | undefined
-  private server: Server | undefined
+  /** floe's own server, which answers STUN at its SIP address too. */
+  private server: { running: RunningServer; domain: string } | undefined
   private password = ''
 
   constructor(
@@ -182,7 +184,7 @@ class Stage {
   /** Stops everything; returns the report of every call. */
   async clear(): Promise<{ phone: string; report: CallReport }[]> {
     for (const phone of this.phones.values()) await phone.stop()
-    await this.server?.stop()
+    this.server?.running.stop()
     return Promise.all(this.calls.map(async ({ phone, call }) => ({ phone, report: await call.ended })))
   }
 
@@ -192,8 +194,8 @@ class Stage {
     const options = this.scenario.phones[name]
     if (!options) throw new InvariantError(`phone ${name} is not in the scenario`)
     const loopback = this.scenario.loopbackServer ? await this.loopback() : undefined
-    const account = options.account ?? (loopback && `sip:${name}@127.0.0.1:${loopback.sip.port}`)
-    const iceServers = options.stun ?? (loopback && [`${loopback.stun.address}:${loopback.stun.port}`])
+    const account = options.account ?? (loopback && `sip:${name}@${loopback.domain}`)
+    const iceServers = options.stun ?? (loopback && [loopback.domain])
     const password = options.password ?? (loopback && this.password)
     const phone = await Phone.start({
       runtime: this.runtime,
@@ -213,15 +215,20 @@ class Stage {
     return phone
   }
 
-  private async loopback(): Promise<Server> {
+  private async loopback(): Promise<{ domain: string }> {
     if (!this.server) {
-      this.password = Buffer.from(this.runtime.random.bytes(12)).toString('base64url')
-      const users = Object.fromEntries(Object.keys(this.scenario.phones).map((name) => [name, this.password]))
-      this.server = await startServer({
-        runtime: this.runtime,
-        listen: { address: '127.0.0.1', port: 0 },
-        users,
-      })
+      const { runtime, scenario } = this
+      this.password = Buffer.from(runtime.random.bytes(12)).toString('base64url')
+      const users = Object.fromEntries(Object.keys(scenario.phones).map((name) => [name, this.password]))
+      const listen = (['udp', 'tcp'] as const).map((protocol) => ({
+        protocol,
+        address: '127.0.0.1',
+        port: 0,
+      }))
+      const running = await startServer({ runtime, listen, users })
+      const [first] = running.sip
+      if (!first) throw new InvariantError('a server that listens nowhere')
+      this.server = { running, domain: formatAddress(first) }
     }
     return this.server
   }
@@ -268,7 +275,7 @@ class Stage {
     if (!options) return to
     const phone = await this.phone(to)
     if (options.account !== undefined) return options.account
-    if (this.server) return `sip:${to}@127.0.0.1:${this.server.sip.port}`
+    if (this.server) return `sip:${to}@${this.server.domain}`
     const udp = phone.addresses.find(({ protocol }) => protocol === 'udp')
     if (!udp) throw new UsageError(`${to} listens nowhere that can be dialled`)
     return `sip:${to}@${udp.address === '0.0.0.0' ? '127.0.0.1' : udp.address}:${udp.port}`
