@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { expect } from 'vitest'
 import { interop, type Scene } from './case.ts'
-import { exit, Floe } from './peers/floe.ts'
+import { exit, Floe, words } from './peers/floe.ts'
 import { peerHost } from './peers/process.ts'
 
 /** A bound port; the promise resolves with the first request it gets. */
@@ -23,7 +23,7 @@ interop([
     needs: [],
     async run(scene) {
       const server = await silentServer(scene)
-      const phone = Floe.start(scene, 'register', ['register', '--as', `1001:pw1001@${server.address}`])
+      const phone = Floe.start(scene, 'register', words`register --as 1001:pw1001@${server.address}`)
       expect(await server.request).toMatch(/^REGISTER /)
       phone.interrupt()
       expect((await phone.ended(5_000)).code).toBe(exit.interrupted)
@@ -35,7 +35,7 @@ interop([
     needs: [],
     async run(scene) {
       const server = await silentServer(scene)
-      const phone = Floe.start(scene, 'call', ['call', `sip:bob@${server.address}`])
+      const phone = Floe.start(scene, 'call', words`call sip:bob@${server.address}`)
       expect(await server.request).toMatch(/^INVITE /)
       phone.interrupt()
       expect((await phone.ended(5_000)).code).toBe(exit.interrupted)

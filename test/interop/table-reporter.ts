@@ -20,16 +20,15 @@ export default class TableReporter implements Reporter {
 
   onTestCaseResult(test: TestCase): void {
     const result = test.result()
+    const reason = result.state === 'skipped' ? result.note : firstLine(result.errors?.[0]?.message)
+    if (reason === undefined) return // not asked for: `-t` named other rows
     const outcome: Outcome = result.state === 'pending' ? 'failed' : result.state
     const row: Row = {
       peer: peerOf(test),
       name: test.name,
       outcome,
       seconds: ((test.diagnostic()?.duration ?? 0) / 1000).toFixed(1),
-      reason:
-        result.state === 'skipped'
-          ? (result.note ?? 'no reason given')
-          : firstLine(result.errors?.[0]?.message),
+      reason,
     }
     this.rows.push(row)
     print(

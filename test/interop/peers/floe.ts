@@ -157,3 +157,16 @@ export async function floe(
 ): Promise<Ended> {
   return await Floe.start(scene, name, args, env).ended()
 }
+
+/** A command line as one writes it: split at the blanks of the text, never of a value; a list becomes several words. */
+export function words(
+  texts: TemplateStringsArray,
+  ...values: readonly (string | readonly string[])[]
+): string[] {
+  const blank = '\0'
+  const parts = texts.map((text, i) => text.replace(/\s+/g, blank) + [values[i] ?? []].flat().join(blank))
+  return parts
+    .join('')
+    .split(blank)
+    .filter((word) => word !== '')
+}

@@ -1,4 +1,5 @@
-// SIPp with its built-in scenarios: `uac` calls, talks for a while and hangs up; `uas` answers and sends RTP back as it came.
+// SIPp with its built-in scenarios: `uac` calls and hangs up after a while; `uas`
+// answers. Either sends RTP back as it came.
 import type { Scene } from '../case.ts'
 import { freePort, PeerProcess, peerHost, udpPortTaken } from './process.ts'
 
@@ -25,6 +26,7 @@ export async function sippCaller(
       target,
       '-sn',
       'uac',
+      '-rtp_echo',
       '-m',
       String(calls),
       '-r',
