@@ -82,6 +82,8 @@ const lowestHz = 50
 /** The frequencies are looked for in the loudest piece of this length; two closer than `apartHz` are one. */
 const searchMs = 200
 const apartHz = 15
+/** Less than the 5 Hz in which a piece of 200 ms sees a tone, so that none is stepped over. */
+const coarseHz = 4
 
 /** The tone, of one or two frequencies in whole hertz, that audio consists of, and the longest time it lasts without a break;
  *  undefined where there is more to it. */
@@ -96,13 +98,17 @@ export function steadyTone(audio: Pcm): { tone: Tone; longestMs: number } | unde
   }
   const frequenciesHz: number[] = []
   while (frequenciesHz.length < 2) {
-    let [best, bestShare] = [0, 0]
-    for (let hz = lowestHz; hz < sampleRateHz / 2; hz++) {
-      if (frequenciesHz.some((other) => Math.abs(hz - other) < apartHz)) continue
-      const share = toneShare(samples, sampleRateHz, hz, start, searchSamples)
-      if (share > bestShare) [best, bestShare] = [hz, share]
+    const strongest = (fromHz: number, toHz: number, stepHz: number): number => {
+      let [best, bestShare] = [0, 0]
+      for (let hz = fromHz; hz < toHz; hz += stepHz) {
+        if (frequenciesHz.some((other) => Math.abs(hz - other) < apartHz)) continue
+        const share = toneShare(samples, sampleRateHz, hz, start, searchSamples)
+        if (share > bestShare) [best, bestShare] = [hz, share]
+      }
+      return best
     }
-    frequenciesHz.push(best)
+    const about = strongest(lowestHz, sampleRateHz / 2, coarseHz)
+    frequenciesHz.push(strongest(about - coarseHz, about + coarseHz, 1))
     const found = findRuns(audio, { frequenciesHz })
     const pure = found.runs.flatMap((run) => run.shares).filter((share) => share >= pureShare).length
     if (pure > 0 && pure >= pureWindows * found.audibleWindows) {

@@ -26,7 +26,7 @@ const leastShareOfShort = 0.9
 /** The coarse search looks at the mean of so many frames, and so many places are then looked at closely. */
 const coarse = 4
 const closeLooks = 6
-/** The piece by which likeness is measured, and how far a jitter buffer may have shifted it. */
+/** The piece by which likeness is measured, and how far it may have shifted against its neighbour. */
 const pieceFrames = 50
 const shiftFrames = 12
 /** Less than this of a piece is too short to tell. */
@@ -59,8 +59,7 @@ const count = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + f
 function recogniseAudio(got: Spectrogram, want: Spectrogram, audibleMs: number, neededMs: number): Hearing {
   if (count(got.audible) === 0) return nothingAudible
   const neededFrames = Math.ceil(neededMs / hopMs)
-  const lag = findPlace(want, got, neededFrames)
-  const { score, coveredFrames } = compare(want, got, lag, neededFrames)
+  const { score, coveredFrames, lag } = compare(want, got, findPlace(want, got, neededFrames), neededFrames)
   const coveredMs = coveredFrames * hopMs
   const offsetMs = lag * hopMs
   const heard = score >= heardScore && coveredMs >= neededMs
@@ -108,33 +107,50 @@ function findPlace(want: Spectrogram, got: Spectrogram, neededFrames: number): n
 }
 
 /**
- * Piece by piece, because a jitter buffer that grows or shrinks shifts what follows: how alike the pieces are that overlap,
- * weighted by what is audible in each, and how many audible frames lie in pieces that are recognised.
+ * Piece by piece, because a jitter buffer that grows or a recorder that leaves lost packets out shifts what follows: from the
+ * piece that fits best at `lag` each way to the ends, and each piece is looked for near the place of its neighbour. Tells how
+ * alike the pieces are that overlap, weighted by what is audible in each, the audible frames in those that are recognised,
+ * and where the first piece lies.
  */
 function compare(
   want: Spectrogram,
   got: Spectrogram,
   lag: number,
   neededFrames: number,
-): { score: number; coveredFrames: number } {
+): { score: number; coveredFrames: number; lag: number } {
   const [wantSums, gotSums] = [summed(want.levels), summed(got.levels)]
   const pieces = Math.max(1, Math.round(want.frames / pieceFrames))
+  const look = (piece: number, near: number): { audible: number; fit: number; lag: number } => {
+    const first = Math.max(-near, Math.round((piece * want.frames) / pieces))
+    const end = Math.min(got.frames - near, Math.round(((piece + 1) * want.frames) / pieces))
+    const best = {
+      audible: end - first < leastPieceFrames ? 0 : count(want.audible.subarray(first, end)),
+      fit: 0,
+      lag: near,
+    }
+    for (let at = near - shiftFrames; at <= near + shiftFrames && best.audible > 0; at++) {
+      const fit = correlation(wantSums, first, end, gotSums, at)
+      if (fit > best.fit) [best.fit, best.lag] = [fit, at]
+    }
+    return best
+  }
   let likeness = 0
   let overlap = 0
   let coveredFrames = 0
-  for (let piece = 0; piece < pieces; piece++) {
-    const first = Math.max(-lag, Math.round((piece * want.frames) / pieces))
-    const end = Math.min(got.frames - lag, Math.round(((piece + 1) * want.frames) / pieces))
-    const audible = end - first < leastPieceFrames ? 0 : count(want.audible.subarray(first, end))
-    let best = 0
-    for (let shift = -shiftFrames; shift <= shiftFrames && audible > 0; shift++) {
-      best = Math.max(best, correlation(wantSums, first, end, gotSums, lag + shift))
-    }
-    likeness += audible * best
-    overlap += audible
-    if (best >= heardScore) coveredFrames += audible
+  const take = (piece: number, near: number): number => {
+    const found = look(piece, near)
+    likeness += found.audible * found.fit
+    overlap += found.audible
+    if (found.fit < heardScore) return near
+    coveredFrames += found.audible
+    return found.lag
   }
-  return { score: likeness / Math.max(overlap, neededFrames), coveredFrames }
+  const fits = Array.from({ length: pieces }, (_, piece) => look(piece, lag).fit)
+  const start = fits.indexOf(Math.max(...fits))
+  for (let piece = start, near = lag; piece < pieces; piece++) near = take(piece, near)
+  let first = look(start, lag).lag
+  for (let piece = start - 1; piece >= 0; piece--) first = take(piece, first)
+  return { score: likeness / Math.max(overlap, neededFrames), coveredFrames, lag: first }
 }
 
 /** The mean of every `coarse` frames. */

@@ -38,9 +38,9 @@ export function spectrogram(pcm: Int16Array): Spectrogram {
     fft(re, im)
     let peak = silenceDb
     for (let band = 0; band < bands; band++) {
-      const [from, to] = [edges[band]!, edges[band + 1]!]
       let power = 0
-      for (let bin = Math.ceil(from); bin < to; bin++) power += re[bin]! ** 2 + im[bin]! ** 2
+      for (let bin = Math.ceil(edges[band]!); bin < edges[band + 1]!; bin++)
+        power += re[bin]! ** 2 + im[bin]! ** 2
       const level = 10 * Math.log10(power * powerScale + 1e-12)
       levels[frame * bands + band] = level
       if (level > peak) peak = level
@@ -98,8 +98,8 @@ function fft(re: Float64Array, im: Float64Array): void {
     for (; j & bit; bit >>= 1) j ^= bit
     j ^= bit
     if (i < j) {
-      ;[re[i], re[j]] = [re[j]!, re[i]!]
-      ;[im[i], im[j]] = [im[j]!, im[i]!]
+      swap(re, i, j)
+      swap(im, i, j)
     }
   }
   for (let size = 2; size <= fftSize; size *= 2) {
@@ -107,8 +107,10 @@ function fft(re: Float64Array, im: Float64Array): void {
     const step = fftSize / size
     for (let start = 0; start < fftSize; start += size) {
       for (let k = 0; k < half; k++) {
-        const [c, s] = [cosines[k * step]!, sines[k * step]!]
-        const [a, b] = [start + k, start + k + half]
+        const c = cosines[k * step]!
+        const s = sines[k * step]!
+        const a = start + k
+        const b = a + half
         const tr = re[b]! * c - im[b]! * s
         const ti = re[b]! * s + im[b]! * c
         re[b] = re[a]! - tr
@@ -118,4 +120,10 @@ function fft(re: Float64Array, im: Float64Array): void {
       }
     }
   }
+}
+
+function swap(values: Float64Array, i: number, j: number): void {
+  const kept = values[i]!
+  values[i] = values[j]!
+  values[j] = kept
 }
