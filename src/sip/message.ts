@@ -264,7 +264,7 @@ export interface ParseProblem {
   readonly problem: string
   /** What answers a request that is broken this way. */
   readonly status: 400 | 505 | 513
-  /** What could be read of a request, where that is enough to answer it (`responseTo`). */
+  /** What could be read of a request, where that is enough to answer it (`responseTo`) to where it came from. */
   readonly request?: SipRequest
 }
 
@@ -344,7 +344,9 @@ const isBlank = (code: number): boolean => code === 0x20 || code === 0x09 || cod
 function parseHeaders(head: string, from: number): { fields: HeaderField[]; problem?: string } {
   const fields: HeaderField[] = []
   let problem: string | undefined
-  if (head.includes('\0')) problem = 'a NUL in its header'
+  // Legal as a quoted pair only (RFC 3261 25.1, RFC 4475 3.1.1.2).
+  for (let nul = head.indexOf('\0'); nul >= 0; nul = head.indexOf('\0', nul + 1))
+    if (head[nul - 1] !== '\\') problem = 'a NUL in its header'
   for (let i = from; i < head.length; ) {
     let end = head.indexOf('\n', i)
     if (end < 0) end = head.length
@@ -407,7 +409,7 @@ function parseStartLine(line: string, headers: HeaderField[], body: Uint8Array):
   const message = new SipRequest(method, uriText, headers, body)
   if (!isVersion(version)) return { message, problem: 'a SIP version other than 2.0', status: 505 }
   const uri = parseUri(uriText)
-  if (!uri) return { message, problem: 'a bad Request-URI' }
+  if (!uri || /\s/.test(uriText)) return { message, problem: 'a bad Request-URI' }
   // RFC 3261 19.1.1: no headers in a Request-URI.
   if (uri.kind === 'sip' && uri.headers !== undefined)
     return { message, problem: 'headers in its Request-URI' }
@@ -425,11 +427,9 @@ function parseStatusLine(line: string, headers: HeaderField[], body: Uint8Array)
 }
 
 /** Enough is there for a stateless answer: RFC 3261 8.2.6.2 copies these. ACK is never answered. */
-function isAnswerable(request: SipRequest): boolean {
-  const via = request.get('Via')
-  const complete = ['From', 'To', 'Call-ID', 'CSeq'].every((name) => request.get(name) !== undefined)
-  return request.method !== 'ACK' && complete && via !== undefined && parseVia(via) !== undefined
-}
+const isAnswerable = (request: SipRequest): boolean =>
+  request.method !== 'ACK' &&
+  ['Via', 'From', 'To', 'Call-ID', 'CSeq'].every((name) => request.get(name) !== undefined)
 
 /** The message in wire form; Content-Length is what the body's length is. */
 export function serializeMessage(message: SipMessage): Uint8Array {

@@ -1,0 +1,122 @@
+// A registrar's memory and rules (RFC 3261 10.3): bindings of users to contacts, with expiry, 423, order by CSeq, wildcard
+// removal. Users are told apart by the user part of the To URI alone. Leaves out: Path, GRUU, outbound, q values.
+import type { Millis } from '../runtime/runtime.ts'
+import type { Flow } from '../sip/flow.ts'
+import type { NameAddr } from '../sip/header-values.ts'
+import type { SipRequest } from '../sip/message.ts'
+import { decodedUser } from '../sip/uri.ts'
+
+/** RFC 3261 10.2: what a REGISTER without an expiry asks for, in seconds. */
+const defaultExpiresSeconds = 3_600
+const maximumExpiresSeconds = 86_400
+const maximumBindingsPerUser = 16
+const maximumUsers = 10_000
+
+export interface Binding {
+  readonly user: string
+  /** As registered, without brackets. */
+  readonly contact: string
+  readonly expiresAt: Millis
+  /** How the REGISTER came: behind a NAT the only way back. */
+  readonly flow: Flow
+  readonly callId: string
+  readonly cseq: number
+}
+
+export interface RegisterAnswer {
+  readonly status: number
+  readonly reason: string
+  readonly headers: readonly [name: string, value: string][]
+}
+
+export class Registrar {
+  private readonly bindings = new Map<string, Binding[]>()
+
+  /** @param minimumExpiresSeconds a shorter wish is answered 423 */
+  constructor(private readonly minimumExpiresSeconds: number) {}
+
+  /** The user has registered before, now or then. */
+  knows(user: string): boolean {
+    return this.bindings.has(user)
+  }
+
+  /** The valid binding that was made or refreshed last. */
+  newest(now: Millis, user: string): Binding | undefined {
+    return this.valid(now, user).at(-1)
+  }
+
+  /** The valid binding whose contact is this URI: in-dialog requests carry it. */
+  byContact(now: Millis, uriText: string): Binding | undefined {
+    for (const list of this.bindings.values())
+      for (const binding of list) if (binding.contact === uriText && binding.expiresAt > now) return binding
+    return undefined
+  }
+
+  all(now: Millis): Binding[] {
+    return [...this.bindings.keys()].flatMap((user) => this.valid(now, user))
+  }
+
+  /** A REGISTER whose sender is who it says. */
+  register(now: Millis, request: SipRequest, user: string, flow: Flow): RegisterAnswer {
+    const current = this.valid(now, user)
+    const lines = request.list('Contact')
+    const headerExpires = request.number('Expires') ?? defaultExpiresSeconds
+    const { callId } = request
+    const cseq = request.cseq.sequence
+    // RFC 3261 10.3 step 7; an equal CSeq is a retransmission and gets the same answer.
+    if (current.some((binding) => binding.callId === callId && binding.cseq > cseq))
+      return refusal(500, 'Out of Order')
+    if (lines.includes('*')) {
+      if (lines.length > 1 || request.number('Expires') !== 0) return refusal(400, 'Bad Wildcard Contact')
+      this.store(user, [])
+      return this.accepted(now, user)
+    }
+    let next = current
+    for (const contact of request.nameAddrs('Contact')) {
+      const seconds = Math.min(wishedSeconds(contact) ?? headerExpires, maximumExpiresSeconds)
+      if (seconds > 0 && seconds < this.minimumExpiresSeconds)
+        return {
+          status: 423,
+          reason: 'Interval Too Brief',
+          headers: [['Min-Expires', String(this.minimumExpiresSeconds)]],
+        }
+      next = next.filter((binding) => binding.contact !== contact.uriText)
+      if (seconds === 0) continue
+      const expiresAt = now + seconds * 1_000
+      next = [...next, { user, contact: contact.uriText, expiresAt, flow, callId, cseq }]
+    }
+    if (next.length > maximumBindingsPerUser || (!this.knows(user) && this.bindings.size >= maximumUsers))
+      return refusal(503, 'Too Many Bindings')
+    if (lines.length > 0) this.store(user, next)
+    return this.accepted(now, user)
+  }
+
+  private store(user: string, bindings: Binding[]): void {
+    this.bindings.set(user, bindings)
+  }
+
+  private valid(now: Millis, user: string): Binding[] {
+    return (this.bindings.get(user) ?? []).filter((binding) => binding.expiresAt > now)
+  }
+
+  /** 200 lists every binding with what is left of it (RFC 3261 10.3 step 8). */
+  private accepted(now: Millis, user: string): RegisterAnswer {
+    const headers = this.valid(now, user).map((binding): [string, string] => [
+      'Contact',
+      `<${binding.contact}>;expires=${Math.ceil((binding.expiresAt - now) / 1_000)}`,
+    ])
+    return { status: 200, reason: 'OK', headers }
+  }
+}
+
+const refusal = (status: number, reason: string): RegisterAnswer => ({ status, reason, headers: [] })
+
+function wishedSeconds(contact: NameAddr): number | undefined {
+  const text = contact.params.get('expires')
+  return text != null && /^\d{1,10}$/.test(text) ? Number(text) : undefined
+}
+
+/** The user an address of record names; undefined where there is none. */
+export function userOf(address: NameAddr): string | undefined {
+  return address.uri.kind === 'sip' ? decodedUser(address.uri) : undefined
+}
