@@ -24,6 +24,9 @@ export const formatFact = (fact: Fact, startedAt: Millis): string | undefined =>
   return text === undefined ? undefined : `${time}  ·  ${text}`
 }
 
+/** Methods whose bodies are session descriptions, as far as this phone knows. */
+const describing = new Set(['INVITE', 'ACK', 'UPDATE', 'PRACK'])
+
 type SipMessage = Extract<SipFact, { type: 'message' }>
 
 const arrow = (message: SipMessage): string => {
@@ -34,7 +37,7 @@ const arrow = (message: SipMessage): string => {
   const notes = [
     `${message.protocol} ${formatAddress(message.remote)}`,
     `${message.lengthBytes} bytes`,
-    ...(message.hasBody ? ['SDP'] : []),
+    ...(message.hasBody ? [describing.has(message.method) ? 'SDP' : 'body'] : []),
     ...(message.retransmission ? ['again'] : []),
   ]
   return `${lane}  ${notes.join(', ')}`

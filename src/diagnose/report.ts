@@ -247,7 +247,10 @@ const warningsOf = (facts: readonly Fact[], timings: Timings): string[] => {
     warnings.push(
       `media comes from ${formatAddress(latched.from)}, not from the signalled ${formatAddress(latched.signalled)}`,
     )
-  const loss = last(facts, 'rtp', 'statistics')?.statistics.received.lossPercent ?? 0
+  const statistics = last(facts, 'rtp', 'statistics')?.statistics
+  const loss = statistics?.received.lossPercent ?? 0
   if (loss > badLossPercent) warnings.push(`${loss.toFixed(1)} % of the far end's packets were lost`)
+  for (const [why, count] of Object.entries(statistics?.dropped ?? {}))
+    if (/payload type/.test(why)) warnings.push(`${count} packets dropped: ${why}`)
   return [...new Set(warnings)]
 }

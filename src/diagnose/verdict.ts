@@ -13,6 +13,8 @@ type Failure = Extract<Verdict, { ok: false }>
 const enoughPackets = 25
 /** A call shorter than this may end before media is due. */
 const shortCallMs = 1_000
+/** Checks that take longer than this would have ended in failure, had the call not ended first. */
+const patientCheckMs = 3_000
 
 export const judge = (facts: readonly Fact[], report: UnjudgedReport): Verdict =>
   judgeSignalling(facts, report) ??
@@ -40,13 +42,27 @@ const judgeSignalling = (facts: readonly Fact[], report: UnjudgedReport): Failur
   if (timings.answered !== undefined) return undefined
   if (outcome.state !== 'ended') return failure('unfinished', [`the call is ${outcome.state}`])
   if (report.ice.state === 'failed') return undefined
-  const problem = all(facts, 'sdp', 'problem').at(-1)
-  const unusable = outcome.by === 'local' && outcome.status === 0 && problem !== undefined
-  if (unusable || (outcome.by === 'local' && outcome.status === 400 && problem))
-    return failure(isCodecProblem(problem!.message) ? 'codec-mismatch' : 'bad-description', [
-      `${problem!.message} (${problem!.section})`,
+  const refusedHere = outcome.by === 'local' && judgeRefusedHere(facts, report)
+  if (refusedHere) return refusedHere
+  return direction === 'outgoing' ? judgeOutgoing(facts, report) : judgeIncoming(report)
+}
+
+/** What this side ended itself because of the far end's description. Status 0, or the 200 of a BYE: an answer could not be used. */
+const judgeRefusedHere = (facts: readonly Fact[], report: UnjudgedReport): Failure | undefined => {
+  const { status, reason = '' } = report.outcome
+  if (status === undefined || ![0, 200, 400, 488].includes(status)) return undefined
+  const theirs = all(facts, 'sdp', 'description').findLast((d) => d.direction === 'received')
+  if (theirs && (theirs.ice === 'none' || theirs.ice === 'mismatch') && /\bICE\b/.test(reason))
+    return failure('ice-required', [
+      reason,
+      theirs.ice === 'mismatch'
+        ? 'its candidates do not contain its default destination (ice-mismatch)'
+        : `its ${theirs.kind} names no ICE candidates`,
     ])
-  return direction === 'outgoing' ? judgeOutgoing(facts, report) : judgeIncoming(facts, report)
+  const problem = all(facts, 'sdp', 'problem').at(-1)
+  const evidence = [problem ? `${problem.message} (${problem.section})` : reason]
+  if (status === 488 || isCodecProblem(evidence[0]!)) return failure('codec-mismatch', evidence)
+  return status === 400 || problem ? failure('bad-description', evidence) : undefined
 }
 
 const isCodecProblem = (message: string): boolean => /no common codec|are spoken here/.test(message)
@@ -57,14 +73,13 @@ const responsesToInvite = (facts: readonly Fact[]) =>
   )
 
 const judgeOutgoing = (facts: readonly Fact[], report: UnjudgedReport): Failure => {
-  const { outcome, ice } = report
+  const { outcome } = report
   const responses = responsesToInvite(facts)
   const rang = responses.some((m) => m.status! > 100 && m.status! < 200)
   const challenged = responses.some((m) => m.status === 401 || m.status === 407)
   const status = outcome.status ?? 0
   const said =
     `${outcome.by === 'local' ? 'we ended it' : 'the far end said'}: ${status > 0 ? `${status} ` : ''}${outcome.reason ?? ''}`.trim()
-  if (/requires? it/.test(outcome.reason ?? '') && ice.mode !== 'full') return failure('ice-required', [said])
   if (outcome.by === 'local' && status === 487)
     return failure('cancelled', [rang ? 'it was ringing' : 'no one had been rung yet', said])
   if (responses.length === 0) return failure('not-reached', [invites(facts), said])
@@ -111,18 +126,11 @@ const invites = (facts: readonly Fact[]): string => {
     : 'no INVITE left this machine'
 }
 
-const judgeIncoming = (facts: readonly Fact[], report: UnjudgedReport): Failure => {
-  const { outcome } = report
-  const status = outcome.status ?? 0
-  const said = `${status > 0 ? `${status} ` : ''}${outcome.reason ?? ''}`.trim()
-  if (outcome.by === 'network') return failure('network', [said])
-  if (outcome.by === 'remote') return failure('caller-gave-up', [said])
-  if (status === 488) {
-    const problem = all(facts, 'sdp', 'problem').at(-1)
-    return failure('codec-mismatch', [
-      problem ? `${problem.message} (${problem.section})` : `we refused it: ${said}`,
-    ])
-  }
+const judgeIncoming = (report: UnjudgedReport): Failure => {
+  const { by, status = 0, reason } = report.outcome
+  const said = `${status > 0 ? `${status} ` : ''}${reason ?? ''}`.trim()
+  if (by === 'network') return failure('network', [said])
+  if (by === 'remote') return failure('caller-gave-up', [said])
   return failure(status === 486 || status === 603 ? 'busy' : 'rejected', [`we refused it: ${said}`])
 }
 
@@ -139,12 +147,12 @@ const judgeIce = (facts: readonly Fact[], report: UnjudgedReport): Failure | und
   if (ice.mode !== 'full' && ice.mode !== 'peer-lite') return undefined
   if (ice.state === 'failed') return judgeIceFailure(report)
   const nominated = ice.state === 'completed' || ice.state === 'connected' || report.selected.length > 0
-  if (!nominated && outcome.state === 'ended')
-    return failure('bye-before-media', [
-      `ICE was still ${ice.state ?? 'new'} when the call ended after ${timings.durationMs ?? 0} ms (${endedBy(report)})`,
-      ...report.pairs.map((pair) => pair.text),
-    ])
-  return undefined
+  if (nominated || outcome.state !== 'ended') return undefined
+  const durationMs = timings.durationMs ?? 0
+  return failure(durationMs < patientCheckMs ? 'bye-before-media' : 'ice-failed', [
+    `ICE was still ${ice.state ?? 'new'} when the call ended after ${durationMs} ms (${endedBy(report)})`,
+    ...report.pairs.map((pair) => pair.text),
+  ])
 }
 
 const judgeIceFailure = (report: UnjudgedReport): Failure => {
@@ -192,8 +200,9 @@ const judgeMedia = (facts: readonly Fact[], report: UnjudgedReport): Failure | u
   if (!maySend && !mayReceive) return failure('remote-hold', ['every description agreed on was inactive'])
   const sent = statistics?.sent.packets ?? 0
   const received = statistics?.received.packets ?? 0
-  if (outcome.by === 'local' && outcome.status === 0 && received > 0)
-    return failure('media-lost', [`${received} packets had arrived`, endedBy(report)], {
+  const stalled = all(facts, 'call', 'warning').find((f) => f.message.startsWith('no media received'))
+  if (stalled && received > 0 && outcome.by === 'local')
+    return failure('media-lost', [stalled.message, `${received} packets had arrived before`], {
       direction: 'receiving',
     })
   if (maySend && sent === 0 && report.played.length > 0 && report.media.sentTo === undefined)
@@ -250,11 +259,19 @@ const judgeNothingReceived = (facts: readonly Fact[], report: UnjudgedReport, se
   const dropped = Object.entries(statistics?.dropped ?? {}).map(
     ([why, count]) => `${count} packets dropped: ${why}`,
   )
-  const silentSide =
-    sent === 0
-      ? 'we sent nothing either: a far end that waits for our first packet knows no address to send to'
-      : `we sent ${sent} packets`
-  return failure('no-rtp-received', [after, silentSide, ...dropped], { direction: 'receiving' })
+  if (usesIce)
+    return failure('no-rtp-received', [after, 'ICE has proved the path both ways', ...dropped], {
+      direction: 'receiving',
+      fix: 'The path works, so the far end sends nothing: see in its log whether it plays anything, or waits for something.',
+    })
+  if (sent === 0)
+    return failure('no-rtp-received', [after, 'we sent nothing either', ...dropped], {
+      direction: 'receiving',
+      fix: 'Play something, or send silence: a far end that answers to where media comes from knows no address before our first packet.',
+    })
+  return failure('no-rtp-received', [after, `we sent ${sent} packets`, ...dropped], {
+    direction: 'receiving',
+  })
 }
 
 const payloadTypeDrops = (report: UnjudgedReport): number =>

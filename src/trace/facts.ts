@@ -41,6 +41,7 @@ export type CallFact =
       remote: string
       callId: string
     }
+  /** One that begins with "no media received" tells of media that stopped without the call being ended. */
   | { layer: 'call'; type: 'warning'; message: string }
 
 export type CallStateName = 'calling' | 'ringing' | 'early-media' | 'answered' | 'ended'
@@ -155,7 +156,7 @@ export interface StreamStatistics {
     reordered: number
     late: number
     jitterMs: Millis
-    /** Loudest and mean level of what was decoded, dB relative to full scale; -Infinity is written as null in JSON. */
+    /** Mean level of what was audible, dB relative to full scale; -Infinity (null in JSON) where nothing was. */
     levelDbfs: number
     /** Milliseconds of decoded audio above silence. */
     heardMs: Millis

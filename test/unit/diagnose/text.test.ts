@@ -42,7 +42,7 @@ test('a report survives JSON unchanged, silence and all', () => {
   const silent = answeredCall(...ice, failedPair, statistics({ received: nothingReceived }))
   for (const facts of [goodCall(), silent, []]) {
     const result = report(facts)
-    expect(JSON.parse(JSON.stringify(result))).toEqual(result)
+    expect(JSON.parse(JSON.stringify(result))).toStrictEqual(result)
   }
   expect(report(silent).statistics?.received.levelDbfs).toBeNull()
 })
@@ -82,13 +82,22 @@ test('warnings tell of what did not break the call', () => {
       message: '1 malformed candidate line(s) dropped',
       section: 'RFC 8839 5.1',
     },
-    { ...trace(statistics({ received: { lossPercent: 12.25 } }))[0]!, at: 5000 },
+    {
+      ...trace(
+        statistics({
+          received: { lossPercent: 12.25 },
+          dropped: { 'unknown payload type 8': 3, 'foreign SSRC': 1 },
+        }),
+      )[0]!,
+      at: 5000,
+    },
   ]
   expect(report(facts).warnings).toEqual([
     '1 malformed candidate line(s) dropped (RFC 8839 5.1)',
     'STUN server 203.0.113.5:3478: timeout',
     'media comes from 203.0.113.7:6000, not from the signalled 10.0.0.7:6000',
     "12.3 % of the far end's packets were lost",
+    '3 packets dropped: unknown payload type 8',
   ])
 })
 

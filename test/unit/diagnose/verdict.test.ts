@@ -161,13 +161,40 @@ const cases: [name: string, cause: CauseCode, facts: Fact[]][] = [
     ),
   ],
   [
-    'no ICE where it is required',
+    'an answer without ICE where it is required',
     'ice-required',
     trace(
       ...invited,
       sip('received', '200 OK'),
-      ended('local', 0, 'the far end does not speak ICE and this phone requires it'),
+      description('received', 'answer', { ice: 'none' }),
+      negotiated({ ice: false }),
+      problem('1 malformed candidate line(s) dropped'),
+      ended('local', 200, 'the far end does not speak ICE and this phone requires it'),
     ),
+  ],
+  [
+    'an offer with an ICE mismatch where ICE is required',
+    'ice-required',
+    trace(
+      identity('incoming'),
+      sip('received', 'INVITE sip:alice@192.0.2.1'),
+      description('received', 'offer', { ice: 'mismatch' }),
+      ended('local', 488, 'the caller offers no ICE and this phone requires it'),
+    ),
+  ],
+  [
+    'an offer that is no description',
+    'bad-description',
+    trace(
+      identity('incoming'),
+      sip('received', 'INVITE sip:alice@192.0.2.1'),
+      ended('local', 400, 'The session description does not begin with v=0'),
+    ),
+  ],
+  [
+    'the far end gives up on ICE before we do',
+    'ice-failed',
+    [...answeredCall(...ice).slice(0, -2), { at: 9000, ...ended('remote', 200, 'BYE') }],
   ],
   [
     'consent is lost',
@@ -181,7 +208,11 @@ const cases: [name: string, cause: CauseCode, facts: Fact[]][] = [
       ended('local', 0, 'consent lost'),
     ),
   ],
-  ['hung up during the checks', 'bye-before-media', answeredCall(...ice)],
+  [
+    'hung up during the checks',
+    'bye-before-media',
+    [...answeredCall(...ice).slice(0, -2), { at: 1900, ...ended('remote', 200, 'BYE') }],
+  ],
   [
     'hung up right after the answer',
     'bye-before-media',
@@ -282,7 +313,8 @@ const cases: [name: string, cause: CauseCode, facts: Fact[]][] = [
         .slice(0, -2)
         .map(({ at: _, ...body }) => body as FactBody),
       20_000,
-      ended('local', 0, 'media timeout'),
+      { layer: 'call', type: 'warning', message: 'no media received for 30 s' },
+      ended('local', 200, 'no media was received for 30 s'),
     ),
   ],
   [
