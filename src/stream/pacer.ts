@@ -33,7 +33,7 @@ interface Slot {
 
 export class WheelPacer implements Pacer {
   readonly error = new PacingHistogram()
-  private readonly slots: Slot[] = []
+  private slots: Slot[] = []
   private timer: Timer | undefined
   private armedFor = Number.POSITIVE_INFINITY
 
@@ -47,6 +47,7 @@ export class WheelPacer implements Pacer {
       cancel: () => {
         // A copy, because a task may cancel itself or another while its slot is being served.
         slot.tasks = slot.tasks.filter((task) => task !== onDue)
+        this.forgetIdleWheel(periodMs)
         this.arm()
       },
     }
@@ -76,6 +77,12 @@ export class WheelPacer implements Pacer {
         ? slot
         : best,
     )
+  }
+
+  /** Periods come from peers: one that nobody uses any more must not stay. */
+  private forgetIdleWheel(periodMs: Millis): void {
+    const inUse = this.slots.some((slot) => slot.periodMs === periodMs && slot.tasks.length > 0)
+    if (!inUse) this.slots = this.slots.filter((slot) => slot.periodMs !== periodMs)
   }
 
   private arm(): void {

@@ -40,6 +40,7 @@ export class ReceivePath {
   private playout!: Playout
   private frame!: Int16Array
   private owedFrames = 0
+  private deferred = false
   private late = 0
 
   constructor(
@@ -119,7 +120,8 @@ export class ReceivePath {
     const { ptimeMs } = this.parameters
     this.owedFrames = Math.min(this.owedFrames + skipped + 1, maximumCatchUpMs / ptimeMs)
     // After a stall the packets that came meanwhile are still in the socket; they are read before the next tick.
-    if (skipped > 0) return
+    this.deferred = skipped > 0 && !this.deferred
+    if (this.deferred) return
     for (; this.owedFrames > 0; this.owedFrames--) {
       const { frame } = this
       if (this.playout.read(frame) > 0) this.hearing.hear(frame, ptimeMs)

@@ -69,6 +69,18 @@ describe('receiving', () => {
     expect(Math.abs(sink.samples.length / 8 - time.now())).toBeLessThanOrEqual(20)
   })
 
+  it('plays on while the machine is so busy that every tick skips', async () => {
+    const { time, clock, b } = new TwoStreams()
+    const sink = new Recorder()
+    b.stream.addSink(sink)
+    b.stream.start()
+    for (let i = 0; i < 40; i++) {
+      clock.stall(50)
+      await time.advance(50)
+    }
+    expect(sink.samples.length / 8).toBeGreaterThan(1800)
+  })
+
   it('plays packets of another length than its own, and of a clock that is not the sample rate', async () => {
     for (const ptimeMs of [10, 30, 60]) {
       const world = new TwoStreams({ idle: 'nothing', ptimeMs }, { direction: 'recvonly' })
