@@ -1,0 +1,90 @@
+// Whole phones in the simulator: digest registration, a call, ICE and media through NATs and firewalls, in virtual time.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type CallReport, Phone, startServer } from '../../src/index.ts'
+import { type NatBehaviour, natKinds } from '../../src/sim/nat.ts'
+import type { Interface } from '../../src/sim/realm.ts'
+import { type Simulation, simulate } from '../../src/sim/simulate.ts'
+
+const SERVER = '203.0.113.10'
+const LEFT = '203.0.113.101'
+const RIGHT = '203.0.113.102'
+const link = { latencyMs: 20, jitterMs: 5 }
+
+let world: Simulation
+let restoreGlobals: () => void
+beforeEach(() => {
+  world = simulate(1)
+  restoreGlobals = world.clock.installGlobals()
+})
+afterEach(() => restoreGlobals())
+
+/** A call of five seconds from one place to the other; what both ends report at its end. */
+async function callBetween(
+  left: Interface,
+  right: Interface,
+): Promise<Record<'caller' | 'called', CallReport>> {
+  const server = await startServer({
+    runtime: world.host('server', world.internet.at(SERVER)),
+    listen: (['udp', 'tcp'] as const).map((protocol) => ({ protocol, address: SERVER, port: 5060 })),
+    stun: { address: SERVER, port: 3478 },
+    users: { alice: 'one', bob: 'two' },
+  })
+  const phone = (user: string, password: string, place: Interface): Promise<Phone> =>
+    Phone.start({
+      runtime: world.host(user, place),
+      account: `sip:${user}@${SERVER}`,
+      password,
+      iceServers: [`stun:${SERVER}`],
+    })
+  const [alice, bob] = [await phone('alice', 'one', left), await phone('bob', 'two', right)]
+  const ringing = bob.nextCall()
+  const outgoing = await alice.call('bob', { play: 'tone:440' })
+  const incoming = await ringing
+  await incoming.answer({ play: 'tone:1000' })
+  await new Promise((resolve) => setTimeout(resolve, 5_000))
+  const reports = { caller: outgoing.report(), called: incoming.report() }
+  await Promise.all([outgoing.hangUp(), incoming.hangUp()])
+  await Promise.all([alice.stop(), bob.stop()])
+  server.stop()
+  return reports
+}
+
+function expectHeardBothWays(reports: Record<'caller' | 'called', CallReport>): void {
+  for (const report of Object.values(reports)) {
+    expect(report.verdict).toMatchObject({ ok: true })
+    // 50 packets a second, less what ICE took.
+    expect(report.statistics?.received.packets).toBeGreaterThan(200)
+    expect(report.statistics?.received.lossPercent).toBe(0)
+  }
+}
+
+describe('two phones', () => {
+  it.each<[string, NatBehaviour, NatBehaviour]>([
+    ['two port-restricted NATs', natKinds.portRestricted, natKinds.portRestricted],
+    ['a full cone and a symmetric NAT', natKinds.fullCone, natKinds.symmetric],
+    ['a symmetric and an address-restricted NAT', natKinds.symmetric, natKinds.addressRestricted],
+  ])('hear each other through %s, and leave nothing behind', async (_name, left, right) => {
+    const reports = await world.clock.run(
+      callBetween(
+        world.nat('left', LEFT, left, { link }).inside.at('192.168.1.2'),
+        world.nat('right', RIGHT, right, { link }).inside.at('192.168.1.2'),
+      ),
+    )
+    expectHeardBothWays(reports)
+    expect(reports.caller.selected[0]?.remote.address.address).toBe(RIGHT)
+    expect(reports.called.selected[0]?.remote.address.address).toBe(LEFT)
+    await world.clock.advance(60_000)
+    expect([world.open, world.clock.pendingTimers]).toEqual([[], 0])
+  })
+
+  it('hear each other through two stateful firewalls', async () => {
+    const wall = (name: string, address: string): Interface =>
+      world.firewall(name, 4, { filtering: 'address-and-port-dependent' }, { link }).inside.at(address)
+    const reports = await world.clock.run(
+      callBetween(wall('left', '198.51.100.2'), wall('right', '192.0.2.2')),
+    )
+    expectHeardBothWays(reports)
+    await world.clock.advance(60_000)
+    expect([world.open, world.clock.pendingTimers]).toEqual([[], 0])
+  })
+})
