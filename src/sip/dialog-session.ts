@@ -149,7 +149,7 @@ export abstract class DialogSession implements Session {
     this.end({ by: 'network', status, reason })
   }
 
-  private onAck(message: Core.IncomingRequestMessage): void {
+  protected onAck(message: Core.IncomingRequestMessage): void {
     if (this.ended) {
       if (this.dialog && this.waitingForAck) this.bye(this.dialog)
       return

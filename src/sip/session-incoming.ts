@@ -6,7 +6,7 @@ import type { AgentContext, Identity } from './agent-context.ts'
 import { DialogSession, responseOptions } from './dialog-session.ts'
 import type { Body, IncomingSession } from './session.ts'
 import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
-import { setLocalTag } from './sipjs-corrections.ts'
+import { retire, setLocalTag } from './sipjs-corrections.ts'
 import { type IncomingRequest, sessionBody } from './sipjs-messages.ts'
 import { sipUri } from './uri.ts'
 
@@ -117,6 +117,11 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     if (this.unanswered) this.server.reject({ statusCode: 487 })
     else this.context.settle(this.server.message.viaBranch)
     super.rejectPending()
+  }
+
+  protected override onAck(message: Core.IncomingRequestMessage): void {
+    retire(this.server)
+    super.onAck(message)
   }
 
   protected cleanUp(): void {

@@ -24,6 +24,10 @@ interface ClientInternals {
   receiveResponse(message: Core.IncomingResponseMessage): void
 }
 
+interface TransactionInternals {
+  stateTransition(state: Core.TransactionState): void
+}
+
 interface DialogInternals {
   dialogState: { remoteTarget: Core.URI }
   initialTransaction: Core.Transaction
@@ -58,6 +62,8 @@ export function correctCore(allowedMethods: readonly string[]): void {
     requireThat(typeof Core.SessionDialog?.prototype[name] === 'function', `SessionDialog.${name}`)
   const client = Core.UserAgentClient?.prototype as unknown as Partial<ClientInternals>
   requireThat(typeof client?.receiveResponse === 'function', 'UserAgentClient.receiveResponse')
+  const server = Core.InviteServerTransaction?.prototype as unknown as Partial<TransactionInternals>
+  requireThat(typeof server?.stateTransition === 'function', 'InviteServerTransaction.stateTransition')
   corrected = true
 }
 
@@ -117,6 +123,13 @@ export function failTransaction(core: Core.UserAgentCore, key: string, error: Er
   message.statusCode = 503
   message.reasonPhrase = error.message
   ;(client as unknown as ClientInternals).receiveResponse(message)
+}
+
+/** Drops an acknowledged INVITE at once: sip.js keeps it for 32 s to absorb repetitions, which never get past the wire. */
+export function retire(server: Core.InviteUserAgentServer): void {
+  const transaction = server.transaction as unknown as TransactionInternals
+  if (server.transaction.state === Core.TransactionState.Accepted)
+    transaction.stateTransition(Core.TransactionState.Terminated)
 }
 
 /** The To tag of the responses of a server transaction. */
