@@ -9,13 +9,7 @@ import { type StunMessage, transactionIdLengthBytes } from '../stun/message.ts'
 import { errorCode } from '../stun/numbers.ts'
 import { defaultRtoMs, type TransactionTiming } from '../stun/transaction.ts'
 import type { IceFact } from '../trace/facts.ts'
-import {
-  type Base,
-  type Candidate,
-  type Component,
-  candidatePriority,
-  type RemoteIce,
-} from './candidate.ts'
+import { type Base, type Candidate, type Component, candidatePriority, type RemoteIce } from './candidate.ts'
 import {
   judgeRequest,
   type ReceivedCheck,

@@ -2,9 +2,9 @@
 //
 // The rule: take the best valid pair of a component at once, unless a pair of higher priority may still answer as fast:
 // its latest check left less than the valid pair's round trip ago. One that takes longer than that to answer is not on
-// its way, or not the better pair after all. Pairs not checked yet do not count: checks go out in order of priority on
-// both sides, so one that is still unsent when a lower one has answered was overtaken by the peer's checks, and the
-// peer's own check of the better pair would have come before.
+// its way, or not the better pair after all. Pairs not checked yet do not count: both sides check the likely pairs in
+// order of priority, so a better one that is still unsent when a lower one has answered is one that routing would not
+// choose, or was overtaken by the peer's checks, of which its own would have come before.
 import type { Millis } from '../runtime/runtime.ts'
 import type { CandidatePair } from './pair.ts'
 

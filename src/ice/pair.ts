@@ -40,6 +40,8 @@ export class CandidatePair {
   nominated = false
   /** USE-CANDIDATE came before our own check succeeded (RFC 8445 7.3.1.5). */
   nominateOnSuccess = false
+  /** Routing would probably send to the remote candidate from this base (see checklist.ts). */
+  likely = false
   /** Why no more checks are made although the pair neither succeeded nor failed. */
   stopped: string | undefined
   checksSent = 0

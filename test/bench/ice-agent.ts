@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 import { IceAgent, type IceEvent } from '../../src/ice/agent.ts'
 import type { Candidate, CandidateType, RemoteIce } from '../../src/ice/candidate.ts'
 import { candidateLine } from '../../src/ice/candidate.ts'
+import { warmUpIce } from '../../src/ice/warm-up.ts'
 import { formatAddress, type TransportAddress } from '../../src/runtime/address.ts'
 import { CoreDriver } from '../../src/runtime/core.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
@@ -59,8 +60,14 @@ function onEvent(event: IceEvent): void {
 
 async function start(): Promise<void> {
   tell('created')
-  for (const { address, loopback } of network.interfaces()) {
-    if (loopback || /^fe[89ab]/i.test(address)) continue
+  // The address that the default route uses comes first, as it does in a phone.
+  const preferred = await network.sourceAddressFor({ address: '192.0.2.1', port: 9 })
+  const addresses = network
+    .interfaces()
+    .filter(({ address, loopback }) => !loopback && !/^fe[89ab]/i.test(address))
+    .map(({ address }) => address)
+    .sort((a, b) => Number(b === preferred) - Number(a === preferred))
+  for (const address of addresses) {
     const socket = await network.openUdp({ address, port: 0 })
     sockets.set(formatAddress(socket.local), socket)
     socket.onDatagram = (data, from) => {
@@ -165,4 +172,5 @@ lines.on('line', (line) => {
   else if (verb === 'count') tell('count', JSON.stringify({ got: received }))
   else if (verb === 'quit') finish()
 })
+warmUpIce(random)
 out('ready')

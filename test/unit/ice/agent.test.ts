@@ -257,6 +257,19 @@ describe('many candidates', () => {
     expect(rows.filter(({ selected }) => selected)).toHaveLength(1)
   })
 
+  it('finds it within a check for each address of the peer where ours is the preferred one', () => {
+    const { net, a, b } = tenEach()
+    net.tamper = ({ local, remote }) => {
+      const ends = [local.address, remote.address]
+      return ends.includes('10.1.0.1') && ends.includes('10.2.9.1')
+    }
+    const start = net.now
+    net.exchange(a, b)
+    expect(net.run(10_000, () => completed(a, b))).toBe(true)
+    // The tenth check leaves after nine times Ta.
+    expect(validAt(a)! - start).toBeLessThanOrEqual(9 * 5 + 50)
+  })
+
   it('stops checking once the pair is nominated', () => {
     const { net, a, b } = tenEach()
     net.exchange(a, b)

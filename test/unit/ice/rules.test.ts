@@ -111,6 +111,31 @@ describe('the checklist (RFC 8445 6.1.2.6)', () => {
     ])
   })
 
+  it('checks first what routing would choose: neighbours, and our preferred address', () => {
+    const checklist = new Checklist()
+    const local = (address: string): LocalCandidate => ({
+      ...hostCandidate(address, 1),
+      base: baseAt(address, 1),
+    })
+    checklist.form(
+      [local('10.0.0.1'), local('172.16.0.1')],
+      [hostCandidate('192.0.2.1', 2), hostCandidate('172.16.0.2', 2)],
+      true,
+    )
+    const likely = checklist.pairs.filter((pair) => pair.likely)
+    expect(likely.map((pair) => `${pair.local.address} ${pair.remote.address}`).sort()).toEqual([
+      '10.0.0.1 192.0.2.1',
+      '172.16.0.1 172.16.0.2',
+    ])
+    unfreezeIdleFoundations([checklist])
+    const order: boolean[] = []
+    for (let pair = nextOrdinaryCheck([checklist]); pair; pair = nextOrdinaryCheck([checklist])) {
+      order.push(pair.likely)
+      pair.transition('in-progress')
+    }
+    expect(order).toEqual([true, true, false, false])
+  })
+
   it('refuses a transition that the table does not have', () => {
     const [pair] = listOf(1).pairs
     expect(() => pair!.transition('succeeded')).toThrow(InvariantError)
