@@ -78,8 +78,9 @@ const judgeOutgoing = (facts: readonly Fact[], report: UnjudgedReport): Failure 
   const rang = responses.some((m) => m.status! > 100 && m.status! < 200)
   const challenged = responses.some((m) => m.status === 401 || m.status === 407)
   const status = outcome.status ?? 0
-  const said =
-    `${outcome.by === 'local' ? 'we ended it' : 'the far end said'}: ${status > 0 ? `${status} ` : ''}${outcome.reason ?? ''}`.trim()
+  const who =
+    outcome.by === 'local' ? 'we ended it' : outcome.by === 'remote' ? 'the far end said' : 'this end gave up'
+  const said = `${who}: ${status > 0 ? `${status} ` : ''}${outcome.reason ?? ''}`.trim()
   if (outcome.by === 'local' && status === 487)
     return failure('cancelled', [rang ? 'it was ringing' : 'no one had been rung yet', said])
   if (responses.length === 0) return failure('not-reached', [invites(facts), said])
