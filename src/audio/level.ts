@@ -2,26 +2,18 @@
 
 const fullScale = 32_768
 
-/** Above the idle noise of an A-law line (-72 dBFS), comfort noise and hiss (around -60), below the softest speech one can follow. */
+/** What is louder is heard. Above the idle noise of an A-law line (-72 dBFS), comfort noise and hiss (around -60), below the softest speech one can follow. */
 export const audibleDbfs = -50
 
 /** RMS level; -Infinity for digital silence. */
 export function levelDbfs(samples: Int16Array): number {
-  return 10 * Math.log10(meanSquare(samples) / fullScale ** 2)
+  let sum = 0
+  for (let i = 0; i < samples.length; i++) sum += samples[i]! * samples[i]!
+  return sum === 0 ? Number.NEGATIVE_INFINITY : 10 * Math.log10(sum / samples.length / fullScale ** 2)
 }
 
 /** Whether a frame (20 ms, say) holds something that a person would hear: its level is above `audibleDbfs`. */
-export function isAudible(frame: Int16Array): boolean {
-  return meanSquare(frame) > audibleMeanSquare
-}
+export const isAudible = (frame: Int16Array): boolean => levelDbfs(frame) > audibleDbfs
 
 /** Factor on amplitudes for a level: -6 dB is about one half. */
 export const amplitudeOf = (db: number): number => 10 ** (db / 20)
-
-const audibleMeanSquare = (fullScale * amplitudeOf(audibleDbfs)) ** 2
-
-function meanSquare(samples: Int16Array): number {
-  let sum = 0
-  for (let i = 0; i < samples.length; i++) sum += samples[i]! * samples[i]!
-  return samples.length === 0 ? 0 : sum / samples.length
-}

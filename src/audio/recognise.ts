@@ -17,7 +17,7 @@ export interface HearingOptions {
   minimumMs?: number
 }
 
-/** Audio is heard from this likeness on. The calibration test holds false pairs below 0.5 and true ones above 0.7. */
+/** Audio is heard from this likeness on. The calibration test holds false pairs below 0.45 and true ones above 0.75. */
 export const heardScore = 0.6
 
 const leastMs = 1000
@@ -35,18 +35,27 @@ const leastPieceFrames = 20
 /** Whether `recording` holds `expected`: audio, or a tone of exact frequency.
  *  @throws UsageError where what is expected holds nothing audible */
 export function hasHeard(recording: Pcm, expected: Pcm | Tone, options: HearingOptions = {}): Hearing {
-  if ('frequenciesHz' in expected) return recogniseTone(recording, expected, options.minimumMs ?? leastMs)
+  return recogniser(expected, options)(recording)
+}
+
+/** The same for one who asks often, as a call goes on: what is expected is looked at once.
+ *  @throws UsageError where what is expected holds nothing audible */
+export function recogniser(expected: Pcm | Tone, options: HearingOptions = {}): (recording: Pcm) => Hearing {
+  if ('frequenciesHz' in expected) {
+    return (recording) => recogniseTone(recording, expected, options.minimumMs ?? leastMs)
+  }
   const expected8k = at8k(expected)
   const want = spectrogram(expected8k.samples)
   const audibleMs = count(want.audible) * hopMs
   if (audibleMs === 0) throw new UsageError('There is nothing to recognise: the expected audio is silent.')
   const share = Math.min(leastShareOfShort * audibleMs, Math.max(leastMs, leastShare * audibleMs))
-  const neededMs = options.minimumMs ?? share
-  const recording8k = at8k(recording)
+  const neededMs = Math.max(hopMs, options.minimumMs ?? share)
   const steady = steadyTone(expected8k)
-  return steady
-    ? recogniseTone(recording8k, steady.tone, neededMs, Math.min(neededMs, leastShare * steady.longestMs))
-    : recogniseAudio(spectrogram(recording8k.samples), want, audibleMs, neededMs)
+  if (steady) {
+    const continuousMs = Math.min(neededMs, leastShare * steady.longestMs)
+    return (recording) => recogniseTone(at8k(recording), steady.tone, neededMs, continuousMs)
+  }
+  return (recording) => recogniseAudio(spectrogram(at8k(recording).samples), want, audibleMs, neededMs)
 }
 
 const at8k = ({ samples, sampleRateHz }: Pcm): Pcm => ({

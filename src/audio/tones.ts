@@ -93,8 +93,10 @@ export function toneBurst(tone: Tone, durationMs: number, sampleRateHz: number):
 export const silenceFor = (durationMs: number, sampleRateHz: number): AudioSource =>
   limited(silenceSource(sampleRateHz), durationMs)
 
-/** Digits as in-band tones, 100 ms each with 100 ms between (ITU-T Q.24 asks for 40 ms at least). */
+/** Digits as in-band tones, 100 ms each with 100 ms between (ITU-T Q.24 asks for 40 ms at least).
+ *  @throws UsageError where there is none, or what is no digit */
 export function dtmfSource(digits: string, sampleRateHz: number): AudioSource {
+  if (digits === '') throw new UsageError('There are no DTMF digits to play: write some, as in "dtmf:12#".')
   return sequence(
     sampleRateHz,
     [...digits].flatMap((digit) => {
@@ -104,10 +106,13 @@ export function dtmfSource(digits: string, sampleRateHz: number): AudioSource {
   )
 }
 
-/** Ring-back as heard in North America: 440 and 480 Hz, 2 s on and 4 s off, once. */
+/** As heard in North America (ITU-T E.180). */
+export const ringBackTone: Tone = { frequenciesHz: [440, 480] }
+
+/** 2 s on and 4 s off, once. */
 export function ringBackSource(sampleRateHz: number): AudioSource {
   return sequence(sampleRateHz, [
-    () => toneBurst({ frequenciesHz: [440, 480] }, 2000, sampleRateHz),
+    () => toneBurst(ringBackTone, 2000, sampleRateHz),
     () => silenceFor(4000, sampleRateHz),
   ])
 }

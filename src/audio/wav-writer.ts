@@ -44,7 +44,8 @@ export class WavWriter implements AudioSink {
     return ((this.dataBytes + this.pendingBytes) / 2 / this.sampleRateHz) * 1000
   }
 
-  /** What exceeds the 4 GB of a WAV file, or comes after `close`, is dropped. */
+  /** What exceeds the 4 GB of a WAV file, or comes after `close`, is dropped.
+   *  @throws UsageError where the file cannot be written (a full disk); what was written before stays valid */
   write(samples: Int16Array): void {
     if (this.closed) return
     const { pending } = this
@@ -65,11 +66,15 @@ export class WavWriter implements AudioSink {
     this.writeHeader()
   }
 
+  /** @throws UsageError where the last piece cannot be written; the file is closed and valid all the same */
   close(): void {
     if (this.closed) return
-    this.flush()
     this.closed = true
-    this.file.close()
+    try {
+      this.flush()
+    } finally {
+      this.file.close()
+    }
   }
 
   private writeHeader(): void {

@@ -1,6 +1,6 @@
 // Recognition is calibrated here: every pair of media files, true and false, through what telephony does to audio.
 import { describe, expect, it } from 'vitest'
-import { hasHeard, heardScore, type Pcm } from '../../../src/audio/recognise.ts'
+import { hasHeard, heardScore, type Pcm, recogniser } from '../../../src/audio/recognise.ts'
 import { resample } from '../../../src/audio/resample.ts'
 import { readAll, sequence } from '../../../src/audio/sources.ts'
 import {
@@ -187,9 +187,9 @@ describe('false pairs', () => {
     })
   }
 
-  it('score at most 0.5, well below the threshold', () => {
+  it('score at most 0.45, well below the threshold', () => {
     expect(scores.length).toBeGreaterThan(40)
-    expect(Math.max(...scores)).toBeLessThan(0.5)
+    expect(Math.max(...scores)).toBeLessThan(0.45)
     expect(heardScore).toBeGreaterThan(0.55)
   })
 
@@ -244,6 +244,13 @@ describe('hearing audio', () => {
     const twice = hasHeard(recorded(coded(join(hello.samples, hello.samples, hello.samples))), hello)
     expect(twice.heard).toBe(true)
     expect(twice.coveredMs).toBeLessThanOrEqual(1000 * (hello.samples.length / rateHz))
+  })
+
+  it('may be asked again and again as a recording grows', () => {
+    const recognise = recogniser(hello)
+    const line = coded(join(silence(500), hello.samples))
+    const heardAfterS = [1, 2, 3, 4, 5].find((s) => recognise(recorded(line.slice(0, s * rateHz))).heard)
+    expect(heardAfterS).toBe(4)
   })
 
   it('takes recordings at any rate', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { toneShare } from '../../../src/audio/goertzel.ts'
 import { audibleDbfs, isAudible, levelDbfs } from '../../../src/audio/level.ts'
-import { openSource } from '../../../src/audio/open-source.ts'
+import { openSource, parseTone } from '../../../src/audio/open-source.ts'
 import { limited, readAll, repeated, samplesSource, sequence } from '../../../src/audio/sources.ts'
 import {
   dtmfSource,
@@ -14,7 +14,7 @@ import {
   toneSource,
 } from '../../../src/audio/tones.ts'
 import { UsageError } from '../../../src/errors.ts'
-import { diskFiles } from './memory-file.ts'
+import { diskFiles, load } from './memory-file.ts'
 
 const counting = (length: number, rateHz = 8000) =>
   samplesSource(
@@ -139,8 +139,8 @@ describe('DTMF and ring-back', () => {
   it('rings for two seconds of six', () => {
     const pcm = readAll(ringBackSource(8000), 10_000)
     expect(pcm.length).toBe(48_000)
-    expect(isAudible(pcm.subarray(8000, 16_000))).toBe(true)
-    expect(isAudible(pcm.subarray(16_000))).toBe(false)
+    expect(levelDbfs(pcm.subarray(8000, 16_000))).toBeGreaterThan(audibleDbfs)
+    expect(levelDbfs(pcm.subarray(16_000))).toBe(-Infinity)
   })
 })
 
@@ -152,12 +152,19 @@ describe('level', () => {
     expect(levelDbfs(new Int16Array(0))).toBe(-Infinity)
   })
 
-  it('is audible above -50 dBFS, which idle noise of A-law and comfort noise are not', () => {
+  it('is audible above -50 dBFS', () => {
     const at = (dbfs: number) => new Int16Array(160).fill(Math.round(32_768 * 10 ** (dbfs / 20)))
-    expect(audibleDbfs).toBe(-50)
     expect([-49, -51].map((dbfs) => isAudible(at(dbfs)))).toEqual([true, false])
-    expect(isAudible(Int16Array.from({ length: 160 }, (_, i) => (i % 2 ? 8 : -8)))).toBe(false)
     expect(isAudible(new Int16Array(0))).toBe(false)
+  })
+
+  it('is audible for the speech that comes with floe, not for the idle noise of A-law', () => {
+    expect(levelDbfs(Int16Array.from({ length: 160 }, (_, i) => (i % 2 ? 8 : -8)))).toBeLessThan(
+      audibleDbfs - 20,
+    )
+    for (const name of ['hello-8k', 'reply-8k', 'prompt-8k']) {
+      expect(levelDbfs(load(`media/${name}.wav`).samples)).toBeGreaterThan(audibleDbfs + 20)
+    }
   })
 })
 
@@ -166,11 +173,29 @@ describe('what a person writes for a source', () => {
     const read = (spec: string): Int16Array => readAll(openSource(spec, diskFiles, 8000), 1000)
     expect(toneShare(read('tone:440'), 8000, 440)).toBeGreaterThan(0.99)
     expect(toneShare(read('tone:697+1209'), 8000, 1209)).toBeCloseTo(0.5, 1)
-    expect(isAudible(read('silence'))).toBe(false)
+    expect(levelDbfs(read('silence'))).toBe(-Infinity)
+    expect(toneShare(read('marker:callee'), 8000, 1850)).toBeGreaterThan(0.99)
+    expect(read('dtmf:12#').length).toBe(4800)
+    const ringing = readAll(openSource('ring-back', diskFiles, 8000), 20_000)
+    expect(ringing.length).toBe(160_000)
+    expect(levelDbfs(ringing.subarray(20_000, 44_000))).toBe(-Infinity)
+    expect(toneShare(ringing, 8000, 480, 100_000, 8000)).toBeCloseTo(0.5, 1)
     const source = openSource('media/hello-48k.wav', diskFiles, 8000)
     expect(source.sampleRateHz).toBe(8000)
     expect(readAll(source, 60_000).length).toBeCloseTo(4.797 * 8000, -2)
     expect(readAll(silenceFor(20, 16_000), 1000).length).toBe(320)
+  })
+
+  it('knows the tone by which to recognise what is played', () => {
+    expect(parseTone('tone:697+1209.5')).toEqual({ frequenciesHz: [697, 1209.5] })
+    expect(parseTone('marker:caller')).toEqual(markerTones.caller)
+    expect(parseTone('ring-back')).toEqual({ frequenciesHz: [440, 480] })
+    for (const spec of ['a.wav', 'silence', 'dtmf:1']) expect(parseTone(spec)).toBeUndefined()
+  })
+
+  it.each(['marker:', 'marker:me', 'dtmf:', 'dtmf:x', 'dtmf:1,2'])('refuses "%s" in one sentence', (spec) => {
+    expect(() => openSource(spec, diskFiles, 8000)).toThrow(UsageError)
+    expect(() => openSource(spec, diskFiles, 8000)).toThrow(/^[^\n]*\.$/)
   })
 
   it.each(['tone:', 'tone:high', 'tone:440+', 'tone:5', 'tone:4000', 'tone:1e3', 'tone:100+200+300+400+500'])(

@@ -200,6 +200,21 @@ describe('writing', () => {
     expect(new WavReader(new MemoryFile(file.bytes)).totalSamples).toBe(written)
   })
 
+  it('stays valid where the disk is full, and closes the file', () => {
+    const file = new MemoryFile()
+    const writer = new WavWriter(file, 8000)
+    writer.write(ramp(1600))
+    file.onWrite = () => {
+      file.bytes = file.bytes.slice(0, 44 + 3200)
+      throw new UsageError('a.wav cannot be written: no space is left.')
+    }
+    writer.write(ramp(800))
+    expect(() => writer.write(ramp(800))).toThrow(UsageError)
+    writer.close()
+    expect(file.closed).toBe(true)
+    expect(new WavReader(new MemoryFile(file.bytes)).totalSamples).toBe(1600)
+  })
+
   it('ignores what comes after the end, and a second end', () => {
     const file = new MemoryFile()
     const writer = new WavWriter(file, 8000)
