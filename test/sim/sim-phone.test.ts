@@ -8,6 +8,8 @@ import { type Simulation, simulate } from '../../src/sim/simulate.ts'
 const SERVER = '203.0.113.10'
 const LEFT = '203.0.113.101'
 const RIGHT = '203.0.113.102'
+/** SIM_SEEDS=1000 for a longer walk. */
+const SEEDS = Number(process.env['SIM_SEEDS'] ?? 20)
 const link = { latencyMs: 20, jitterMs: 5 }
 
 let world: Simulation
@@ -86,5 +88,33 @@ describe('two phones', () => {
     expectHeardBothWays(reports)
     await world.clock.advance(60_000)
     expect([world.open, world.clock.pendingTimers]).toEqual([[], 0])
+  })
+
+  // RFC 5128's oracle: port-dependent mapping cannot meet port-dependent filtering, everything else can.
+  it('meet through random NATs if and only if a direct path exists', {
+    timeout: 20_000 + SEEDS * 500,
+  }, async () => {
+    const kinds = Object.values(natKinds)
+    const canMeet = (a: NatBehaviour, b: NatBehaviour): boolean =>
+      !(a.mapping === 'address-and-port-dependent' && b.filtering === 'address-and-port-dependent')
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      restoreGlobals()
+      world = simulate(seed)
+      restoreGlobals = world.clock.installGlobals()
+      const topology = world.random.fork('topology')
+      const [left, right] = [topology.pick(kinds), topology.pick(kinds)]
+      const home = (name: string, address: string, kind: NatBehaviour): Interface => {
+        const quality = { latencyMs: 1 + topology.integer(100), jitterMs: topology.integer(30) }
+        return world.nat(name, address, kind, { link: quality }).inside.at('192.168.1.2')
+      }
+      const reports = await world.clock.run(
+        callBetween(home('left', LEFT, left), home('right', RIGHT, right)),
+      )
+      const met = Object.values(reports).map(({ selected }) => selected.length > 0)
+      const expected = canMeet(left, right) && canMeet(right, left)
+      expect(met, `seed ${seed}: ${JSON.stringify({ left, right })}`).toEqual([expected, expected])
+      await world.clock.advance(60_000)
+      expect([world.open, world.clock.pendingTimers], `seed ${seed}`).toEqual([[], 0])
+    }
   })
 })
