@@ -13,6 +13,7 @@ import {
   phoneOptions,
 } from './flags.ts'
 import { Output } from './output.ts'
+import { pause } from './pause.ts'
 import { runCall } from './run-call.ts'
 import { describeAddresses } from './text.ts'
 import { withPhone } from './with-phone.ts'
@@ -47,8 +48,7 @@ export function addAnswer(program: Command, finish: (code: number) => void): voi
           return exitCodes.ok
         }
         const answering = (async () => {
-          if (flags.after)
-            await Promise.race([new Promise((resolve) => setTimeout(resolve, flags.after)), call.ended])
+          if (flags.after) await pause(flags.after, call)
           if (call.state !== 'ended') await call.answer(callOptions(flags))
         })()
         // Its failure is the call's, and stands in the report.

@@ -4,6 +4,7 @@ import { exitCodes } from './exit-codes.ts'
 import type { MediaFlags } from './flags.ts'
 import type { Interrupt } from './interrupt.ts'
 import type { Output } from './output.ts'
+import { pause } from './pause.ts'
 
 /** How long `--hear` and `--expect-dtmf` wait where no --for bounds them. */
 const defaultAssertionMs = 20_000
@@ -37,8 +38,7 @@ export async function runCall(
 /** Everything the flags ask for, from the answer until it is time to hang up. */
 async function perform(call: Call, flags: MediaFlags, failures: string[]): Promise<void> {
   const limitMs = flags.for ?? defaultAssertionMs
-  const over =
-    flags.for === undefined ? undefined : new Promise<void>((resolve) => setTimeout(resolve, flags.for))
+  const over = flags.for === undefined ? undefined : pause(flags.for, call)
   await call.connected
   const sent: Promise<unknown>[] = []
   if (flags.dtmf !== undefined) sent.push(call.sendDtmf(flags.dtmf))

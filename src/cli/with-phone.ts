@@ -13,19 +13,15 @@ export async function withPhone(
   let phone: Phone | undefined
   try {
     if (options.account) output.setStatus(`registering ${options.account}`)
-    // A phone that is still starting has nothing to say good-bye to.
-    const starting = Phone.start(options)
-    const started = await Promise.race([starting, interrupt.wait()])
-    if (!started) {
-      starting.then((late) => late.stop()).catch(() => undefined)
-      return exitCodes.interrupted
-    }
-    phone = started
+    const giveUp = new AbortController()
+    interrupt.onInterrupt(() => giveUp.abort())
+    phone = await Phone.start({ ...options, signal: giveUp.signal })
     return await use(phone, interrupt)
   } catch (error) {
     output.clear()
+    if (interrupt.happened) return exitCodes.interrupted
     output.error(error instanceof Error ? error.message : String(error))
-    return interrupt.happened ? exitCodes.interrupted : exitCodeOfError(error)
+    return exitCodeOfError(error)
   } finally {
     output.clear()
     await phone?.stop()

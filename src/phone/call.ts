@@ -30,13 +30,13 @@ import type { Trace } from '../trace/trace.ts'
 import type { CallMedia } from './call-media.ts'
 import { Deferred } from './deferred.ts'
 import { HeardAudio } from './heard-audio.ts'
-import { readExpected } from './hearing.ts'
+import { audibleMs, HearingSchedule, readExpected } from './hearing.ts'
 import { type CallOptions, type DialOptions, defaults } from './options.ts'
 
 /** The rate of every codec there is so far: what is played, kept and recorded. */
 const sampleRateHz = 8_000
 /** How often `waitToHear` looks again. */
-const hearingIntervalMs = 500
+const hearingIntervalMs = 250
 
 export interface ReceivedDigit {
   digit: string
@@ -257,13 +257,18 @@ export class Call {
     const wanted = readExpected(expected, this.runtime.files)
     const { clock } = this.runtime
     const until = clock.now() + timeoutMs
+    const schedule = new HearingSchedule(audibleMs(wanted))
     for (;;) {
-      const hearing = hasHeard(this.heardSamples(), wanted)
-      if (hearing.heard || clock.now() >= until || this.hasEnded()) {
-        const { heard, score, detail } = hearing
-        this.trace.record({ layer: 'audio', type: 'hearing', expected, heard, score, detail })
-        if (heard) return hearing
-        throw new TimeoutError(`${expected} was not heard: ${detail}`, timeoutMs)
+      const over = clock.now() >= until || this.hasEnded()
+      const soundMs = this.media.stream?.statistics().received.heardMs ?? 0
+      if (over || schedule.isTimeToLook(soundMs)) {
+        const hearing = hasHeard(this.heardSamples(), wanted)
+        if (hearing.heard || over) {
+          const { heard, score, detail } = hearing
+          this.trace.record({ layer: 'audio', type: 'hearing', expected, heard, score, detail })
+          if (heard) return hearing
+          throw new TimeoutError(`${expected} was not heard: ${detail}`, timeoutMs)
+        }
       }
       await new Promise<void>((resolve) =>
         clock.setTimer(Math.min(hearingIntervalMs, until - clock.now()), resolve),

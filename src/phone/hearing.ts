@@ -1,4 +1,5 @@
 // What is expected to be heard, named as people name it, and the comparison of whole files.
+import { isAudible } from '../audio/level.ts'
 import { openSource, parseTone } from '../audio/open-source.ts'
 import { type Hearing, hasHeard, type Pcm } from '../audio/recognise.ts'
 import { readAll } from '../audio/sources.ts'
@@ -26,5 +27,42 @@ function readPcm(path: string, files: Files): Pcm {
   return {
     samples: readAll(openSource(path, files, comparedRateHz), comparedMs),
     sampleRateHz: comparedRateHz,
+  }
+}
+
+const frameSamples = comparedRateHz / 50
+/** Of a tone one second is enough (see `hasHeard`). */
+const toneMs = 1_000
+
+/** How much sound there is in what is expected, frame by frame as a stream counts it. */
+export function audibleMs(expected: Pcm | Tone): number {
+  if ('frequenciesHz' in expected) return toneMs
+  let frames = 0
+  for (let at = 0; at < expected.samples.length; at += frameSamples)
+    if (isAudible(expected.samples.subarray(at, at + frameSamples))) frames++
+  return frames * 20
+}
+
+/**
+ * When comparing is worth its while. It takes tens of milliseconds, in which nothing is sent: so not before as much sound has
+ * come as is expected, or before the far end has fallen silent.
+ */
+export class HearingSchedule {
+  private next: number
+  private lookedAt = 0
+  private before = 0
+
+  constructor(private readonly expectedMs: number) {
+    this.next = expectedMs
+  }
+
+  /** @param soundMs milliseconds of sound received so far */
+  isTimeToLook(soundMs: number): boolean {
+    const fellSilent = soundMs === this.before && soundMs > this.lookedAt && soundMs >= this.expectedMs / 2
+    this.before = soundMs
+    if (soundMs < this.next && !fellSilent) return false
+    this.lookedAt = soundMs
+    this.next = soundMs + Math.max(1_000, this.expectedMs / 4)
+    return true
   }
 }

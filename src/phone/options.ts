@@ -30,6 +30,8 @@ export interface PhoneOptions {
   ptimeMs?: Millis
   /** What stands in User-Agent and Server headers. */
   userAgent?: string
+  /** Gives up starting: `Phone.start` then rejects, and nothing is left open. */
+  signal?: AbortSignal
   /** The world to run in; the real one by default. */
   runtime?: Runtime
 }

@@ -61,12 +61,20 @@ export class Phone {
    * Rejects with UsageError, NetworkError (address in use, server unreachable), RegistrationFailed or TimeoutError.
    */
   static async start(options: PhoneOptions = {}): Promise<Phone> {
+    const { signal } = options
     const phone = new Phone(options, options.runtime ?? nodeRuntime)
+    let onAbort = (): void => undefined
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(new UsageError('starting the phone was given up'))
+    })
+    signal?.addEventListener('abort', onAbort)
     try {
-      await phone.open()
+      await Promise.race([phone.open(), aborted])
     } catch (error) {
       await phone.stop()
       throw error
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
     }
     return phone
   }
@@ -161,6 +169,10 @@ export class Phone {
       userAgent: options.userAgent ?? 'floe',
       record: (fact) => this.onSipFact(fact),
     })
+    if (this.stopped) {
+      await this.userAgent.stop({ deadlineMs: 0 })
+      return
+    }
     this.userAgent.onInvite = (session) => this.onInvite(session)
     this.stunServers = await resolveStunServers(options.iceServers ?? [], runtime, (message) =>
       this.warnings.push(message),

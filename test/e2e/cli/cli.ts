@@ -128,9 +128,5 @@ export async function serve(...users: string[]): Promise<{ server: Floe; sip: st
     ...users.flatMap((user) => ['--user', user]),
   ])
   const ready = await server.line((line) => line.type === 'serving')
-  const text = (name: string): string => {
-    const { address, port } = ready[name] as { address: string; port: number }
-    return `${address}:${port}`
-  }
-  return { server, sip: text('sip'), stun: text('stun') }
+  return { server, sip: String(ready['sip']), stun: String(ready['stun']) }
 }
