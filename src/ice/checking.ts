@@ -7,7 +7,6 @@ import type { Millis, Random } from '../runtime/runtime.ts'
 import { shortTermKey } from '../stun/integrity.ts'
 import { type StunMessage, transactionIdLengthBytes } from '../stun/message.ts'
 import { errorCode } from '../stun/numbers.ts'
-import { defaultRtoMs, type TransactionTiming } from '../stun/transaction.ts'
 import type { IceFact } from '../trace/facts.ts'
 import { type Base, type Candidate, type Component, candidatePriority, type RemoteIce } from './candidate.ts'
 import {
@@ -33,25 +32,7 @@ import { type Check, type CheckOutcome, type CheckPurpose, OutgoingChecks } from
 import type { CandidatePair } from './pair.ts'
 import { candidateFact, failureReason, pairFact, pairOutcomeFact } from './report.ts'
 import { type ComponentState, type IceStream, maximumEarlyChecks, maximumPeerReflexive } from './stream.ts'
-
-/** RFC 8445 14.2 and B.1: not below 5 ms, which is what NATs need to make bindings one after the other; the default of
- *  50 ms was chosen for access links that a 100-octet packet every 5 ms (160 kbit/s, for as long as the pairs last) would
- *  have filled. We take 5 ms, and more where the peer asks for more (a=ice-pacing). A peer that says nothing is not
- *  taken to mean 50 ms, as the RFC would: Ta spares the NAT and the link of the sender, which is us. */
-export const defaultTaMs = 5
-/** A retransmission sooner than this measures our event loop, not the network. */
-const minimumRtoMs = 100
-/** RFC 8863 4: keep the checklist alive for as long as one check would last (39.5 s), peer-reflexive pairs may still come. */
-const defaultPatienceMs = 39_500
-
-export interface Tuning {
-  /** Pacing of ordinary checks, RFC 8445 14.2. */
-  taMs: Millis
-  /** RTO of a check whose round trip is unknown, RFC 8445 14.3. */
-  initialRtoMs: Millis
-  /** RFC 8863. */
-  patienceMs: Millis
-}
+import { checkTiming, defaultTuning, type Tuning } from './tuning.ts'
 
 export interface CheckingOptions {
   role: Role
@@ -73,19 +54,12 @@ export class Checking {
   private readonly outgoing = new OutgoingChecks()
   /** RFC 8445 6.1.4.2: when the timer Ta lets the next ordinary check go. */
   private nextOrdinaryAt: Millis = Number.NEGATIVE_INFINITY
-  private taMs: Millis
 
   constructor(private readonly options: CheckingOptions) {
     this.role = options.role
     this.tieBreaker = this.drawTieBreaker()
     this.key = shortTermKey(options.parameters.pwd)
-    this.tuning = {
-      taMs: defaultTaMs,
-      initialRtoMs: defaultRtoMs,
-      patienceMs: defaultPatienceMs,
-      ...options.tuning,
-    }
-    this.taMs = this.tuning.taMs
+    this.tuning = { ...defaultTuning, ...options.tuning }
   }
 
   // ── what the owner says ──────────────────────────────────────────────────────────────────────
@@ -107,7 +81,7 @@ export class Checking {
     if (remote.lite) this.setRole(now, 'controlling')
     const known = stream.remote !== undefined
     stream.remote ??= { ufrag: remote.ufrag, key: shortTermKey(remote.pwd), lite: remote.lite }
-    if (remote.pacingMs !== undefined) this.taMs = Math.max(this.taMs, remote.pacingMs)
+    if (remote.pacingMs !== undefined) this.tuning.taMs = Math.max(this.tuning.taMs, remote.pacingMs)
     const added = stream.addRemoteCandidates(remote.candidates)
     for (const candidate of added) this.options.record(candidateFact('remote', candidate))
     if (!known) {
@@ -216,7 +190,7 @@ export class Checking {
     if (now < this.nextOrdinaryAt) return
     const pair = nextOrdinaryCheck(this.checklists())
     if (!pair) return
-    this.nextOrdinaryAt = now + this.taMs
+    this.nextOrdinaryAt = now + this.tuning.taMs
     this.checkPair(now, pair)
     this.settle(now)
   }
@@ -253,23 +227,9 @@ export class Checking {
       tieBreaker: this.tieBreaker,
       useCandidate: purpose === 'nomination',
     }
-    this.outgoing.send(now, pair, purpose, request, this.timing(pair, purpose))
-  }
-
-  /** RFC 8445 14.3, and RFC 6298 2 (RTO = SRTT + 4 RTTVAR = 3 R after one measurement) where this pair or another one to
-   *  the same host has measured the round trip: a lost nomination then costs three round trips and not half a second. */
-  private timing(pair: CandidatePair, purpose: CheckPurpose): TransactionTiming {
-    // RFC 7675 5.1: consent checks are not retransmitted; a response counts until the next two have gone out.
-    if (purpose === 'consent') return { rtoMs: 10_000, rc: 1, rm: 1 }
     const pairs = this.streams.flatMap(({ checklist }) => checklist.pairs)
-    const rttMs =
-      pair.rttMs ??
-      pairs.find((p) => p.rttMs !== undefined && p.remote.address === pair.remote.address)?.rttMs
-    if (rttMs !== undefined) return { rtoMs: Math.max(minimumRtoMs, 3 * rttMs) }
-    const busy = pairs.filter(
-      (p) => (p.state === 'waiting' || p.state === 'in-progress') && !p.stopped,
-    ).length
-    return { rtoMs: Math.max(this.tuning.initialRtoMs, this.taMs * busy) }
+    const timing = checkTiming(pair, purpose, pairs, this.tuning)
+    this.outgoing.send(now, pair, purpose, request, timing)
   }
 
   // ── what a response means ────────────────────────────────────────────────────────────────────
@@ -297,7 +257,10 @@ export class Checking {
 
   private succeed(now: Millis, stream: IceStream, check: Check, mapped: TransportAddress): void {
     const { pair, purpose } = check
-    pair.rttMs = check.transaction.roundTripMs(now) ?? pair.rttMs
+    // One ambiguous measurement beats none: with the RTO of an unknown path a lost nomination costs half a second and more.
+    if (check.transaction.sent === 1 || pair.rttMs === undefined) {
+      pair.rttMs = check.transaction.roundTripMs(now)
+    }
     const state = stream.components.get(pair.component)
     if (state?.inUse === pair) state.consent?.refreshed(now)
     if (purpose === 'nomination' && state?.nominating === pair) {

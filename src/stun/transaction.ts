@@ -24,6 +24,7 @@ export class ClientTransaction {
   private readonly rc: number
   private readonly rm: number
   private intervalMs: Millis
+  private lastSentAt: Millis
 
   /** The request goes out at `startedAt`. */
   constructor(
@@ -35,6 +36,7 @@ export class ClientTransaction {
     this.rc = timing.rc ?? defaultRc
     this.rm = timing.rm ?? defaultRm
     this.intervalMs = this.rtoMs
+    this.lastSentAt = startedAt
     this.nextAt = startedAt + this.waitAfterSending()
   }
 
@@ -42,14 +44,16 @@ export class ClientTransaction {
     if (now < this.nextAt) return 'wait'
     if (this.sent >= this.rc) return 'timed-out'
     this.sent++
+    this.lastSentAt = now
     this.intervalMs *= 2
     this.nextAt = now + this.waitAfterSending()
     return 'retransmit'
   }
 
-  /** The round trip that a response at `now` measures; undefined after a retransmission, which makes it ambiguous (RFC 6298 3). */
-  roundTripMs(now: Millis): Millis | undefined {
-    return this.sent === 1 ? now - this.startedAt : undefined
+  /** The round trip that a response at `now` measures, taken to answer the latest request. After a retransmission it may
+   *  answer an earlier one (RFC 6298 3), so what comes out is then a lower bound. */
+  roundTripMs(now: Millis): Millis {
+    return now - this.lastSentAt
   }
 
   private waitAfterSending(): Millis {

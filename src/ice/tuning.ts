@@ -1,0 +1,42 @@
+// The times of connectivity checks: pacing (RFC 8445 14.2), retransmission (14.3), patience (RFC 8863), and why they are so.
+import type { Millis } from '../runtime/runtime.ts'
+import { defaultRtoMs, type TransactionTiming } from '../stun/transaction.ts'
+import type { CheckPurpose } from './outgoing-checks.ts'
+import type { CandidatePair } from './pair.ts'
+
+export interface Tuning {
+  /** Pacing of ordinary checks, RFC 8445 14.2: not below 5 ms, which is what NATs need to make bindings one after the
+   *  other (B.1). The default of 50 ms was chosen for access links that a 100-octet packet every 5 ms (160 kbit/s, for as
+   *  long as the pairs last) would have filled. We take 5 ms, and more where the peer asks for more (a=ice-pacing). A peer
+   *  that says nothing is not taken to mean 50 ms, as the RFC would: Ta spares the NAT and the link of the sender, us. */
+  taMs: Millis
+  /** RTO of a check whose round trip is unknown, RFC 8445 14.3. */
+  initialRtoMs: Millis
+  /** RFC 8863 4: a checklist without hope lives on for as long as one check would (39.5 s), since peer-reflexive pairs may
+   *  still come. A caller who will not wait that long ends the call. */
+  patienceMs: Millis
+}
+
+export const defaultTuning: Readonly<Tuning> = { taMs: 5, initialRtoMs: defaultRtoMs, patienceMs: 39_500 }
+
+/** A retransmission sooner than this measures our event loop, not the network. */
+const minimumRtoMs = 100
+/** RFC 7675 5.1: consent checks are not retransmitted; a response counts until two more have gone out. */
+const consentTiming: TransactionTiming = { rtoMs: 10_000, rc: 1, rm: 1 }
+
+/** RFC 8445 14.3, and RFC 6298 2 (RTO = SRTT + 4 RTTVAR = 3 R after one measurement) where this pair or another one to
+ *  the same host has measured the round trip: a lost nomination then costs three round trips and not half a second.
+ *  @param pairs of all checklists */
+export function checkTiming(
+  pair: CandidatePair,
+  purpose: CheckPurpose,
+  pairs: readonly CandidatePair[],
+  { taMs, initialRtoMs }: Tuning,
+): TransactionTiming {
+  if (purpose === 'consent') return consentTiming
+  const sameHost = pairs.find((p) => p.rttMs !== undefined && p.remote.address === pair.remote.address)
+  const rttMs = pair.rttMs ?? sameHost?.rttMs
+  if (rttMs !== undefined) return { rtoMs: Math.max(minimumRtoMs, 3 * rttMs) }
+  const busy = pairs.filter((p) => (p.state === 'waiting' || p.state === 'in-progress') && !p.stopped)
+  return { rtoMs: Math.max(initialRtoMs, taMs * busy.length) }
+}
