@@ -13,7 +13,7 @@ export interface Hearing {
   offsetMs: number
   /** How much was recognised of what is audible in the expected audio. */
   coveredMs: number
-  /** One sentence for a person. */
+  /** For a person, to stand behind a colon: "audio was received, but not the tone of 440 Hz". */
   detail: string
 }
 
@@ -22,7 +22,7 @@ export const nothingAudible: Hearing = {
   score: 0,
   offsetMs: 0,
   coveredMs: 0,
-  detail: 'Nothing audible was received.',
+  detail: 'nothing audible was received',
 }
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

@@ -68,10 +68,10 @@ export function recogniseTone(
   const name = `${tone.frequenciesHz.join(' + ')} Hz`
   const lastedMs = Math.max(coveredMs, longestOf(found))
   const detail = heard
-    ? `Heard the tone of ${name} for ${seconds(coveredMs)}, from ${seconds(offsetMs)} into the recording.`
+    ? `the tone of ${name} for ${seconds(coveredMs)}, from ${seconds(offsetMs)} on`
     : lastedMs >= continuousMs / 2
-      ? `The tone of ${name} lasted only ${seconds(lastedMs)}, ${seconds(neededMs)} are needed.`
-      : `Audio was received, but not the tone of ${name}.`
+      ? `the tone of ${name} lasted only ${seconds(lastedMs)} where ${seconds(neededMs)} are needed`
+      : `audio was received, but not the tone of ${name}`
   return { heard, score, offsetMs, coveredMs, detail }
 }
 

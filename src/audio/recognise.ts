@@ -74,10 +74,10 @@ function recogniseAudio(got: Spectrogram, want: Spectrogram, audibleMs: number, 
   const heard = score >= heardScore && coveredMs >= neededMs
   const likeness = `likeness ${score.toFixed(2)}`
   const detail = heard
-    ? `Heard ${seconds(coveredMs)} of ${seconds(audibleMs)}, from ${seconds(offsetMs)} into the recording (${likeness}).`
-    : coveredMs >= neededMs / 3
-      ? `Only ${seconds(coveredMs)} of the expected audio were recognised, ${seconds(neededMs)} are needed (${likeness}).`
-      : `Audio was received, but not what was expected (${likeness}, ${heardScore} is needed).`
+    ? `${seconds(coveredMs)} of ${seconds(audibleMs)} recognised, from ${seconds(offsetMs)} on, ${likeness}`
+    : coveredMs >= neededMs / 3 && coveredMs < neededMs
+      ? `only ${seconds(coveredMs)} recognised where ${seconds(neededMs)} are needed, ${likeness}`
+      : `audio was received, but not this: ${likeness} where ${heardScore} is needed`
   return { heard, score, offsetMs, coveredMs, detail }
 }
 

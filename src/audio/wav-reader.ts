@@ -109,11 +109,6 @@ export class WavReader implements AudioSource {
     return written
   }
 
-  /** The next read starts at the beginning again. */
-  rewind(): void {
-    this.position = 0
-  }
-
   close(): void {
     this.file.close()
   }
