@@ -40,7 +40,8 @@ export const report = (facts: readonly Fact[]): CallReport => {
   return { ...unjudged, warnings: warningsOf(facts, unjudged.timings), verdict: judge(facts, unjudged) }
 }
 
-const tenths = (value: Millis): Millis => Math.round(value * 10) / 10
+/** Plus zero, because JSON knows no -0. */
+const tenths = (value: Millis): Millis => Math.round(value * 10) / 10 + 0
 
 const directionOf = (facts: readonly Fact[]): 'outgoing' | 'incoming' =>
   first(facts, 'sip', 'message')?.direction === 'received' ? 'incoming' : 'outgoing'

@@ -49,7 +49,8 @@ const judgeSignalling = (facts: readonly Fact[], report: UnjudgedReport): Failur
 
 /** What this side ended itself because of the far end's description. Status 0, or the 200 of a BYE: an answer could not be used. */
 const judgeRefusedHere = (facts: readonly Fact[], report: UnjudgedReport): Failure | undefined => {
-  const { status, reason = '' } = report.outcome
+  const { status } = report.outcome
+  const reason = report.outcome.reason || 'no reason was given'
   if (status === undefined || ![0, 200, 400, 488].includes(status)) return undefined
   const theirs = all(facts, 'sdp', 'description').findLast((d) => d.direction === 'received')
   if (theirs && (theirs.ice === 'none' || theirs.ice === 'mismatch') && /\bICE\b/.test(reason))
@@ -64,6 +65,10 @@ const judgeRefusedHere = (facts: readonly Fact[], report: UnjudgedReport): Failu
   if (status === 488 || isCodecProblem(evidence[0]!)) return failure('codec-mismatch', evidence)
   return status === 400 || problem ? failure('bad-description', evidence) : undefined
 }
+
+/** "486 Busy Here" */
+const words = ({ status, reason }: UnjudgedReport['outcome']): string =>
+  [status, reason].filter(Boolean).join(' ') || 'no reason was given'
 
 const isCodecProblem = (message: string): boolean => /no common codec|are spoken here/.test(message)
 
@@ -80,7 +85,7 @@ const judgeOutgoing = (facts: readonly Fact[], report: UnjudgedReport): Failure 
   const status = outcome.status ?? 0
   const who =
     outcome.by === 'local' ? 'we ended it' : outcome.by === 'remote' ? 'the far end said' : 'this end gave up'
-  const said = `${who}: ${status > 0 ? `${status} ` : ''}${outcome.reason ?? ''}`.trim()
+  const said = `${who}: ${words(outcome)}`
   if (outcome.by === 'local' && status === 487)
     return failure('cancelled', [rang ? 'it was ringing' : 'no one had been rung yet', said])
   if (responses.length === 0) return failure('not-reached', [invites(facts), said])
@@ -128,8 +133,8 @@ const invites = (facts: readonly Fact[]): string => {
 }
 
 const judgeIncoming = (report: UnjudgedReport): Failure => {
-  const { by, status = 0, reason } = report.outcome
-  const said = `${status > 0 ? `${status} ` : ''}${reason ?? ''}`.trim()
+  const { by, status } = report.outcome
+  const said = words(report.outcome)
   if (by === 'network') return failure('network', [said])
   if (by === 'remote') return failure('caller-gave-up', [said])
   return failure(status === 486 || status === 603 ? 'busy' : 'rejected', [`we refused it: ${said}`])

@@ -1,5 +1,5 @@
 // The facts that the trace keeps of descriptions and of what was agreed. Total: text that is no description gives a fact too.
-import { FloeError } from '../errors.ts'
+import { RemoteError } from '../errors.ts'
 import type { SdpFact } from '../trace/facts.ts'
 import type { NegotiatedAudio } from './description.ts'
 import { iceSupport } from './ice-support.ts'
@@ -27,8 +27,8 @@ export const describe = (text: string, direction: 'sent' | 'received', kind: 'of
       rtcpMux: section?.rtcpMux ?? false,
     }
   } catch (error) {
-    if (!(error instanceof FloeError)) throw error
-    return { layer: 'sdp', type: 'problem', message: error.message, section: 'RFC 8866' }
+    if (!(error instanceof RemoteError)) throw error
+    return { layer: 'sdp', type: 'problem', message: error.message, section: error.section }
   }
 }
 
