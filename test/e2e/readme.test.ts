@@ -1,0 +1,146 @@
+// The README is true: its commands, programs, scenario, profile and tables are run or compared here.
+// `npm ci && npm run demo` and `npm ci && npm test` are run by .ci/run and, without the installation, by test/e2e/cli.
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test, vi } from 'vitest'
+import { exitCodes } from '../../src/cli/exit-codes.ts'
+import { phoneOptions } from '../../src/cli/flags.ts'
+import { parseScenarios } from '../../src/testkit/scenario.ts'
+import { Floe, floe, run, serve, temporaryFolder } from './cli/cli.ts'
+
+const readme = readFileSync('README.md', 'utf8')
+
+/** Fenced blocks of a language. */
+const blocks = (language: string): string[] =>
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map((match) => match[1]!)
+
+/** The commands of indented blocks, without their comments. */
+const commands = (program: string): string[] =>
+  [...readme.matchAll(new RegExp(`^ {4}(${program} .*)$`, 'gm'))].map((match) =>
+    match[1]!.replace(/\s+#.*$/, '').trim(),
+  )
+
+const rowsAfter = (heading: RegExp): string[][] => {
+  const after = readme.slice(readme.search(heading))
+  const table = /(?:^\|.*\n)+/m.exec(after)?.[0] ?? ''
+  return table
+    .trim()
+    .split('\n')
+    .slice(2)
+    .map((row) =>
+      row
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+}
+
+describe('commands', () => {
+  test('serve, answer and call hear each other as written', async () => {
+    expect(commands('floe')).toEqual([
+      expect.stringMatching(/^floe serve$/),
+      expect.stringMatching(/^floe answer /),
+      expect.stringMatching(/^floe call /),
+    ])
+    // The default ports may be taken on this machine: the server gets others, and the address says so.
+    const { sip } = await serve()
+    const [, answer, call] = commands('floe').map((line) =>
+      line.replaceAll('@127.0.0.1', `@${sip}`).split(' ').slice(1),
+    )
+    const bob = floe(answer!)
+    await bob.line((line) => line.type === 'listening')
+    expect((await run(call!)).code).toBe(0)
+    expect((await bob.ended).code).toBe(0)
+  })
+
+  test('npm commands are scripts of the package', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      scripts: Record<string, string>
+    }
+    const named = [...readme.matchAll(/npm run ([\w:-]+)/g)].map((match) => match[1]!)
+    for (const name of new Set(named)) expect(Object.keys(scripts)).toContain(name)
+  })
+})
+
+describe('programs', () => {
+  test('the library example runs', async () => {
+    const [example] = blocks('js').filter((block) => block.includes('Phone.start'))
+    const { sip } = await serve('alice:pw', 'bob:pw')
+    const bob = floe(['answer', '--as', `bob@${sip}`, '--play', 'media/reply-8k.wav'], {
+      FLOE_PASSWORD: 'pw',
+    })
+    await bob.line((line) => line.type === 'listening')
+    const folder = temporaryFolder()
+    const program = example!
+      .replaceAll('pbx.example', sip)
+      .replace('password,', "password: 'pw',")
+      .replace('stun:stun.example', `stun:${sip}`)
+      .replace("'bob.wav'", JSON.stringify(join(folder, 'bob.wav')))
+    const file = 'dist/readme-example.mjs'
+    writeFileSync(file, program)
+    try {
+      const outcome = await new Floe([], { command: [process.execPath, file] }).ended
+      expect(outcome).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('ok: true') })
+    } finally {
+      rmSync(file)
+    }
+  })
+
+  test('every sample is under 60 lines and named in samples/README.md', () => {
+    const index = readFileSync('samples/README.md', 'utf8')
+    for (const name of readdirSync('samples').filter((n) => n !== 'README.md')) {
+      expect(index).toContain(name)
+      expect(readFileSync(join('samples', name), 'utf8').split('\n').length).toBeLessThanOrEqual(60)
+    }
+  })
+
+  test('the matchers exist', () => {
+    const [example] = blocks('js').filter((block) => block.includes('floe/vitest'))
+    const matchers = readFileSync('src/testkit/vitest.ts', 'utf8')
+    for (const [, name] of example!.matchAll(/\)\.(?:not\.)?(to\w+)\(/g)) expect(matchers).toContain(name)
+  })
+})
+
+describe('files', () => {
+  test('the scenario is one', () => {
+    const [example] = blocks('yaml').filter((block) => block.includes('steps:'))
+    expect(parseScenarios(example!, 'README.md')[0]!.steps.length).toBeGreaterThan(5)
+  })
+
+  test('the profile is one', () => {
+    const [example] = blocks('yaml').filter((block) => block.includes('profiles:'))
+    const file = join(temporaryFolder(), 'config.yaml')
+    writeFileSync(file, example!)
+    vi.stubEnv('FLOE_CONFIG', file)
+    expect(phoneOptions({ profile: 'work' })).toMatchObject({ account: 'sip:alice@pbx.example' })
+    vi.unstubAllEnvs()
+  })
+})
+
+describe('tables', () => {
+  test('exit codes', () => {
+    expect(rowsAfter(/^Exit codes/m).map(([code]) => Number(code))).toEqual(Object.values(exitCodes))
+  })
+
+  test('verbs', async () => {
+    const { stdout } = await run(['--help'])
+    const verbs = rowsAfter(/^\| verb \|/m).map(([cell]) => /floe (\w+)/.exec(cell!)![1])
+    const known = [...stdout.matchAll(/^ {2}(\w+) [ [<]/gm)]
+      .map((match) => match[1])
+      .filter((verb) => verb !== 'help')
+    expect(verbs.sort()).toEqual(known.sort())
+  })
+
+  test('flags', async () => {
+    const { stdout } = await run(['call', '--help'])
+    for (const [cell] of rowsAfter(/^\| flag \|/m))
+      for (const [flag] of cell!.matchAll(/--[a-z-]+/g)) expect(stdout).toContain(flag)
+  })
+
+  test('tests named for RFCs exist', () => {
+    const rows = rowsAfter(/^## RFCs/m)
+    expect(rows.length).toBeGreaterThan(15)
+    for (const [, , , tests] of rows)
+      for (const [, path] of tests!.matchAll(/`(test\/[^`]+)`/g)) expect(existsSync(path!), path).toBe(true)
+  })
+})

@@ -1,0 +1,24 @@
+// The sample programs do what they say. Scenarios and the vitest sample are run elsewhere (test/e2e/cli, samples/*.test.ts).
+import { expect, test } from 'vitest'
+import { nodeRuntime } from '../../src/runtime/node.ts'
+import { Floe } from './cli/cli.ts'
+
+test('hello-call dials echo-bot and reports a healthy call', async () => {
+  const probe = await nodeRuntime.network.listenTcp({ address: '127.0.0.1', port: 0 })
+  const { port } = probe.local
+  probe.close()
+  const bot = new Floe([], {
+    command: [process.execPath, 'samples/echo-bot.mjs'],
+    env: { PORT: String(port) },
+  })
+  await expect.poll(() => bot.stdout, { timeout: 10_000 }).toContain('echo bot at')
+  const caller = new Floe([`sip:echo@127.0.0.1:${port}`, 'media/hello-8k.wav'], {
+    command: [process.execPath, 'samples/hello-call.mjs'],
+  })
+  const outcome = await caller.ended
+  expect(outcome).toMatchObject({ code: 0, stderr: '' })
+  expect(JSON.parse(outcome.stdout)).toMatchObject({ codec: 'PCMU', verdict: { ok: true } })
+  await expect.poll(() => bot.stdout, { timeout: 10_000 }).toMatch(/: fine/)
+  bot.child.kill('SIGTERM')
+  expect((await bot.ended).code).toBe(0)
+})
