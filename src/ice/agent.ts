@@ -26,7 +26,7 @@ import type { Tuning } from './tuning.ts'
 
 export type { IceEvent, IceState } from './events.ts'
 export type { IcePath } from './pair.ts'
-export { formatPairReport, type PairReport } from './report.ts'
+export type { PairReport } from './report.ts'
 
 /** RFC 8445 5.3: at least 24 bits of randomness for the fragment and 128 for the password; 6 bits a character. */
 const ufragLength = 8

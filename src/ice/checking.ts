@@ -69,7 +69,10 @@ export class Checking {
     this.role = role
     for (const stream of this.streams) {
       stream.checklist.reorder(role === 'controlling')
-      for (const state of stream.components.values()) state.nominating = undefined
+      for (const state of stream.components.values()) {
+        state.nominating = undefined
+        state.nominateAt = undefined
+      }
     }
     this.settle(now)
   }
@@ -175,7 +178,7 @@ export class Checking {
     }
     if (nextOrdinaryCheck(this.checklists())) consider(this.nextOrdinaryAt, 'Ta')
     for (const stream of this.streams) {
-      if (stream.remote && !stream.failed && !stream.connected) consider(stream.patienceEndsAt, 'patience')
+      consider(stream.patienceEndsAt, 'patience')
       for (const { consent, nominateAt } of stream.components.values()) {
         consider(nominateAt, 'nomination')
         consider(consent?.nextAt(), 'consent')
@@ -425,7 +428,9 @@ export class Checking {
   }
 
   private settleFailure(now: Millis, stream: IceStream): void {
-    if (stream.failed || stream.connected || now < (stream.patienceEndsAt ?? 0)) return
+    if (stream.patienceEndsAt !== undefined && now < stream.patienceEndsAt) return
+    stream.patienceEndsAt = undefined
+    if (stream.failed || stream.connected) return
     const hopeless = [...stream.components].some(
       ([component, { inUse }]) =>
         !inUse && stream.checklist.ofComponent(component).every((pair) => pair.state === 'failed'),
@@ -463,10 +468,14 @@ export class Checking {
     }
   }
 
-  private loseConsent(stream: IceStream, pair: CandidatePair): void {
-    this.outgoing.forget((check) => check.pair === pair)
-    this.failPair(pair, 'consent expired')
-    const { component } = pair
+  /** Other valid pairs of the component go as well: nothing has renewed the consent on them (RFC 7675 5.1). */
+  private loseConsent(stream: IceStream, lost: CandidatePair): void {
+    const { component } = lost
+    for (const pair of stream.checklist.ofComponent(component)) {
+      if (pair.state !== 'succeeded') continue
+      this.outgoing.forget((check) => check.pair === pair)
+      this.failPair(pair, 'consent expired')
+    }
     this.options.emit({ type: 'consent-lost', stream: stream.index, component })
     this.options.record({ layer: 'ice', type: 'consent-lost', stream: stream.index, component })
   }

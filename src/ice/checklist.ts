@@ -10,7 +10,7 @@ import type { Base, Candidate, Component, LocalCandidate } from './candidate.ts'
 import { CandidatePair, pairPriority } from './pair.ts'
 
 /** RFC 8445 6.1.2.5: SHOULD be 100 by default, over all checklists. */
-export const maximumPairs = 100
+const maximumPairs = 100
 
 export class Checklist {
   /** Highest priority first, of both components. */

@@ -5,7 +5,7 @@ import type { Millis, Random } from '../runtime/runtime.ts'
 /** RFC 7675 5.1: the interval is 5 s, randomised by 0.8 to 1.2 for each check. */
 const intervalMs = 5_000
 /** RFC 7675 5.1: consent ends 30 s after the last valid response. */
-export const consentExpiryMs = 30_000
+const consentExpiryMs = 30_000
 
 export class Consent {
   checkAt: Millis

@@ -23,7 +23,7 @@ export interface PairReport {
 }
 
 /** "host 10.0.0.1:4000 -> srflx 192.0.2.7:4002: no response" */
-export function formatPairReport(row: PairReport): string {
+function formatPairReport(row: PairReport): string {
   const end = (candidate: Candidate) => `${candidate.type} ${formatAddress(candidate)}`
   return `${end(row.local)} -> ${end(row.remote)}: ${row.detail ?? (row.nominated ? 'nominated' : row.state)}`
 }

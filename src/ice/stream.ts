@@ -41,7 +41,7 @@ export class IceStream {
   remote: { ufrag: string; key: KeyObject; lite: boolean } | undefined
   remoteCandidates: Candidate[] = []
   earlyChecks: EarlyCheck[] = []
-  /** Until when a checklist without hope still waits for checks of the peer (RFC 8863 4). */
+  /** Until when a checklist without hope still waits for checks of the peer (RFC 8863 4); undefined once that is over. */
   patienceEndsAt: Millis | undefined
   failed = false
 

@@ -9,7 +9,7 @@ import { parseIp } from './ip-address.ts'
 import { attribute } from './numbers.ts'
 
 /** RFC 8489 5. */
-export const magicCookie = 0x2112a442
+const magicCookie = 0x2112a442
 export const headerLengthBytes = 20
 export const transactionIdLengthBytes = 12
 /** RFC 8489 14.7: FINGERPRINT is the CRC-32 XORed with "STUN". */

@@ -5,9 +5,9 @@ import type { Millis } from '../runtime/runtime.ts'
 /** RFC 8489 6.2.1: SHOULD be 500 ms or more where the round trip is not known. */
 export const defaultRtoMs = 500
 /** RFC 8489 6.2.1 Rc: requests sent at most. */
-export const defaultRc = 7
+const defaultRc = 7
 /** RFC 8489 6.2.1 Rm: RTOs to wait after the last request. */
-export const defaultRm = 16
+const defaultRm = 16
 
 export interface TransactionTiming {
   rtoMs?: Millis

@@ -322,6 +322,20 @@ describe('failure', () => {
     expect(a.agent.nextTimeout()).toBeUndefined()
   })
 
+  it('does not spin when patience ends while a late pair is still being checked', () => {
+    const net = network()
+    net.tamper = () => false
+    const a = net.add(agentOf(1, true), [{ address: at('192.0.2.1', 4_000) }])
+    const b = net.add(agentOf(2, false), [{ address: at('192.0.2.2', 4_000) }])
+    net.drive(a, (agent, now) => agent.setRemote(now, 0, { ...b.description, candidates: [] }))
+    net.run(20_000)
+    net.drive(a, (agent, now) => agent.setRemote(now, 0, b.description))
+    net.run(30_000)
+    expect(a.agent.state).toBe('checking')
+    net.run(30_000)
+    expect(a.agent.state).toBe('failed')
+  })
+
   it('waits for the peer even without a single pair, since it may come from an address nobody knows', () => {
     const net = network()
     const a = net.add(agentOf(1, true), [{ address: at('192.0.2.1', 4_000) }])
@@ -367,6 +381,24 @@ describe('consent (RFC 7675)', () => {
     const sent = a.sent
     net.run(60_000)
     expect(a.sent).toBe(sent)
+  })
+})
+
+describe('consent and other valid pairs', () => {
+  it('does not fall back on a pair that nobody has renewed', () => {
+    const net = network()
+    const sockets = (n: number) => [
+      { address: at(`10.0.${n}.1`, 4_000) },
+      { address: at(`10.9.${n}.1`, 4_000) },
+    ]
+    const a = net.add(agentOf(1, true), sockets(1))
+    const b = net.add(agentOf(2, false), sockets(2))
+    net.exchange(a, b)
+    net.run(1_000)
+    expect(a.agent.pairs().filter(({ state }) => state === 'succeeded').length).toBeGreaterThan(1)
+    net.tamper = () => false
+    expect(net.run(40_000, () => a.has('consent-lost'))).toBe(true)
+    expect(a.agent.sendPair(0, 1)).toBeUndefined()
   })
 })
 

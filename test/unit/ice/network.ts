@@ -1,7 +1,7 @@
 // A virtual network for ICE agents: latency, loss, port-restricted NATs, a STUN server; time jumps from event to event.
 import type { IceAgent, IceEvent } from '../../../src/ice/agent.ts'
 import type { Candidate, RemoteIce } from '../../../src/ice/candidate.ts'
-import { addressFamily, formatAddress, type TransportAddress } from '../../../src/runtime/address.ts'
+import { formatAddress, type TransportAddress } from '../../../src/runtime/address.ts'
 import type { Datagram } from '../../../src/runtime/core.ts'
 import type { Random } from '../../../src/runtime/runtime.ts'
 import { answerBinding } from '../../../src/stun/binding-responder.ts'
@@ -158,12 +158,20 @@ export class TestNetwork {
         return until?.() ?? false
       }
       this.now = Math.max(this.now, next)
-      if (due) this.drive(due, (agent, now) => agent.handleTimeout(now))
+      if (due) this.fireTimeout(due)
       else if (flight) {
         this.flights = this.flights.filter((f) => f !== flight)
         this.deliver(flight.datagram)
       }
     }
+  }
+
+  private fireTimeout(peer: Peer): void {
+    this.drive(peer, (agent, now) => agent.handleTimeout(now))
+    const next = peer.agent.nextTimeout()
+    // A deadline that stays due would make a real event loop spin.
+    if (next && next.at <= this.now)
+      throw new Error(`the deadline "${next.why}" is still due after handleTimeout`)
   }
 
   private drain(peer: Peer): void {
@@ -222,5 +230,3 @@ export const hostCandidate = (
   port,
   type: 'host',
 })
-
-export const families = (peer: Peer): number[] => peer.sockets.map(({ address }) => addressFamily(address))
