@@ -26,6 +26,8 @@ export abstract class DialogSession implements Session {
   private waitingForAck: (() => void) | undefined
   private incomingReinvite: Core.IncomingInviteRequest | undefined
   private readonly reinviter: Reinviter
+  /** INFO requests that wait for their answer. */
+  private readonly infos = new Set<(error: CallFailed) => void>()
 
   constructor(
     protected readonly context: AgentContext,
@@ -56,7 +58,9 @@ export abstract class DialogSession implements Session {
         new CallFailed('INFO cannot be sent: the call is not established.', 0, 'not established'),
       )
     return new Promise((resolve, reject) => {
+      this.infos.add(reject)
       this.sendInDialog(dialog, 'INFO', body, (status, reason) => {
+        this.infos.delete(reject)
         if (status < 300) return resolve()
         if (status === 408 || status === 481) this.dialogIsGone(status)
         reject(new CallFailed(`The peer refused the INFO: ${status} ${reason}.`, status, reason))
@@ -69,6 +73,8 @@ export abstract class DialogSession implements Session {
     if (this.ended) return
     this.ended = true
     this.reinviter.stop()
+    for (const reject of this.infos)
+      reject(new CallFailed('The call ended before its INFO was answered.', 487, 'Request Terminated'))
     this.cleanUp()
     this.onClosed?.()
     this.context.guard('onEnded', () => this.handler?.onEnded(end, rejected))
@@ -135,7 +141,9 @@ export abstract class DialogSession implements Session {
         }
         onFinal(status, problem ?? message.reasonPhrase ?? '')
       }
-      const delegate = { onAccept: onFinalResponse, onRedirect: onFinalResponse, onReject: onFinalResponse }
+      const heard = (response: Core.IncomingResponse): void =>
+        this.context.guard(`response to ${method}`, () => onFinalResponse(response))
+      const delegate = { onAccept: heard, onRedirect: heard, onReject: heard }
       new Core.UserAgentClient(Core.NonInviteClientTransaction, this.core, message, delegate)
     }
     send()
@@ -154,8 +162,10 @@ export abstract class DialogSession implements Session {
       if (this.dialog && this.waitingForAck) this.bye(this.dialog)
       return
     }
+    const reinvite = this.incomingReinvite
     this.incomingReinvite = undefined
     const answer = message instanceof IncomingRequest ? sessionBody(message.wire) : undefined
+    if (reinvite && (!answer || reinvite.message.body)) return
     this.handler?.onConfirmed?.(answer)
   }
 

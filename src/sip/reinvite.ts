@@ -93,8 +93,13 @@ export class Reinviter {
           return
         }
         const extraHeaders = [...headers, ...attempt.headers('INVITE', target, offer.content)]
+        const guarded =
+          <T>(run: (response: T) => void) =>
+          (response: T): void =>
+            this.context.guard('response to re-INVITE', () => run(response))
+        const refused = guarded(onRefused)
         dialog.invite(
-          { onAccept, onReject: onRefused, onRedirect: onRefused },
+          { onAccept: guarded(onAccept), onReject: refused, onRedirect: refused },
           { extraHeaders, body: sipjsBody(offer) },
         )
       }

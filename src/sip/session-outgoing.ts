@@ -9,7 +9,7 @@ import { quote } from './grammar.ts'
 import { allowHeader } from './request-checks.ts'
 import type { Body, EndInfo, InviteOptions, SessionHandler } from './session.ts'
 import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
-import { refreshRemoteTarget } from './sipjs-corrections.ts'
+import { discard, refreshRemoteTarget } from './sipjs-corrections.ts'
 import { challengeOf, IncomingResponse, responseInfo, VerbatimUri } from './sipjs-messages.ts'
 
 /** How long a call may ring unless the caller says otherwise: the usual patience of a proxy's timer C (RFC 3261 16.6). */
@@ -158,9 +158,8 @@ export class OutgoingSession extends DialogSession {
       this.end({ by: 'remote', status, reason: problem ?? reason }, responseInfo(message))
       return
     }
-    const words =
-      status === 408 ? `no response within ${transactionTimeoutMs / 1000} s` : `could not be sent: ${reason}`
-    this.end({ by: 'network', status, reason: words })
+    const silence = `no response within ${transactionTimeoutMs / 1000} s`
+    this.end({ by: 'network', status, reason: status === 408 ? silence : reason })
   }
 
   /** sip.js holds the CANCEL back until a provisional response has come (RFC 3261 9.1). */
@@ -171,7 +170,10 @@ export class OutgoingSession extends DialogSession {
     this.client?.cancel(reason)
     // RFC 3261 9.1: without a final response 64*T1 after the CANCEL the call counts as cancelled.
     this.cancelTimer = this.context.clock.setTimer(transactionTimeoutMs, () => {
-      this.context.guard('CANCEL time-out', () => this.end(end))
+      this.context.guard('CANCEL time-out', () => {
+        if (this.client) discard(this.core, this.client)
+        this.end(end)
+      })
     })
   }
 

@@ -52,7 +52,8 @@ export interface SessionHandler {
   onProvisional?(response: ResponseInfo): void
   /** 2xx of our INVITE. `acknowledge` sends the ACK: with our answer where the INVITE had no offer, else without argument. Call it at once. */
   onAccepted?(response: ResponseInfo, acknowledge: (answer?: Body) => void): void
-  /** Incoming call: the ACK arrived, with the peer's answer where our 200 carried the offer. */
+  /** Incoming call: the ACK arrived, with the peer's answer where our 200 carried the offer. In both roles also the answer to
+   *  the offer with which we accepted a re-INVITE that had none. */
   onConfirmed?(answer?: Body): void
   onReinvite?(reinvite: Reinvite): void
   /** SIP INFO in the dialog (RFC 6086); answered 200 by the layer. */

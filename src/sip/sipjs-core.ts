@@ -3,6 +3,7 @@
 // Outgoing requests are written here: sip.js's writer does not escape display names and throws on odd bodies.
 // Left to others: parsing, routing, Via and Contact addresses, retransmission (the wire), credentials (digest.ts).
 import { Core } from 'sip.js'
+import { UsageError } from '../errors.ts'
 import type { Random } from '../runtime/runtime.ts'
 import type { Hop } from './flow.ts'
 import type { Body } from './session.ts'
@@ -139,9 +140,9 @@ export class OutgoingRequest extends Core.OutgoingRequestMessage {
   }
 }
 
-/** A session description in sip.js's form. A lone surrogate, which has no UTF-8, becomes U+FFFD here and not an exception there. */
-export const sipjsBody = ({ contentType, content }: Body): Core.Body => ({
-  contentDisposition: 'session',
-  contentType,
-  content: Buffer.from(content, 'utf8').toString('utf8'),
-})
+/** A body in sip.js's form. A lone surrogate, which has no UTF-8, becomes U+FFFD here and not an exception there. */
+export function sipjsBody({ contentType, content }: Body): Core.Body {
+  if (/[\r\n]/.test(contentType)) throw new UsageError('The content type holds a line break; leave it out.')
+  const utf8 = Buffer.from(content, 'utf8').toString('utf8')
+  return { contentDisposition: 'session', contentType, content: utf8 }
+}

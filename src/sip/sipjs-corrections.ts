@@ -117,12 +117,17 @@ function correctRepeated2xx(): void {
 export function failTransaction(core: Core.UserAgentCore, key: string, error: Error): void {
   const client = core.userAgentClients.get(key)
   if (!client) return
-  core.userAgentClients.delete(key)
-  client.dispose()
+  discard(core, client)
   const message = new Core.IncomingResponseMessage()
   message.statusCode = 503
   message.reasonPhrase = error.message
   ;(client as unknown as ClientInternals).receiveResponse(message)
+}
+
+/** Forgets a client transaction that waits for ever: sip.js ends an INVITE that rings with its final response alone. */
+export function discard(core: Core.UserAgentCore, client: Core.UserAgentClient): void {
+  core.userAgentClients.delete(client.transaction.id + client.message.method)
+  client.dispose()
 }
 
 /** Drops an acknowledged INVITE at once: sip.js keeps it for 32 s to absorb repetitions, which never get past the wire. */

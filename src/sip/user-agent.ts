@@ -2,7 +2,7 @@
 // dialog or new session here rather than in sip.js, which takes calls for a single user part only and scans every
 // transaction for merged requests. What a peer sends ends in an answer or a recorded drop, never in an exception.
 import { Core } from 'sip.js'
-import { NetworkError, TimeoutError, UsageError } from '../errors.ts'
+import { NetworkError, RemoteError, TimeoutError, UsageError } from '../errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
 import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
@@ -59,6 +59,8 @@ export class UserAgent {
   private readonly anonymous: Identity
   private readonly sessions = new Set<DialogSession>()
   private readonly registrations = new Set<Registration>()
+  /** OPTIONS that wait for their answer. */
+  private readonly probes = new Set<(error: Error) => void>()
   private readonly digests = new Map<string, DigestClient>()
   /** INVITEs in progress outside of dialogs, by what RFC 3261 8.2.2.2 compares; the value is the transaction. */
   private readonly merging = new Map<string, string>()
@@ -163,8 +165,10 @@ export class UserAgent {
     )
     const startedAt = this.runtime.clock.now()
     return new Promise((resolve, reject) => {
+      this.probes.add(reject)
       const onFinal = ({ message }: Core.IncomingResponse): void => {
         const status = message.statusCode ?? 0
+        this.probes.delete(reject)
         const rttMs = this.runtime.clock.now() - startedAt
         if (message instanceof IncomingResponse) resolve({ status, rttMs })
         else if (status === 408)
@@ -188,7 +192,8 @@ export class UserAgent {
   }
 
   private async shutDown(deadlineMs: number): Promise<void> {
-    for (const session of [...this.sessions]) this.guard('stop', () => session.hangUp({ status: 480 }))
+    for (const session of [...this.sessions])
+      this.guard('stop', () => session.hangUp(session instanceof IncomingCall ? { status: 480 } : undefined))
     for (const registration of this.registrations) void registration.unregister()
     await new Promise<void>((resolve) => {
       const timer = this.runtime.clock.setTimer(deadlineMs, resolve)
@@ -200,6 +205,8 @@ export class UserAgent {
     })
     for (const registration of this.registrations) registration.abandon()
     for (const session of [...this.sessions]) session.abandon()
+    const stopped = new UsageError('The user agent was stopped before OPTIONS was answered; stop it later.')
+    for (const reject of this.probes) reject(stopped)
     this.core.dispose()
     this.wire.stop()
   }
@@ -262,7 +269,18 @@ export class UserAgent {
 
   private receiveResponse(response: SipResponse, flow: Flow): void {
     const message = new IncomingResponse(response, flow)
-    this.core.userAgentClients.get(message.viaBranch + message.method)?.transaction.receiveResponse(message)
+    const key = message.viaBranch + message.method
+    const { status } = response
+    if (message.method === 'INVITE' && status >= 200 && status < 300 && !message.toTag) {
+      // No dialog can be made of it (RFC 3261 12.1), and nobody could hang it up.
+      failTransaction(
+        this.core,
+        key,
+        new RemoteError('the peer answered without a To tag', 'RFC 3261 8.2.6.2'),
+      )
+      return
+    }
+    this.core.userAgentClients.get(key)?.transaction.receiveResponse(message)
   }
 
   private receiveRequest(request: SipRequest, flow: Flow, id: string): void {

@@ -227,6 +227,16 @@ describe('dialogs (RFC 3261 12)', () => {
     expect(listener.provisional[0]).toMatchObject({ status: 180, remoteTag: '' })
   })
 
+  it('ends a call that is answered without a To tag, which nobody could hang up', async () => {
+    const listener = new Listener()
+    on.agent.invite(on.peer.uri, listener, { offer: sdp() })
+    on.peer.reply(await on.run(on.peer.request('INVITE')), 200, { tag: '', body: sdp('answer') })
+    expect(await on.run(listener.end)).toMatchObject({
+      by: 'network',
+      reason: expect.stringContaining('To tag'),
+    })
+  })
+
   it('authenticates a BYE', async () => {
     const listener = new Listener()
     const session = on.agent.invite(on.peer.uri, listener, { account: account(), offer: sdp() })

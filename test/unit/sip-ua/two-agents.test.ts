@@ -74,7 +74,7 @@ describe('two user agents', () => {
     expect(incoming!.remote).toEqual({ uri: 'sip:alice@example.com', displayName: 'Ä "x"' })
     incoming!.hangUp()
     expect(await world.clock.run(caller.end)).toMatchObject({ by: 'remote' })
-    expect(callee.heard).toEqual(['confirmed', 'confirmed', 'ended'])
+    expect(callee.heard).toEqual(['confirmed', 'ended'])
     expect(changes).toEqual([sdp('hold')])
     await world.clock.run(Promise.all([alice.stop(), bob.stop()]))
     await world.clock.advance(1_000)
@@ -149,6 +149,33 @@ describe('two user agents', () => {
     expect(internalErrors()).toEqual([])
   })
 
+  it('leaves no promise open', async () => {
+    const world = simulate(8)
+    const { alice, bob, bobUri } = await twoAgents(world, { latencyMs: 5 })
+    bob.onInvite = (session) => {
+      // No onReinvite and no answer to what follows: bob goes away without a word.
+      session.handler = new Listener()
+      session.accept(sdp('answer'))
+    }
+    const listener = new Listener()
+    const session = alice.invite(bobUri, listener, { offer: sdp() })
+    await world.clock.run(listener.answered)
+    await world.clock.advance(100)
+    await world.clock.run(bob.stop({ deadlineMs: 0 }))
+    const open = [
+      session.info({ contentType: 'text/plain', content: 'x' }),
+      session.reinvite(sdp('hold')),
+      alice.options(bobUri),
+    ].map((promise) => promise.then(String, (error: Error) => error.message))
+    await world.clock.run(alice.stop({ deadlineMs: 100 }))
+    expect(await Promise.all(open)).toEqual([
+      expect.stringMatching(/ended before its INFO|not established/),
+      expect.stringMatching(/ended before its change|not established/),
+      expect.stringMatching(/stopped before OPTIONS/),
+    ])
+    expect(world.clock.pendingTimers).toBe(0)
+  })
+
   it('stops at once when there is nothing to say', async () => {
     const world = simulate(6)
     const { alice, bob } = await twoAgents(world, { latencyMs: 5 })
@@ -171,7 +198,7 @@ describe('two user agents', () => {
     expect(await world.clock.run(listener.end)).toMatchObject({
       by: 'network',
       status: 503,
-      reason: expect.stringContaining('could not be sent'),
+      reason: expect.stringContaining('no.such.name'),
     })
     await world.clock.run(Promise.all([alice.stop(), bob.stop()]))
   })
