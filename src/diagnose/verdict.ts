@@ -114,7 +114,7 @@ const causeOfStatus = (status: number, rang: boolean): CauseCode => {
       return 'codec-mismatch'
     case 408:
     case 487:
-      return rang ? 'no-answer' : 'not-reached'
+      return 'no-answer'
     case 480:
       return rang ? 'no-answer' : 'unavailable'
     default:

@@ -1,7 +1,7 @@
 // Traces of calls, written by hand: what the layers record when a call goes well, with pieces to replace or leave out.
 import type { Fact, FactBody, StreamStatistics } from '../../../src/trace/facts.ts'
 
-export const us = { address: '192.0.2.1', port: 5060 }
+const us = { address: '192.0.2.1', port: 5060 }
 export const server = { address: '198.51.100.9', port: 5060 }
 const media = { address: '192.0.2.1', port: 40000 }
 const theirMedia = { address: '198.51.100.9', port: 27110 }
