@@ -29,8 +29,8 @@ const closeLooks = 6
 /** The piece by which likeness is measured, and how far it may have shifted against its neighbour. */
 const pieceFrames = 50
 const shiftFrames = 12
-/** Less than this of a piece is too short to tell. */
-const leastPieceFrames = 20
+/** Less than this of a piece is too short to tell, unless the whole is no longer. */
+const leastPieceFrames = 30
 
 /** Whether `recording` holds `expected`: audio, or a tone of exact frequency.
  *  @throws UsageError where what is expected holds nothing audible */
@@ -129,11 +129,12 @@ function compare(
 ): { score: number; coveredFrames: number; lag: number } {
   const [wantSums, gotSums] = [summed(want.levels), summed(got.levels)]
   const pieces = Math.max(1, Math.round(want.frames / pieceFrames))
+  const leastFrames = Math.min(leastPieceFrames, want.frames)
   const look = (piece: number, near: number): { audible: number; fit: number; lag: number } => {
     const first = Math.max(-near, Math.round((piece * want.frames) / pieces))
     const end = Math.min(got.frames - near, Math.round(((piece + 1) * want.frames) / pieces))
     const best = {
-      audible: end - first < leastPieceFrames ? 0 : count(want.audible.subarray(first, end)),
+      audible: end - first < leastFrames ? 0 : count(want.audible.subarray(first, end)),
       fit: 0,
       lag: near,
     }

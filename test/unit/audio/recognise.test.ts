@@ -245,6 +245,9 @@ describe('hearing audio', () => {
     const word = recorded(hello.samples.slice(1600, 1600 + 7200))
     expect(hasHeard(recorded(coded(hello.samples)), word).heard).toBe(true)
     expect(hasHeard(recorded(coded(hello.samples.slice(0, 5000))), word).heard).toBe(false)
+    const syllable = recorded(hello.samples.slice(1600, 1600 + 2000))
+    expect(hasHeard(recorded(coded(hello.samples)), syllable).heard).toBe(true)
+    expect(hasHeard(media['reply']![0]!, syllable).heard).toBe(false)
   })
 
   it('finds what was repeated, once', () => {
