@@ -5,6 +5,7 @@
 //   const home = world.nat('home', '203.0.113.1', natKinds.portRestricted)
 //   const alice = world.host('alice', home.inside.at('192.168.1.2', { latencyMs: 5, loss: 0.01 }))
 //   const server = world.host('server', world.internet.at('203.0.113.10'))
+//   const restore = world.installGlobals()          // where sip.js is part of it: a whole Phone
 //   await world.clock.run(callFrom(alice))          // alice and server are Runtimes
 import { addressFamily } from '../runtime/address.ts'
 import { VirtualClock } from './clock.ts'
@@ -70,6 +71,20 @@ export class Simulation {
   /** Tells every host's name server. */
   setName(host: string, addresses: string[]): void {
     this.names.set(host.toLowerCase(), addresses)
+  }
+
+  /** Binds the global timers, Date.now and Math.random to this world, for libraries that read them at call time (sip.js
+   *  does): without it a phone in the simulator neither keeps virtual time nor runs the same way twice. Returns the function
+   *  that puts the real ones back. */
+  installGlobals(): () => void {
+    const restoreTimers = this.clock.installGlobals()
+    const realRandom = Math.random
+    const random = this.random.fork('Math.random')
+    Math.random = () => random.fraction()
+    return () => {
+      restoreTimers()
+      Math.random = realRandom
+    }
   }
 
   /** What every host has open, as "alice: udp 192.168.1.2:5060"; empty after everything was closed. */
