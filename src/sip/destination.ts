@@ -48,7 +48,9 @@ export class DestinationResolver {
   }
 
   private choose(protocol: Protocol, host: string, port: number, addresses: string[]): Hop {
-    const address = addresses.find((candidate) => this.reaches(protocol, addressFamily(candidate)))
+    const fitting = addresses.find((candidate) => this.reaches(protocol, addressFamily(candidate)))
+    // A connection can be tried without a listening point of its family.
+    const address = fitting ?? (protocol === 'tcp' ? addresses[0] : undefined)
     if (address === undefined)
       throw new NetworkError(
         `${host} has no address that the ${protocol.toUpperCase()} listening points can reach: listen on the other IP version too`,

@@ -111,9 +111,11 @@ export class SipTransport {
     this.connections.clear()
   }
 
-  /** Whether something can be sent to that family; TCP needs no listening point. */
+  /** Whether there is a listening point that serves that family. */
   readonly reaches = (protocol: Protocol, family: 4 | 6): boolean =>
-    protocol === 'tcp' || this.socketsFor(family).length > 0
+    protocol === 'udp'
+      ? this.socketsFor(family).length > 0
+      : this.listeners.some(({ local }) => addressFamily(local.address) === family || local.address === '::')
 
   /** The flow to a hop. Throws, or rejects with, NetworkError. A promise where a connection or a lookup is needed. */
   flowTo(hop: Hop): Flow | Promise<Flow> {
