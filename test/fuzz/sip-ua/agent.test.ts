@@ -125,7 +125,8 @@ async function play(on: Scene, random: SeededRandom, steps: number): Promise<voi
         { offer: sdp(), account: { aor: 'sip:alice@x', password: 'p' } },
       )
       if (random.integer(3) === 0) session.hangUp()
-    } else if (choice === 1) peer.send(pick(methods), {}, random.integer(2) ? sdp() : undefined)
+    } else if (choice <= 2)
+      peer.send(pick(['INVITE', 'INVITE', pick(methods)]), {}, random.integer(2) ? sdp() : undefined)
     // What the agent said comes back: as a response to its requests, as a request in its dialogs.
     for (const message of peer.inbox.splice(0)) {
       if (message.kind === 'request') {
@@ -133,21 +134,28 @@ async function play(on: Scene, random: SeededRandom, steps: number): Promise<voi
         const { raw } = peer
         peer.raw = (text) => known.push(text)
         peer.reply(message, 100 + random.integer(600), { body: sdp('peer'), tag: pick(['peer', 'fork', '']) })
-        peer.inDialog(message, pick(methods), 1 + random.integer(5), { body: sdp('peer') })
+        peer.inDialog(message, pick(['INVITE', pick(methods)]), 1 + random.integer(5), { body: sdp('peer') })
         peer.raw = raw
         if (random.integer(2)) peer.raw(known[before]!)
       } else if (message.toTag) {
+        if (message.status === 200 && random.integer(4) > 0)
+          peer.inDialog(message, 'ACK', message.cseq.sequence)
         const { raw } = peer
         peer.raw = (text) => known.push(text)
-        peer.inDialog(message, pick(methods), message.cseq.sequence + random.integer(3), {
-          body: sdp('peer'),
-        })
+        peer.inDialog(
+          message,
+          pick(['INVITE', 'INFO', pick(methods)]),
+          message.cseq.sequence + random.integer(4),
+          {
+            body: sdp('peer'),
+          },
+        )
         peer.raw = raw
       }
     }
-    if (known.length > 0) peer.raw(mutate(pick(known)))
-    if (known.length > 60) known.splice(0, 30)
-    if (random.integer(10) === 0) await on.world.clock.advance(pick([1, 20, 600, 5_000, 33_000]))
+    if (known.length > 0) peer.raw(random.integer(3) === 0 ? pick(known) : mutate(pick(known)))
+    if (known.length > 20) known.splice(0, 10)
+    if (random.integer(4) === 0) await on.world.clock.advance(pick([3, 3, 3, 20, 600, 33_000]))
   }
 }
 
