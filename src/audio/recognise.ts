@@ -1,7 +1,8 @@
 // Proof of hearing by content: whether a recording holds given audio, wherever it starts, after a telephone has been at it
 // (G.711, another rate, another gain, lost packets, a cut end). Counting packets or measuring level proves nothing: an echo of
 // one's own voice is loud too. Spectrograms are compared by normalised correlation: first as a whole, to find the place, then
-// piece by piece around that place, to find how alike they are and how much of the expected audio is there.
+// piece by piece around that place, to find how alike they are and how much of the expected audio is there. Leaves out who
+// speaks: the same words at the same pace by a voice of the same synthesiser may pass for the same audio.
 import { UsageError } from '../errors.ts'
 import { type Hearing, nothingAudible, type Pcm, seconds } from './hearing.ts'
 import { recogniseTone, steadyTone } from './recognise-tone.ts'
