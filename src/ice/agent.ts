@@ -161,7 +161,9 @@ export class IceAgent implements Core<IceEvent> {
     this.concludeGathering(now)
   }
 
+  /** Counts only before the first `setRemote`: then the role is between the two agents (RFC 8445 6.1.1, 7.3.1.1). */
   setControlling(now: Millis, controlling: boolean): void {
+    if (this.checking.streams.some(({ remote }) => remote)) return
     this.checking.setRole(now, controlling ? 'controlling' : 'controlled')
   }
 

@@ -325,6 +325,7 @@ export class Checking {
       if (nominates && !pair.nominated) this.nominate(now, stream, pair)
       return undefined
     }
+    if (pair.consentEnded) return 'check on a pair whose consent has ended'
     // Once a pair is selected only the peer's nomination can call for another one.
     if (state.selected && !nominates) return undefined
     if (nominates) pair.nominateOnSuccess = true
@@ -475,6 +476,7 @@ export class Checking {
       if (pair.state !== 'succeeded') continue
       this.outgoing.forget((check) => check.pair === pair)
       this.failPair(pair, 'consent expired')
+      pair.consentEnded = true
     }
     this.options.emit({ type: 'consent-lost', stream: stream.index, component })
     this.options.record({ layer: 'ice', type: 'consent-lost', stream: stream.index, component })

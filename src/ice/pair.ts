@@ -42,6 +42,8 @@ export class CandidatePair {
   nominateOnSuccess = false
   /** Routing would probably send to the remote candidate from this base (see checklist.ts). */
   likely = false
+  /** RFC 7675 5.1: these credentials must not be used on this pair again; only an ICE restart can. */
+  consentEnded = false
   /** Why no more checks are made although the pair neither succeeded nor failed. */
   stopped: string | undefined
   checksSent = 0

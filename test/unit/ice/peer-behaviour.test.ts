@@ -153,6 +153,13 @@ describe('role conflict (RFC 8445 7.3.1.1, 7.2.5.1)', () => {
     expect(bench.agent.controlling).toBe(controllingAfter)
   })
 
+  it('keeps the role that was found, whatever a later description would make of it', () => {
+    bench.describe()
+    bench.receive(bench.check({ role: 'controlling', tieBreaker: largest }))
+    bench.agent.setControlling(bench.now, true)
+    expect(bench.agent.controlling).toBe(false)
+  })
+
   it('takes the other role on 487 and checks the pair again at once, with another tie-breaker', () => {
     bench.describe()
     const [first] = bench.requests()
@@ -378,6 +385,9 @@ describe('other answers', () => {
         .finish(),
     )
     expect(bench.agent.sendPair(0, 1)).toBeUndefined()
+    // The same credentials must not be used on this pair again (RFC 7675 5.1).
+    bench.receive(bench.check())
+    expect(bench.requests()).toEqual([])
   })
 
   it('a lost nomination is repeated after three round trips', () => {
