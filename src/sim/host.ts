@@ -25,11 +25,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
 const ANY = { 4: '0.0.0.0', 6: '::' } as const
 
-/** Something that holds a local port: a UDP socket, a TCP listener or a TCP connection. */
-interface PortHolder {
-  handle(packet: Packet): void
-  close(): void
-}
+/** What a UDP socket, a TCP listener or a TCP connection does with a packet for its port. */
+type PortHolder = (packet: Packet) => void
 
 const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'
 const portKey = (protocol: Packet['protocol'], local: TransportAddress): string =>
@@ -100,10 +97,7 @@ export class VirtualHost implements Runtime, Network {
       },
       close: () => this.release(key, holder),
     }
-    const holder: PortHolder = {
-      handle: (packet) => socket.onDatagram?.(packet.data.slice(), packet.source),
-      close: () => socket.close(),
-    }
+    const holder: PortHolder = (packet) => socket.onDatagram?.(packet.data.slice(), packet.source)
     this.holders.set(key, holder)
     return socket
   }
@@ -116,16 +110,16 @@ export class VirtualHost implements Runtime, Network {
       onConnection: undefined,
       close: () => this.release(key, holder),
     }
-    const holder: PortHolder = {
-      handle: (packet) => {
-        if (packet.segment!.flag !== 'syn') return this.refuse(packet)
-        const connection = this.connection(packet.destination, packet.source)
-        connection.sendSegment('syn-ack')
-        connection.handleSegment(packet)
-        if (listener.onConnection) listener.onConnection(connection)
-        else connection.close()
-      },
-      close: () => listener.close(),
+    const holder: PortHolder = (packet) => {
+      if (packet.segment!.flag !== 'syn') {
+        this.refuse(packet)
+        return
+      }
+      const connection = this.connection(packet.destination, packet.source)
+      connection.sendSegment('syn-ack')
+      connection.handleSegment(packet)
+      if (listener.onConnection) listener.onConnection(connection)
+      else connection.close()
     }
     this.holders.set(key, holder)
     return listener
@@ -151,27 +145,21 @@ export class VirtualHost implements Runtime, Network {
         )
       })
       // Until the answer to the SYN is here, it decides alone.
-      this.holders.set(key, {
-        handle: (packet) => {
-          const { flag } = packet.segment!
-          if (flag === 'rst') {
-            timer.cancel()
-            this.holders.delete(key)
-            reject(
-              new NetworkError(
-                `TCP ${at} refused the connection: check the port and that the server runs`,
-                at,
-              ),
-            )
-          } else {
-            established.handle(packet)
-            if (flag !== 'syn-ack') return
-            timer.cancel()
-            this.holders.set(key, established)
-            resolve(connection)
-          }
-        },
-        close: () => undefined,
+      this.holders.set(key, (packet) => {
+        const { flag } = packet.segment!
+        if (flag === 'rst') {
+          timer.cancel()
+          this.holders.delete(key)
+          reject(
+            new NetworkError(`TCP ${at} refused the connection: check the port and that the server runs`, at),
+          )
+          return
+        }
+        established(packet)
+        if (flag !== 'syn-ack') return
+        timer.cancel()
+        this.holders.set(key, established)
+        resolve(connection)
       })
       connection.sendSegment('syn')
     })
@@ -226,10 +214,7 @@ export class VirtualHost implements Runtime, Network {
       (packet) => this.transmit(packet),
       () => this.holders.delete(key),
     )
-    this.holders.set(key, {
-      handle: (packet) => connection.handleSegment(packet),
-      close: () => connection.close(),
-    })
+    this.holders.set(key, (packet) => connection.handleSegment(packet))
     return connection
   }
 
@@ -289,7 +274,7 @@ export class VirtualHost implements Runtime, Network {
       at(ANY[6])
     if (holder) {
       this.world.observe('delivered', packet, this.name)
-      holder.handle(packet)
+      holder(packet)
     } else {
       this.world.observe('no socket', packet, this.name)
       if (protocol === 'tcp') this.refuse(packet)
