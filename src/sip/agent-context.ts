@@ -24,7 +24,6 @@ export interface AgentContext {
   readonly clock: Clock
   readonly random: Random
   readonly core: SignallingCore
-  readonly userAgent: string
   identityOf(account: Account | undefined): Identity
   /** Runs code that is not ours (handlers) or that answers a peer: an exception is reported and goes no further. */
   guard(what: string, run: () => void): void

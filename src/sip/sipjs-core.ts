@@ -113,7 +113,7 @@ export class SignallingCore extends Core.UserAgentCore {
 /** 96 random bits as a token (RFC 3261 19.3 asks for 32 at least). */
 export const randomToken = (random: Random): string => Buffer.from(random.bytes(12)).toString('hex')
 
-export class OutgoingRequest extends Core.OutgoingRequestMessage {
+class OutgoingRequest extends Core.OutgoingRequestMessage {
   userAgent = ''
   /** The id under which sip.js files this request, and its branch (see sipjs-corrections.ts). */
   transactionId = ''

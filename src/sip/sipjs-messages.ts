@@ -117,7 +117,7 @@ const text = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 
 /** What a response says of itself; the To tag is "" where it has none. */
-export const tagOf = (message: Core.IncomingResponseMessage): string =>
+const tagOf = (message: Core.IncomingResponseMessage): string =>
   message.toTag === untagged ? '' : (message.toTag ?? '')
 
 /** What digest.ts needs of a 401 or 407; undefined for every other response. */

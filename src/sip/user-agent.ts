@@ -1,7 +1,6 @@
-// The user agent: one wire, one sip.js core, and the sessions and registrations on them. Requests find their transaction,
-// dialog or new session here rather than in sip.js, which takes calls for a single user part only and scans every
-// transaction for merged requests. What a peer sends ends in an answer or a recorded drop, never in an exception.
-import { Core } from 'sip.js'
+// The user agent: one wire, one sip.js core, and the sessions and registrations on them. What a peer sends ends in an answer
+// or a recorded drop, never in an exception; what the application does wrong is said in a UsageError before anything is sent.
+import type { Core } from 'sip.js'
 import { NetworkError, RemoteError, TimeoutError, UsageError } from '../errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
@@ -12,7 +11,8 @@ import type { Flow, ListeningPoint } from './flow.ts'
 import { isToken } from './grammar.ts'
 import type { SipRequest, SipResponse } from './message.ts'
 import { Registration } from './registration.ts'
-import { acceptHeader, allowHeader, refusalOf } from './request-checks.ts'
+import { acceptHeader } from './request-checks.ts'
+import { RequestReceiver } from './request-receiver.ts'
 import type {
   Account,
   IncomingSession,
@@ -23,9 +23,9 @@ import type {
 } from './session.ts'
 import { IncomingCall } from './session-incoming.ts'
 import { OutgoingSession } from './session-outgoing.ts'
-import { contactUri, randomToken, SignallingCore } from './sipjs-core.ts'
-import { failTransaction, localTagOf } from './sipjs-corrections.ts'
-import { IncomingRequest, IncomingResponse, VerbatimUri } from './sipjs-messages.ts'
+import { contactUri, SignallingCore } from './sipjs-core.ts'
+import { failTransaction } from './sipjs-corrections.ts'
+import { type IncomingRequest, IncomingResponse, VerbatimUri } from './sipjs-messages.ts'
 import { formatHost, parseUri, type SipUri } from './uri.ts'
 import { SipWire } from './wire.ts'
 
@@ -62,8 +62,6 @@ export class UserAgent {
   /** OPTIONS that wait for their answer. */
   private readonly probes = new Set<(error: Error) => void>()
   private readonly digests = new Map<string, DigestClient>()
-  /** INVITEs in progress outside of dialogs, by what RFC 3261 8.2.2.2 compares; the value is the transaction. */
-  private readonly merging = new Map<string, string>()
   private pendingCount = 0
   private onIdle: (() => void) | undefined
   private listening: readonly ListeningPoint[] = []
@@ -72,7 +70,7 @@ export class UserAgent {
   private constructor(
     private readonly wire: SipWire,
     private readonly runtime: Runtime,
-    private readonly record: (fact: SipFact) => void,
+    private readonly record: ((fact: SipFact) => void) | undefined,
     userAgent: string,
   ) {
     this.anonymous = {
@@ -85,16 +83,18 @@ export class UserAgent {
       clock: runtime.clock,
       random: runtime.random,
       core: this.core,
-      userAgent,
       identityOf: (account) => this.identityOf(account),
       guard: (what, run) => this.guard(what, run),
       settle: (transactionId) => wire.settle(transactionId),
       pending: () => this.pending(),
     }
+    const receiver = new RequestReceiver(
+      this.core,
+      (message) => this.takeCall(message),
+      (call) => this.onInvite?.(call),
+    )
     wire.onRequest = (request, flow, id) =>
-      this.guard(`${request.method} from ${flow.remote.address}`, () =>
-        this.receiveRequest(request, flow, id),
-      )
+      this.guard(`${request.method} from ${flow.remote.address}`, () => receiver.receive(request, flow, id))
     wire.onResponse = (response, flow) =>
       this.guard(`${response.status} from ${flow.remote.address}`, () => this.receiveResponse(response, flow))
     wire.onTransportError = (branch, method, error) =>
@@ -103,10 +103,10 @@ export class UserAgent {
 
   /** Opens the listening points. Rejects with NetworkError, or InvariantError with the wrong version of sip.js. */
   static async start(options: UserAgentOptions): Promise<UserAgent> {
-    const { runtime, listen, userAgent = 'floe', record = () => {} } = options
+    const { runtime, listen, userAgent = 'floe', record } = options
     if (/[\r\n]/.test(userAgent))
       throw new UsageError('The user agent name holds a line break; leave it out.')
-    const agent = new UserAgent(new SipWire(runtime, { record }), runtime, record, userAgent)
+    const agent = new UserAgent(new SipWire(runtime, record ? { record } : {}), runtime, record, userAgent)
     agent.listening = await agent.wire.start(listen)
     return agent
   }
@@ -230,7 +230,7 @@ export class UserAgent {
       run()
     } catch (error) {
       const reason = `internal error at ${what}: ${error instanceof Error ? error.message : String(error)}`
-      this.record({ layer: 'sip', type: 'dropped', remote: { address: '', port: 0 }, reason })
+      this.record?.({ layer: 'sip', type: 'dropped', remote: { address: '', port: 0 }, reason })
     }
   }
 
@@ -260,6 +260,14 @@ export class UserAgent {
     }
   }
 
+  private takeCall(message: IncomingRequest): IncomingCall | number {
+    if (this.stopping) return 503
+    if (!this.onInvite) return 480
+    const call = new IncomingCall(this.context, this.identityCalled(message.wire), message)
+    this.keep(call)
+    return call
+  }
+
   /** The account that a call is for: its credentials answer a proxy that challenges our BYE. */
   private identityCalled(request: SipRequest): Identity {
     const user = request.uri?.kind === 'sip' ? request.uri.user : undefined
@@ -281,115 +289,6 @@ export class UserAgent {
       return
     }
     this.core.userAgentClients.get(key)?.transaction.receiveResponse(message)
-  }
-
-  private receiveRequest(request: SipRequest, flow: Flow, id: string): void {
-    const message = new IncomingRequest(request, flow, id)
-    const server = this.core.userAgentServers.get(id)
-    if (request.method === 'ACK') {
-      this.receiveAck(message, server)
-      return
-    }
-    if (request.method === 'CANCEL') {
-      this.receiveCancel(message, server)
-      return
-    }
-    if (server) {
-      server.transaction.receiveRequest(message)
-      return
-    }
-    try {
-      this.receiveNewRequest(message)
-    } catch (error) {
-      if (!this.core.userAgentServers.has(id)) this.reply(message, 500)
-      throw error
-    }
-  }
-
-  /** Of a rejection: its transaction's. Of a 2xx: its dialog's. Of neither: absorbed (RFC 3261 8.2.7). */
-  private receiveAck(message: IncomingRequest, server: Core.UserAgentServer | undefined): void {
-    const state = server?.transaction.state
-    if (state === Core.TransactionState.Completed || state === Core.TransactionState.Confirmed)
-      server?.transaction.receiveRequest(message)
-    else this.dialogOf(message)?.receiveRequest(message)
-  }
-
-  private receiveCancel(message: IncomingRequest, server: Core.UserAgentServer | undefined): void {
-    if (!server) {
-      this.reply(message, 481)
-      return
-    }
-    this.core.replyStateless(message, { statusCode: 200, toTag: localTagOf(server) })
-    if (server.transaction.state === Core.TransactionState.Proceeding) server.receiveCancel(message)
-  }
-
-  private receiveNewRequest(message: IncomingRequest): void {
-    const { method, wire } = message
-    const refusal = refusalOf(wire)
-    if (refusal) {
-      this.reply(message, refusal.status, refusal.headers, refusal.reason)
-      return
-    }
-    if (message.toTag) {
-      const dialog = this.dialogOf(message)
-      if (!dialog) this.reply(message, 481)
-      else if (method === 'OPTIONS') this.answerOptions(message)
-      else dialog.receiveRequest(message)
-      return
-    }
-    if (method === 'OPTIONS') this.answerOptions(message)
-    else if (method === 'INVITE') this.receiveInvite(message)
-    else this.reply(message, 481)
-  }
-
-  private receiveInvite(message: IncomingRequest): void {
-    const key = `${message.callId} ${message.fromTag} ${message.cseq}`
-    if (this.merging.has(key)) {
-      this.reply(message, 482, [], 'Loop Detected: this INVITE came by two ways')
-      return
-    }
-    if (this.stopping) {
-      this.reply(message, 503)
-      return
-    }
-    if (!this.onInvite) {
-      this.reply(message, 480)
-      return
-    }
-    const session = new IncomingCall(this.context, this.identityCalled(message.wire), message)
-    this.merging.set(key, message.viaBranch)
-    session.onTransactionEnded(() => this.merging.delete(key))
-    this.keep(session)
-    try {
-      this.onInvite(session)
-    } catch (error) {
-      session.reject(500)
-      throw error
-    }
-  }
-
-  private dialogOf(message: IncomingRequest): Core.Dialog | undefined {
-    return this.core.dialogs.get(message.callId + message.toTag + message.fromTag)
-  }
-
-  /** RFC 3261 11.2. */
-  private answerOptions(message: IncomingRequest): void {
-    const contact = `Contact: <${contactUri(undefined)}>`
-    this.reply(message, 200, [allowHeader, acceptHeader, 'Supported:', contact])
-  }
-
-  private reply(
-    message: IncomingRequest,
-    statusCode: number,
-    extraHeaders: string[] = [],
-    reasonPhrase?: string,
-  ): void {
-    this.core.replyStateless(message, {
-      statusCode,
-      extraHeaders,
-      toTag: randomToken(this.runtime.random),
-      ...(reasonPhrase !== undefined && { reasonPhrase }),
-    })
   }
 }
 

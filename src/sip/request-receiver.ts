@@ -1,0 +1,129 @@
+// Where an incoming request goes: to its transaction, its dialog, or a new call; or straight back with a refusal. Done here
+// rather than in sip.js, which takes calls for a single user part only and scans every transaction for merged requests.
+// RFC 3261 8.2, 9.2, 11.2, 12.2.2, 17.2.3. Repeated requests never get here: the wire absorbs them.
+import { Core } from 'sip.js'
+import type { Flow } from './flow.ts'
+import type { SipRequest } from './message.ts'
+import { acceptHeader, allowHeader, refusalOf } from './request-checks.ts'
+import type { IncomingCall } from './session-incoming.ts'
+import { contactUri, randomToken, type SignallingCore } from './sipjs-core.ts'
+import { localTagOf } from './sipjs-corrections.ts'
+import { IncomingRequest } from './sipjs-messages.ts'
+
+export class RequestReceiver {
+  /** INVITEs in progress outside of dialogs, by what RFC 3261 8.2.2.2 compares. */
+  private readonly merging = new Set<string>()
+
+  /** @param takeCall makes a call of an INVITE, or gives the status that refuses it
+   *  @param announce tells the application of the call */
+  constructor(
+    private readonly core: SignallingCore,
+    private readonly takeCall: (message: IncomingRequest) => IncomingCall | number,
+    private readonly announce: (call: IncomingCall) => void,
+  ) {}
+
+  /** Throws what the application throws, after answering 500. */
+  receive(request: SipRequest, flow: Flow, id: string): void {
+    const message = new IncomingRequest(request, flow, id)
+    const server = this.core.userAgentServers.get(id)
+    if (request.method === 'ACK') {
+      this.receiveAck(message, server)
+      return
+    }
+    if (request.method === 'CANCEL') {
+      this.receiveCancel(message, server)
+      return
+    }
+    if (server) {
+      server.transaction.receiveRequest(message)
+      return
+    }
+    try {
+      this.receiveNewRequest(message)
+    } catch (error) {
+      if (!this.core.userAgentServers.has(id)) this.reply(message, 500)
+      throw error
+    }
+  }
+
+  /** Of a rejection: its transaction's. Of a 2xx: its dialog's. Of neither: absorbed (RFC 3261 8.2.7). */
+  private receiveAck(message: IncomingRequest, server: Core.UserAgentServer | undefined): void {
+    const state = server?.transaction.state
+    if (state === Core.TransactionState.Completed || state === Core.TransactionState.Confirmed)
+      server?.transaction.receiveRequest(message)
+    else this.dialogOf(message)?.receiveRequest(message)
+  }
+
+  private receiveCancel(message: IncomingRequest, server: Core.UserAgentServer | undefined): void {
+    if (!server) {
+      this.reply(message, 481)
+      return
+    }
+    this.core.replyStateless(message, { statusCode: 200, toTag: localTagOf(server) })
+    if (server.transaction.state === Core.TransactionState.Proceeding) server.receiveCancel(message)
+  }
+
+  private receiveNewRequest(message: IncomingRequest): void {
+    const { method, wire } = message
+    const refusal = refusalOf(wire)
+    if (refusal) {
+      this.reply(message, refusal.status, refusal.headers, refusal.reason)
+      return
+    }
+    if (message.toTag) {
+      const dialog = this.dialogOf(message)
+      if (!dialog) this.reply(message, 481)
+      else if (method === 'OPTIONS') this.answerOptions(message)
+      else dialog.receiveRequest(message)
+      return
+    }
+    if (method === 'OPTIONS') this.answerOptions(message)
+    else if (method === 'INVITE') this.receiveInvite(message)
+    else this.reply(message, 481)
+  }
+
+  private receiveInvite(message: IncomingRequest): void {
+    const key = `${message.callId} ${message.fromTag} ${message.cseq}`
+    if (this.merging.has(key)) {
+      this.reply(message, 482, [], 'Loop Detected: this INVITE came by two ways')
+      return
+    }
+    const call = this.takeCall(message)
+    if (typeof call === 'number') {
+      this.reply(message, call)
+      return
+    }
+    this.merging.add(key)
+    call.onTransactionEnded(() => this.merging.delete(key))
+    try {
+      this.announce(call)
+    } catch (error) {
+      call.reject(500)
+      throw error
+    }
+  }
+
+  private dialogOf(message: IncomingRequest): Core.Dialog | undefined {
+    return this.core.dialogs.get(message.callId + message.toTag + message.fromTag)
+  }
+
+  /** RFC 3261 11.2. */
+  private answerOptions(message: IncomingRequest): void {
+    const contact = `Contact: <${contactUri(undefined)}>`
+    this.reply(message, 200, [allowHeader, acceptHeader, 'Supported:', contact])
+  }
+
+  private reply(
+    message: IncomingRequest,
+    statusCode: number,
+    extraHeaders: string[] = [],
+    reasonPhrase?: string,
+  ): void {
+    this.core.replyStateless(message, {
+      statusCode,
+      extraHeaders,
+      toTag: randomToken(this.core.random),
+      ...(reasonPhrase !== undefined && { reasonPhrase }),
+    })
+  }
+}
