@@ -8,7 +8,7 @@ import { type InteropCase, interop, type Scene } from '../interop/case.ts'
 import { repository } from '../interop/installed.ts'
 import { exit, Floe } from '../interop/peers/floe.ts'
 import { expectHeard, hello } from '../interop/sounds.ts'
-import { addresses, type Home, type NatKind, NatLab } from './lab.ts'
+import { addresses, buildLab, type Home, type NatKind, on } from './lab.ts'
 import { startCoturn, startKamailio } from './servers.ts'
 
 const reply = join(repository, 'media/reply-8k.wav')
@@ -18,13 +18,13 @@ const iceFailsWithinMs = 50_000
 
 /** The caller is on the left, the called on the right; both know each other's outside address from STUN alone. */
 async function call(scene: Scene, kinds: Record<Home, NatKind>) {
-  const lab = NatLab.build(scene, kinds)
-  const [kamailio, coturn] = [await startKamailio(lab, scene), await startCoturn(lab, scene)]
+  buildLab(scene, kinds)
+  const [kamailio, coturn] = [await startKamailio(scene), await startCoturn(scene)]
   const floe = (side: Home, user: string, verb: readonly string[], play: string, hear: string): Floe => {
     const transport = kinds[side] === 'UDP blocked' ? ['--transport', 'tcp'] : []
     const account = ['--as', `${user}:pw${user}@${kamailio}`, ...transport]
     const media = ['--stun', coturn, '--play', play, '--hear', hear, '--record', `${side}.wav`]
-    return Floe.start(scene, side, [...verb, ...account, ...media], {}, lab.on(side))
+    return Floe.start(scene, side, [...verb, ...account, ...media], {}, on(side))
   }
   const right = floe('right', '2002', ['answer', '--wait', '20s'], reply, hello)
   await right.listening()

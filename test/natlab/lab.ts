@@ -32,43 +32,25 @@ export const addresses = { homes, servers }
 
 const toolPath = `${process.env['PATH']}:/usr/sbin:/sbin`
 
-export class NatLab {
-  private constructor(readonly kinds: Record<Home, NatKind>) {}
-
-  /** Builds the lab, and takes it down when the row ends. */
-  static build(scene: Scene, kinds: Record<Home, NatKind>): NatLab {
-    const names = ['core', ...sides, ...sides.map(routerOf), ...Object.keys(servers)]
-    scene.onEnd(() => {
-      for (const name of names) shell(`ip netns delete ${name} 2>/dev/null || true`)
-    })
-    shell(names.map((name) => `ip netns add ${name}`).join('\n'))
-    for (const name of names) inside(name, 'ip link set lo up\nsysctl -qw net.ipv6.conf.all.disable_ipv6=1')
-    inside('core', coreScript())
-    for (const [name, own] of Object.entries(servers)) inside(name, serverScript(own))
-    for (const side of sides) {
-      inside(routerOf(side), routerScript(side))
-      inside(side, clientScript(side))
-    }
-    const lab = new NatLab({ ...kinds })
-    for (const side of sides) lab.setNat(side, kinds[side])
-    return lab
-  }
-
-  /** Changes a router's behaviour; what it had mapped is forgotten. */
-  setNat(side: Home, kind: NatKind): void {
-    this.kinds[side] = kind
-    inside(
-      routerOf(side),
-      `nft flush ruleset\nnft -f - <<'RULES'\n${ruleset(kind, homes[side].client)}\nRULES
-       conntrack -F 2>/dev/null || true`,
-    )
-  }
-
-  /** The words to put before a command so that it runs on a host of the lab. */
-  on(host: Host): string[] {
-    return ['ip', 'netns', 'exec', host]
+/** Builds the lab, and takes it down when the row ends. */
+export function buildLab(scene: Scene, kinds: Record<Home, NatKind>): void {
+  const names = ['core', ...sides, ...sides.map(routerOf), ...Object.keys(servers)]
+  scene.onEnd(() => {
+    for (const name of names) shell(`ip netns delete ${name} 2>/dev/null || true`)
+  })
+  shell(names.map((name) => `ip netns add ${name}`).join('\n'))
+  for (const name of names) inside(name, 'ip link set lo up\nsysctl -qw net.ipv6.conf.all.disable_ipv6=1')
+  inside('core', coreScript())
+  for (const [name, own] of Object.entries(servers)) inside(name, serverScript(own))
+  for (const side of sides) {
+    inside(routerOf(side), routerScript(side))
+    inside(side, clientScript(side))
+    inside(routerOf(side), natScript(kinds[side], homes[side].client))
   }
 }
+
+/** The words to put before a command so that it runs on a host of the lab. */
+export const on = (host: Host): string[] => ['ip', 'netns', 'exec', host]
 
 const routerOf = (side: Home): string => `${side}-router`
 
@@ -121,6 +103,9 @@ const clientScript = (side: Home): string => {
     ip link set eth0 up
     ip route add default via ${gateway}`
 }
+
+const natScript = (kind: NatKind, client: string): string =>
+  `nft -f - <<'RULES'\n${ruleset(kind, client)}\nRULES`
 
 /** The behaviours as nft rules. The input chain matters: an unsolicited packet that reaches the router's own input makes
  *  a conntrack entry, which takes the tuple, and the NAT turns symmetric for that peer. */

@@ -1,7 +1,7 @@
 // The lab's routers are what they are called: each kind is asked by coturn's RFC 5780 client, from behind it.
 import { expect } from 'vitest'
 import { type InteropCase, interop, type Scene } from '../interop/case.ts'
-import { type NatKind, NatLab } from './lab.ts'
+import { buildLab, type NatKind } from './lab.ts'
 import { outputOn, startCoturn } from './servers.ts'
 
 const behaviours: Record<Exclude<NatKind, 'UDP blocked'>, { mapping: string; filtering: string }> = {
@@ -23,9 +23,9 @@ async function probe(
   kind: NatKind,
   expected: { mapping: string; filtering: string },
 ): Promise<void> {
-  const lab = NatLab.build(scene, { left: kind, right: kind })
-  const [host, port] = (await startCoturn(lab, scene)).split(':')
-  const text = await outputOn(lab, 'left', 'turnutils_natdiscovery', ['-m', '-f', '-p', port!, host!], 20_000)
+  buildLab(scene, { left: kind, right: kind })
+  const [host, port] = (await startCoturn(scene)).split(':')
+  const text = await outputOn('left', 'turnutils_natdiscovery', ['-m', '-f', '-p', port!, host!], 20_000)
   expect(text).toContain(`NAT with ${expected.mapping} Mapping!`)
   expect(text).toContain(`NAT with ${expected.filtering} Filtering!`)
 }

@@ -9,18 +9,17 @@ import { programPath } from '../interop/installed.ts'
 import { coturnArguments } from '../interop/peers/coturn.ts'
 import { kamailioConfiguration } from '../interop/peers/kamailio.ts'
 import { PeerProcess, type ProcessOptions } from '../interop/peers/process.ts'
-import { addresses, type Host, type NatLab } from './lab.ts'
+import { addresses, type Host, on } from './lab.ts'
 
 const run = promisify(execFile)
 
 /** A peer on a host of the lab. */
 export async function startOn(
-  lab: NatLab,
   host: Host,
   scene: Scene,
   { program, args, ...options }: ProcessOptions,
 ): Promise<PeerProcess> {
-  const [ip, ...before] = lab.on(host)
+  const [ip, ...before] = on(host)
   return await PeerProcess.start(scene, {
     ...options,
     program: ip!,
@@ -30,13 +29,12 @@ export async function startOn(
 
 /** Runs a program on a host of the lab to its end, and gives what it printed. */
 export async function outputOn(
-  lab: NatLab,
   host: Host,
   program: string,
   args: readonly string[],
   timeoutMs: number,
 ): Promise<string> {
-  const [ip, ...before] = lab.on(host)
+  const [ip, ...before] = on(host)
   const { stdout } = await run(
     programPath(ip!) ?? ip!,
     [...before, programPath(program) ?? program, ...args],
@@ -48,7 +46,7 @@ export async function outputOn(
 }
 
 /** Users 2001 to 2009 with the password pwNNNN, as test/interop/peers/kamailio.ts says. Gives "host:port". */
-export async function startKamailio(lab: NatLab, scene: Scene): Promise<string> {
+export async function startKamailio(scene: Scene): Promise<string> {
   const host = addresses.servers.kamailio[0]
   const port = 5060
   // A folder of a short name: the control socket's path may have 107 characters.
@@ -57,7 +55,7 @@ export async function startKamailio(lab: NatLab, scene: Scene): Promise<string> 
   const controlSocket = join(folder, 'control')
   const configuration = join(scene.folder, 'kamailio.cfg')
   writeFileSync(configuration, kamailioConfiguration({ host, port, controlSocket }))
-  await startOn(lab, 'kamailio', scene, {
+  await startOn('kamailio', scene, {
     name: 'kamailio',
     program: 'kamailio',
     args: ['-f', configuration, '-DD', '-E', '-m', '32', '-M', '4', '-Y', folder, '-w', scene.folder],
@@ -74,14 +72,14 @@ export async function startKamailio(lab: NatLab, scene: Scene): Promise<string> 
 }
 
 /** Two addresses, so that it answers RFC 5780 tests. Gives "host:port". */
-export async function startCoturn(lab: NatLab, scene: Scene): Promise<string> {
+export async function startCoturn(scene: Scene): Promise<string> {
   const hosts = addresses.servers.coturn
   const port = 3478
-  await startOn(lab, 'coturn', scene, {
+  await startOn('coturn', scene, {
     name: 'coturn',
     program: 'turnserver',
     args: coturnArguments({ hosts, port, database: join(scene.folder, 'turn.sqlite') }),
-    ready: async () => (await outputOn(lab, 'coturn', 'ss', ['-lun'], 2_000)).includes(`${hosts[0]}:${port}`),
+    ready: async () => (await outputOn('coturn', 'ss', ['-lun'], 2_000)).includes(`${hosts[0]}:${port}`),
   })
   return `${hosts[0]}:${port}`
 }
