@@ -10,8 +10,8 @@ export default class TotalsReporter {
       for (const test of module.children.allTests()) {
         const result = test.result()
         if (result.state === 'passed') totals.passed++
-        else if (result.state === 'skipped') totals.skipped.push(`${test.fullName}: ${result.note ?? 'no reason given'}`)
-        else totals.failed++
+        else if (result.state !== 'skipped') totals.failed++
+        else totals.skipped.push({ test: test.fullName, reason: result.note ?? 'for the reason printed above' })
       }
     }
     writeFileSync(process.env.FLOE_TOTALS, JSON.stringify(totals))

@@ -1,7 +1,7 @@
 // One row of the interop table: a peer, what is proved against it, what must be installed, and the proof. A file of rows
 // (`*.interop.ts` here or in test/natlab) ends with `interop(rows)`. A row whose needs are missing is skipped with the reason,
 // or fails when FLOE_INTEROP_REQUIRE=1. Rows of one file run one after the other, inside the namespace that `namespace` makes.
-import { appendFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'vitest'
 import { interopFolder, missing, type Need } from './installed.ts'
@@ -22,12 +22,12 @@ export interface InteropCase {
   /** What is proved, e.g. "registers over TCP with digest". */
   readonly name: string
   readonly needs: readonly Need[]
-  /** Default 30 s. */
+  /** Default 60 s. */
   readonly timeoutMs?: number
   run(scene: Scene): Promise<void>
 }
 
-export const defaultTimeoutMs = 30_000
+const defaultTimeoutMs = 60_000
 const required = process.env['FLOE_INTEROP_REQUIRE'] === '1'
 
 /** Registers the rows with the runner, grouped by peer in the order given. */
@@ -72,9 +72,4 @@ function printTail(path: string): void {
   process.stderr.write(
     `\n--- ${path}, last ${tailLines} lines\n${text.trimEnd().split('\n').slice(-tailLines).join('\n')}\n`,
   )
-}
-
-/** Adds a line to a log of the scene, for what no process wrote. */
-export function note(path: string, line: string): void {
-  appendFileSync(path, `${line}\n`)
 }

@@ -122,8 +122,8 @@ export class Floe {
     )
   }
 
-  /** Waits for its end; killing it is left to the row's end. */
-  async ended(withinMs = 20_000): Promise<Ended> {
+  /** Waits for its end, longer than it itself waits to hear something; killing it is left to the row's end. */
+  async ended(withinMs = 40_000): Promise<Ended> {
     await eventually(() => !this.running, { what: `the end of ${this.commandLine}`, withinMs })
     await this.closed
     return {
