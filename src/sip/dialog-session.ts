@@ -232,6 +232,8 @@ export abstract class DialogSession implements Session {
       },
     }
     this.handler.onReinvite(reinvite)
+    // RFC 3261 17.2.1: an application that needs time must not make the peer repeat its INVITE.
+    if (answerable()) request.trying()
   }
 
   /** RFC 3261 14.2 and 13.3.1.4: a 2xx to a re-INVITE that is never acknowledged ends the session too. */

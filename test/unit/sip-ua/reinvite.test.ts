@@ -162,6 +162,7 @@ describe('their re-INVITE (RFC 3261 14.2)', () => {
     })
     await on.world.clock.advance(5)
     expect(listener.changes[0]?.offer).toEqual(sdp('their hold'))
+    await on.run(on.peer.response(100))
     listener.changes[0]!.accept(sdp('held'))
     listener.changes[0]!.reject(488)
     const answer = await on.run(on.peer.response(200))
