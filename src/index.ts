@@ -22,10 +22,11 @@ export {
   TimeoutError,
   UsageError,
 } from './errors.ts'
-export { Call, type ReceivedDigit } from './phone/call.ts'
+export { Call } from './phone/call.ts'
 export { hearFile } from './phone/hearing.ts'
 export type { CallOptions, DialOptions, IcePolicy, PhoneOptions } from './phone/options.ts'
 export { Phone } from './phone/phone.ts'
+export type { ReceivedDigit } from './phone/received-digits.ts'
 export { formatAddress, type TransportAddress } from './runtime/address.ts'
 export { nodeRuntime } from './runtime/node.ts'
 export type { Clock, Millis, Network, Random, Runtime } from './runtime/runtime.ts'

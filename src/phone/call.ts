@@ -14,7 +14,7 @@ import {
   TimeoutError,
   UsageError,
 } from '../errors.ts'
-import type { Millis, Runtime, Timer } from '../runtime/runtime.ts'
+import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type {
   Body,
   EndInfo,
@@ -31,17 +31,14 @@ import type { CallMedia } from './call-media.ts'
 import { Deferred } from './deferred.ts'
 import { HeardAudio } from './heard-audio.ts'
 import { audibleMs, HearingSchedule, readExpected } from './hearing.ts'
+import { MediaWatchdog } from './media-watchdog.ts'
 import { type CallOptions, type DialOptions, defaults } from './options.ts'
+import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
 
 /** The rate of every codec there is so far: what is played, kept and recorded. */
 const sampleRateHz = 8_000
 /** How often `waitToHear` looks again. */
 const hearingIntervalMs = 250
-
-export interface ReceivedDigit {
-  digit: string
-  durationMs: Millis
-}
 
 export class Call {
   readonly trace: Trace
@@ -62,17 +59,17 @@ export class Call {
   private readonly connectedLater = new Deferred<void>()
   private readonly playedLater = new Deferred<void>()
   private readonly endedLater = new Deferred<CallReport>()
-  private readonly digits: string[] = []
-  private readonly digitWaiters = new Set<() => void>()
+  private readonly digits: ReceivedDigits
   private readonly sinks: AudioSink[] = []
   private readonly heard: HeardAudio | undefined
   private recording: { writer: WavWriter; path: string } | undefined
   private session: Session | undefined
   private incoming: IncomingSession | undefined
   private source: { source: AudioSource; what: string } | undefined
-  private watchdog: Timer | undefined
-  private lastPacketCount = 0
+  private watchdog: MediaWatchdog | undefined
   private failure: Error | undefined
+  /** Set while we end it ourselves: what the session then says is the consequence, not the reason. */
+  private ending = false
 
   /** Made by Phone alone. Opens what is to be played and recorded first, so that a wrong file is known before anybody rings. */
   constructor(
@@ -84,6 +81,7 @@ export class Call {
     private readonly onOver: (call: Call) => void,
   ) {
     this.trace = trace
+    this.digits = new ReceivedDigits(runtime.clock)
     this.answered = this.answeredLater.promise
     this.connected = this.connectedLater.promise
     this.played = this.playedLater.promise
@@ -125,7 +123,7 @@ export class Call {
 
   /** All DTMF digits received so far. */
   get dtmf(): string {
-    return this.digits.join('')
+    return this.digits.text
   }
 
   /** What is known about the call up to now: timings, pairs, codec, statistics, verdict. */
@@ -166,8 +164,8 @@ export class Call {
       const status = error instanceof RemoteError ? (error.statusHint ?? 488) : 500
       if (!this.hasEnded()) {
         this.failure = toError(error)
-        incoming.reject(status)
-        this.finish({ by: 'local', status, reason: this.failure.message })
+        this.recordProblem(error)
+        this.end({ status, reason: this.failure.message }, () => incoming.reject(status))
       }
       throw error
     }
@@ -179,8 +177,8 @@ export class Call {
   /** Refuses an incoming call: 486 Busy Here, 603 Decline, 480 ... */
   reject(status = 486, reason?: string): void {
     if (!this.incoming || this.currentState === 'answered' || this.hasEnded()) return
-    this.incoming.reject(status, reason)
-    this.finish({ by: 'local', status, reason: reason ?? 'rejected' })
+    const { incoming } = this
+    this.end({ status, reason: reason ?? 'rejected' }, () => incoming.reject(status, reason))
   }
 
   /**
@@ -215,11 +213,7 @@ export class Call {
 
   /** Resolves when `digits` have been received, in order, at any time in the call. */
   async waitForDtmf(digits: string, timeoutMs: Millis): Promise<void> {
-    await this.waitUntil(
-      () => this.dtmf.includes(digits),
-      timeoutMs,
-      () => `DTMF ${digits} was not received within ${timeoutMs} ms; received: ${this.dtmf || 'nothing'}`,
-    )
+    await this.digits.waitFor(digits, timeoutMs)
   }
 
   /** Records received audio into a WAV file from now on; the file is valid at every moment. */
@@ -278,14 +272,9 @@ export class Call {
 
   /** Ends the call with BYE, CANCEL or a rejection: what fits its state. Resolves with the report. */
   async hangUp(reason?: { status?: number; text?: string }): Promise<CallReport> {
-    if (!this.hasEnded()) {
-      this.session?.hangUp(reason)
-      this.finish({
-        by: 'local',
-        status: this.currentState === 'answered' ? 200 : 487,
-        reason: reason?.text ?? 'hung up',
-      })
-    }
+    this.end({ status: this.byeStatus, reason: reason?.text ?? 'hung up' }, () =>
+      this.session?.hangUp(reason),
+    )
     return this.ended
   }
 
@@ -317,9 +306,7 @@ export class Call {
 
   /** Ends the call because the phone stops or an error has no other way out. */
   abandon(reason: string): void {
-    if (this.hasEnded()) return
-    this.session?.hangUp({ text: reason })
-    this.finish({ by: 'local', status: this.currentState === 'answered' ? 200 : 487, reason })
+    this.end({ status: this.byeStatus, reason }, () => this.session?.hangUp({ text: reason }))
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -403,8 +390,7 @@ export class Call {
       this.media.accept(answer)
       return true
     } catch (error) {
-      if (error instanceof RemoteError)
-        this.trace.record({ layer: 'sdp', type: 'problem', message: error.message, section: error.section })
+      this.recordProblem(error)
       this.fail(toError(error))
       return false
     }
@@ -420,24 +406,20 @@ export class Call {
     }
   }
 
-  /** DTMF in an INFO body, as PBXes send it: "Signal=5" (dtmf-relay) or the bare digit (dtmf). */
   private onInfo(body: Body | undefined): void {
-    if (!body || !/^application\/dtmf/i.test(body.contentType)) return
-    const digit = /^(?:\s*Signal\s*=)?\s*([0-9A-D*#])\s*$/im.exec(body.content)?.[1]
-    const duration = /Duration\s*=\s*(\d{1,5})/i.exec(body.content)?.[1]
-    if (digit) this.receiveDigit(digit, duration ? Number(duration) : 0, true)
+    const received = digitOfInfo(body)
+    if (!received) return
+    this.trace.record({ layer: 'audio', type: 'dtmf', direction: 'received', ...received })
+    this.receiveDigit(received)
   }
 
-  private receiveDigit(digit: string, durationMs: Millis, recordFact: boolean): void {
-    if (recordFact)
-      this.trace.record({ layer: 'audio', type: 'dtmf', direction: 'received', digit, durationMs })
-    this.digits.push(digit)
-    for (const waiter of [...this.digitWaiters]) waiter()
-    this.onDtmf?.({ digit, durationMs })
+  private receiveDigit(received: ReceivedDigit): void {
+    this.digits.add(received.digit)
+    this.onDtmf?.(received)
   }
 
   private onSessionEnded(end: EndInfo, rejected: ResponseInfo | undefined): void {
-    if (this.hasEnded()) return
+    if (this.hasEnded() || this.ending) return
     if (this.currentState !== 'answered') {
       // Where we gave up ringing, the 487 that answers our CANCEL is not the reason.
       const gaveUp = end.status === 408
@@ -458,7 +440,7 @@ export class Call {
 
   private onStream(stream: AudioStream): void {
     for (const sink of this.sinks) stream.addSink(sink)
-    stream.onDtmf = (digit, durationMs) => this.receiveDigit(digit, durationMs, false)
+    stream.onDtmf = (digit, durationMs) => this.receiveDigit({ digit, durationMs })
     stream.onSinkError = (error) =>
       this.trace.record({
         layer: 'call',
@@ -502,57 +484,74 @@ export class Call {
     return loop ? repeated(open) : open()
   }
 
-  /** A peer that dies without a BYE and has no ICE consent is noticed by its silence. */
   private startWatchdog(): void {
-    const limit = this.options.mediaTimeoutMs ?? defaults.mediaTimeoutMs
-    if (limit <= 0) return
-    this.watchdog = this.runtime.clock.setTimer(limit, () => {
-      const received = this.media.stream?.statistics().received.packets ?? 0
-      const expected = this.media.direction === 'sendrecv' || this.media.direction === 'recvonly'
-      if (expected && received === this.lastPacketCount) {
-        this.trace.record({
-          layer: 'call',
-          type: 'warning',
-          message: `no media received for ${limit / 1000} s`,
-        })
-        this.fail(
-          new TimeoutError(
-            `no media was received for ${limit / 1000} s: the far end or the path is gone`,
-            limit,
-          ),
-        )
-        return
-      }
-      this.lastPacketCount = received
-      this.startWatchdog()
+    const limitMs = this.options.mediaTimeoutMs ?? defaults.mediaTimeoutMs
+    const { media } = this
+    const received = () => {
+      const expected = media.direction === 'sendrecv' || media.direction === 'recvonly'
+      return expected ? (media.stream?.statistics().received.packets ?? 0) : undefined
+    }
+    this.watchdog = new MediaWatchdog(this.runtime.clock, limitMs, received, () => {
+      const seconds = limitMs / 1000
+      this.trace.record({ layer: 'call', type: 'warning', message: `no media received for ${seconds} s` })
+      this.fail(
+        new TimeoutError(`no media was received for ${seconds} s: the far end or the path is gone`, limitMs),
+      )
     })
   }
 
   private fail(error: Error): void {
     if (this.hasEnded()) return
     this.failure ??= error
-    this.session?.hangUp({ text: error.message })
-    this.finish({ by: 'local', status: 0, reason: error.message })
+    this.end({ status: 0, reason: error.message }, () => this.session?.hangUp({ text: error.message }))
+  }
+
+  /** What stands for an end of ours: a BYE, or a call given up before the answer. */
+  private get byeStatus(): number {
+    return this.currentState === 'answered' ? 200 : 487
+  }
+
+  private end(why: { status: number; reason: string }, tellPeer: () => void): void {
+    if (this.hasEnded() || this.ending) return
+    this.ending = true
+    tellPeer()
+    this.finish({ by: 'local', ...why })
+  }
+
+  private recordProblem(error: unknown): void {
+    if (!(error instanceof RemoteError)) return
+    this.trace.record({ layer: 'sdp', type: 'problem', message: error.message, section: error.section })
   }
 
   private finish(end: { by: 'local' | 'remote' | 'network'; status: number; reason: string }): void {
     if (this.hasEnded()) return
-    this.watchdog?.cancel()
+    this.watchdog?.stop()
     this.media.close()
     this.source?.source.close()
     if (this.recording) {
-      const { writer, path } = this.recording
-      writer.close()
-      this.trace.record({ layer: 'audio', type: 'recording', path, durationMs: writer.durationMs })
+      this.closeRecording(this.recording)
     }
     this.become('ended', end)
     const error = this.endedError()
     this.answeredLater.reject(error)
     this.connectedLater.reject(error)
     if (!this.playedLater.isSettled && !this.media.stream?.isPlaying) this.playedLater.reject(error)
-    for (const waiter of [...this.digitWaiters]) waiter()
+    this.digits.close()
     this.onOver(this)
     this.endedLater.resolve(report(this.trace.facts))
+  }
+
+  private closeRecording({ writer, path }: { writer: WavWriter; path: string }): void {
+    try {
+      writer.close()
+    } catch (error) {
+      this.trace.record({
+        layer: 'call',
+        type: 'warning',
+        message: `recording ${path}: ${toError(error).message}`,
+      })
+    }
+    this.trace.record({ layer: 'audio', type: 'recording', path, durationMs: writer.durationMs })
   }
 
   private become(
@@ -575,24 +574,6 @@ export class Call {
 
   private pairsTried(): string[] {
     return report(this.trace.facts).pairs.map((p) => p.text)
-  }
-
-  private async waitUntil(done: () => boolean, timeoutMs: Millis, message: () => string): Promise<void> {
-    if (done()) return
-    await new Promise<void>((resolve, reject) => {
-      const check = () => {
-        if (!done() && !this.hasEnded()) return
-        timer.cancel()
-        this.digitWaiters.delete(check)
-        if (done()) resolve()
-        else reject(new TimeoutError(message(), timeoutMs))
-      }
-      const timer = this.runtime.clock.setTimer(timeoutMs, () => {
-        this.digitWaiters.delete(check)
-        reject(new TimeoutError(message(), timeoutMs))
-      })
-      this.digitWaiters.add(check)
-    })
   }
 }
 

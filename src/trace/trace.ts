@@ -17,7 +17,9 @@ export class Trace {
 
   /** Takes over a fact with the time it already has. */
   adopt(fact: Fact): void {
-    if (this.facts.length < maximumFacts) this.facts.push(fact)
+    // How it ended and what was received must not be missing from the report of a long call.
+    const closing = fact.type === 'state' || fact.type === 'statistics' || fact.type === 'recording'
+    if (this.facts.length < maximumFacts || closing) this.facts.push(fact)
     else this.dropped++
     for (const listener of this.listeners) listener(fact)
   }
