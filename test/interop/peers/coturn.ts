@@ -19,7 +19,7 @@ export class Coturn {
     const process = await PeerProcess.start(scene, {
       name: 'coturn',
       program: 'turnserver',
-      args: coturnArguments({ host: stunHost, port, database: join(scene.folder, 'turn.sqlite') }),
+      args: coturnArguments({ hosts: [stunHost], port, database: join(scene.folder, 'turn.sqlite') }),
       ready: () => answersStun(stunHost, port),
     })
     return new Coturn(process, stunHost, port)
@@ -35,8 +35,12 @@ export class Coturn {
   }
 }
 
-/** Listens without TLS; whoever asks is answered. */
-function coturnArguments(place: { hosts: readonly string[]; port: number; database: string }): string[] {
+/** Also for rows that start coturn in a namespace of their own; with two hosts it answers RFC 5780 tests. */
+export function coturnArguments(place: {
+  hosts: readonly string[]
+  port: number
+  database: string
+}): string[] {
   return [
     ...[
       '-n',
@@ -49,7 +53,8 @@ function coturnArguments(place: { hosts: readonly string[]; port: number; databa
       '--pidfile=/dev/null',
     ],
     `--userdb=${place.database}`,
-    ...['-L', place.host, '-E', place.host, '-p', String(place.port), '--min-port=28000', '--max-port=28199'],
+    ...place.hosts.flatMap((host) => ['-L', host]),
+    ...['-E', place.hosts[0] ?? '', '-p', String(place.port), '--min-port=28000', '--max-port=28199'],
     ...['-a', '-u', 'user:pass', '-r', 'floe.test', '--allow-loopback-peers', '--relay-threads=1'],
   ]
 }

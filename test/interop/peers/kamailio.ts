@@ -72,8 +72,8 @@ async function rpc(folder: string, command: string): Promise<string | undefined>
   }
 }
 
-/** The whole configuration. */
-function kamailioConfiguration(place: { host: string; port: number; controlSocket: string }): string {
+/** The whole configuration, also for rows that start Kamailio in a namespace of their own. */
+export function kamailioConfiguration(place: { host: string; port: number; controlSocket: string }): string {
   return `#!KAMAILIO
 debug=2
 log_stderror=yes
