@@ -4,6 +4,7 @@ import type { Core } from 'sip.js'
 import type { Millis, Timer } from '../runtime/runtime.ts'
 import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
 import { type DigestAttempt, hostOf } from './digest.ts'
+import type { Flow } from './flow.ts'
 import { parseNumber, quote } from './grammar.ts'
 import type { NameAddr } from './header-values.ts'
 import type { SipResponse } from './message.ts'
@@ -36,6 +37,7 @@ export class Registration implements SipRegistration {
   private timer: Timer | undefined
   private inFlight = false
   private onFinal: (() => void) | undefined
+  private flow: Flow | undefined
   private onAbandoned: (() => void) | undefined
   private unregistering: Promise<void> | undefined
 
@@ -61,6 +63,13 @@ export class Registration implements SipRegistration {
   unregister(): Promise<void> {
     this.unregistering ??= this.removeBinding()
     return this.unregistering
+  }
+
+  /** The registrar reaches us over that connection alone (RFC 5626 4.4): register anew, over another. */
+  flowClosed(flow: Flow): void {
+    if (flow !== this.flow || this.state.state !== 'registered' || this.unregistering) return
+    this.flow = undefined
+    this.retryLater(503, `the connection to ${this.registrar} was closed`)
   }
 
   /** The user agent stops: nothing more is sent. */
@@ -160,6 +169,7 @@ export class Registration implements SipRegistration {
     }
     const { wire } = message
     if (status < 300) {
+      this.flow = message.flow
       this.registered(wire)
       return
     }

@@ -28,7 +28,7 @@ export class VerbatimUri extends Core.URI {
 export class IncomingResponse extends Core.IncomingResponseMessage {
   constructor(
     readonly wire: SipResponse,
-    flow: Flow,
+    readonly flow: Flow,
   ) {
     super()
     this.statusCode = wire.status

@@ -97,6 +97,9 @@ export class UserAgent {
       this.guard(`${request.method} from ${flow.remote.address}`, () => receiver.receive(request, flow, id))
     wire.onResponse = (response, flow) =>
       this.guard(`${response.status} from ${flow.remote.address}`, () => this.receiveResponse(response, flow))
+    wire.onFlowClosed = (flow) => {
+      for (const registration of this.registrations) registration.flowClosed(flow)
+    }
     wire.onTransportError = (branch, method, error) =>
       this.guard(`transport error of ${method}`, () => failTransaction(this.core, branch + method, error))
   }

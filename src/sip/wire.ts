@@ -45,6 +45,8 @@ export class SipWire {
   onResponse: ((response: SipResponse, flow: Flow) => void) | undefined
   /** The request with this branch could not be sent, or its connection went before a final response. Never called from within sendRequest. */
   onTransportError: ((branch: string, method: string, error: Error) => void) | undefined
+  /** A TCP connection has gone: peers that were told of it cannot reach us any more. */
+  onFlowClosed: ((flow: Flow) => void) | undefined
 
   readonly transport: SipTransport
   private readonly resolver: DestinationResolver
@@ -75,6 +77,7 @@ export class SipWire {
     this.transport.onFlowClosed = (flow, error) => {
       for (const { branch, method } of this.client.lose(flow))
         this.failed(branch, method, error ?? closedError(flow.remote))
+      if (!this.stopped) this.onFlowClosed?.(flow)
     }
   }
 

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { TcpConnection } from '../../../src/runtime/runtime.ts'
+import { parseMessage, responseTo, serializeMessage } from '../../../src/sip/message.ts'
 import type { RegistrationState } from '../../../src/sip/session.ts'
 import { type Scene, scene } from './scripted-peer.ts'
 
@@ -169,6 +171,37 @@ describe('a registration (RFC 3261 10.2)', () => {
     await on.world.clock.advance(15_000)
     expect(states[0]).toMatchObject({ state: 'failed', status: 503 })
     expect(states[0]).toHaveProperty('retryInMs')
+  })
+
+  it('registers anew when its connection goes', async () => {
+    const host = on.world.host('registrar', on.world.internet.at('192.0.2.3', { latencyMs: 1 }))
+    const listener = await host.listenTcp({ address: '192.0.2.3', port: 5060 })
+    let connection: TcpConnection | undefined
+    let asked = 0
+    listener.onConnection = (accepted) => {
+      connection = accepted
+      accepted.onData = (data) => {
+        const result = parseMessage(data)
+        if (!('message' in result) || result.message.kind !== 'request') return
+        asked++
+        accepted.write(serializeMessage(responseTo(result.message, 200, 'OK', 't')))
+      }
+    }
+    const registration = register({ server: 'sip:192.0.2.3;transport=tcp' })
+    await on.world.clock.advance(20)
+    expect(registration.state.state).toBe('registered')
+    connection!.close()
+    await on.world.clock.advance(20)
+    expect(registration.state).toMatchObject({
+      state: 'failed',
+      reason: expect.stringMatching(/connection to sip:example\.com was closed/),
+    })
+    await on.world.clock.advance(5_000)
+    expect(names()).toEqual(['registered', 'failed', 'registering', 'registered'])
+    expect(asked).toBe(2)
+    await on.run(registration.unregister())
+    connection!.close()
+    listener.close()
   })
 
   it('unregisters: Expires 0, bounded in time', async () => {
