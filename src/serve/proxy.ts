@@ -18,7 +18,7 @@ const formsDialog = (method: string): boolean =>
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
 /** RFC 3261 16.11: the same for a request, its retransmissions, its ACK (to a non-2xx) and its CANCEL. */
-export function statelessBranch(request: SipRequest): string {
+function statelessBranch(request: SipRequest): string {
   const via = request.topVia
   const branch = via.params.get('branch') ?? ''
   const sentBy = `${via.host}:${via.port ?? ''}`

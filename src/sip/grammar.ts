@@ -224,7 +224,7 @@ export function isIpv6(text: string): boolean {
 const isHexDigit = (code: number): boolean =>
   isDigit(code) || (code >= 0x41 && code <= 0x46) || (code >= 0x61 && code <= 0x66)
 
-export function isIpv4(text: string): boolean {
+function isIpv4(text: string): boolean {
   const parts = text.split('.')
   return parts.length === 4 && parts.every((part) => part.length <= 3 && parseNumber(part, 255) !== undefined)
 }

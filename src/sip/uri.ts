@@ -1,6 +1,6 @@
 // SIP and SIPS URIs (RFC 3261 19.1) in parts, and every other scheme as an opaque text (tel, RFC 3966, goes that way too:
 // routing on it is a question of policy, not of syntax). Escapes are kept as written: comparison decides about them.
-import { formatParams, isIpLiteral, type Params, parseHostPort, parseParams } from './grammar.ts'
+import { formatParams, type Params, parseHostPort, parseParams } from './grammar.ts'
 
 export interface SipUri {
   readonly kind: 'sip'
@@ -125,5 +125,3 @@ export function decodedUser(uri: SipUri): string | undefined {
     return uri.user
   }
 }
-
-export const hasIpHost = (uri: SipUri): boolean => isIpLiteral(uri.host)
