@@ -236,6 +236,10 @@ export class CallMedia implements MediaTransport {
       codec,
       sendPayloadType: negotiated.codec.sendPayloadType,
       receivePayloadType: negotiated.codec.receivePayloadType,
+      alsoReceive: negotiated.alsoReceive.flatMap(({ name, receivePayloadType }) => {
+        const other = codecByName(name)
+        return other ? [{ codec: other, payloadType: receivePayloadType }] : []
+      }),
       ...(negotiated.telephoneEvent && { telephoneEvent: negotiated.telephoneEvent }),
       ptimeMs: negotiated.ptimeMs,
       direction: negotiated.direction,

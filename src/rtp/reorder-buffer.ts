@@ -6,6 +6,7 @@ export type Insertion = 'queued' | 'duplicate' | 'late' | 'early'
 /** A packet whose time has come. Valid until the next call of any method of the buffer. */
 export interface DuePacket {
   payload: Uint8Array
+  payloadType: number
   /** From the start of the window that was advanced over; negative where the packet should have been in the one before. */
   offsetTicks: number
 }
@@ -13,7 +14,13 @@ export interface DuePacket {
 /** Packets in, packets due out. Time is the media's own: `advance` moves the playout point, nobody reads a clock. */
 export interface JitterBuffer {
   /** Copies the payload. `sequence` is the extended number. */
-  insert(sequence: number, timestamp: number, marker: boolean, payload: Uint8Array): Insertion
+  insert(
+    sequence: number,
+    timestamp: number,
+    marker: boolean,
+    payloadType: number,
+    payload: Uint8Array,
+  ): Insertion
   /** Moves the playout point on: the packets that begin before it are now due. */
   advance(ticks: number): void
   /** The next due packet in sequence order. What is missing is simply not there: the caller sees it by the offsets. */
@@ -32,6 +39,7 @@ const strayPacketsBeforeAnchor = 5
 interface Slot {
   sequence: number
   timestamp: number
+  payloadType: number
   buffer: Uint8Array
   lengthBytes: number
 }
@@ -40,7 +48,7 @@ export class ReorderBuffer implements JitterBuffer {
   private readonly slots: (Slot | undefined)[] = new Array(capacityPackets).fill(undefined)
   private readonly delayTicks: number
   private readonly maximumLeadTicks: number
-  private readonly due: DuePacket = { payload: new Uint8Array(0), offsetTicks: 0 }
+  private readonly due: DuePacket = { payload: new Uint8Array(0), payloadType: 0, offsetTicks: 0 }
   private anchored = false
   /** RTP timestamps of the window that is being played; unsigned 32 bits. */
   private windowStart = 0
@@ -56,7 +64,13 @@ export class ReorderBuffer implements JitterBuffer {
     this.maximumLeadTicks = Math.round(((delayMs + maximumLeadMs) * clockRateHz) / 1000)
   }
 
-  insert(sequence: number, timestamp: number, marker: boolean, payload: Uint8Array): Insertion {
+  insert(
+    sequence: number,
+    timestamp: number,
+    marker: boolean,
+    payloadType: number,
+    payload: Uint8Array,
+  ): Insertion {
     if (!this.anchored) this.anchor(sequence, timestamp)
     const newest = sequence >= this.highestSequence
     const lead = (timestamp - this.windowEnd) | 0
@@ -71,7 +85,7 @@ export class ReorderBuffer implements JitterBuffer {
     const index = sequence & (capacityPackets - 1)
     let slot = this.slots[index]
     if (!slot) {
-      slot = { sequence: -1, timestamp: 0, buffer: new Uint8Array(0), lengthBytes: -1 }
+      slot = { sequence: -1, timestamp: 0, payloadType: 0, buffer: new Uint8Array(0), lengthBytes: -1 }
       this.slots[index] = slot
     }
     if (slot.lengthBytes >= 0 && slot.sequence === sequence) return 'duplicate'
@@ -80,6 +94,7 @@ export class ReorderBuffer implements JitterBuffer {
     slot.lengthBytes = payload.length
     slot.sequence = sequence
     slot.timestamp = timestamp
+    slot.payloadType = payloadType
     if (newest) this.highestSequence = sequence
     return 'queued'
   }
@@ -97,6 +112,7 @@ export class ReorderBuffer implements JitterBuffer {
       if (((slot.timestamp - this.windowEnd) | 0) >= 0) return undefined
       this.nextSequence = sequence + 1
       this.due.payload = slot.buffer.subarray(0, slot.lengthBytes)
+      this.due.payloadType = slot.payloadType
       this.due.offsetTicks = (slot.timestamp - this.windowStart) | 0
       slot.lengthBytes = -1
       return this.due

@@ -9,6 +9,8 @@ export interface StreamParameters {
   codec: Codec
   sendPayloadType: number
   receivePayloadType: number
+  /** Other codecs that the peer may switch to at any packet (RFC 3264 7); those of other rates than `codec` are dropped. */
+  alsoReceive?: readonly { codec: Codec; payloadType: number }[]
   /** Absent: the peer takes no RFC 4733 events. Their clock is the codec's. */
   telephoneEvent?: { sendPayloadType: number; receivePayloadType: number }
   /** Length of the frames we send, and of those that sinks get. */

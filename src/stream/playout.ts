@@ -6,23 +6,31 @@ import type { JitterBuffer } from '../rtp/reorder-buffer.ts'
 /** The most audio one packet may decode to; more than any ptime in use (RFC 3551 4.2 asks for 200 ms). */
 const maximumPacketMs = 240
 
+export type Rates = Pick<Codec, 'sampleRateHz' | 'clockRateHz'>
+
 export class Playout {
-  private readonly decoder: Decoder
   private readonly samplesPerTick: number
   private readonly decoded: Int16Array
   /** Decoded samples beyond the end of the frame: they begin the next one. */
   private readonly ahead: Int16Array
   private aheadSamples = 0
+  /** By payload type. One that is not received any more stays for the packets that are still queued. */
+  private readonly decoders = new Map<number, { codec: Codec; decoder: Decoder }>()
 
   constructor(
-    codec: Codec,
+    { sampleRateHz, clockRateHz }: Rates,
     private readonly buffer: JitterBuffer,
   ) {
-    this.decoder = codec.createDecoder()
-    this.samplesPerTick = codec.sampleRateHz / codec.clockRateHz
-    const maximumSamples = (codec.sampleRateHz * maximumPacketMs) / 1000
+    this.samplesPerTick = sampleRateHz / clockRateHz
+    const maximumSamples = (sampleRateHz * maximumPacketMs) / 1000
     this.decoded = new Int16Array(maximumSamples)
     this.ahead = new Int16Array(maximumSamples)
+  }
+
+  /** Packets of this type are `codec`'s, whose rates are those of the play-out. A codec that had the type before goes on. */
+  use(payloadType: number, codec: Codec): void {
+    if (this.decoders.get(payloadType)?.codec === codec) return
+    this.decoders.set(payloadType, { codec, decoder: codec.createDecoder() })
   }
 
   /** Fills the whole frame with the next stretch of time; returns the samples that came from packets. */
@@ -34,7 +42,7 @@ export class Playout {
     this.aheadSamples -= filled
     let fromPackets = filled
     for (let due = this.buffer.next(); due; due = this.buffer.next()) {
-      const length = this.decoder.decode(due.payload, this.decoded)
+      const length = this.decoders.get(due.payloadType)?.decoder.decode(due.payload, this.decoded) ?? 0
       const start = Math.min(frame.length, Math.max(filled, due.offsetTicks * this.samplesPerTick))
       frame.fill(0, filled, start)
       const fits = Math.min(length, frame.length - start)

@@ -12,7 +12,7 @@ import type { Clock, Millis } from '../runtime/runtime.ts'
 import type { MediaFact, StreamStatistics } from '../trace/facts.ts'
 import { Hearing } from './hearing.ts'
 import { frameSamples, type StreamParameters } from './parameters.ts'
-import { Playout } from './playout.ts'
+import { Playout, type Rates } from './playout.ts'
 import { ReceivedMedia } from './received-media.ts'
 
 export interface ReceivePathOptions {
@@ -23,6 +23,9 @@ export interface ReceivePathOptions {
   onFrame: (samples: Int16Array) => void
   onSinkError: (error: unknown) => void
 }
+
+const sameRates = (one: Rates, other: Rates): boolean =>
+  one.sampleRateHz === other.sampleRateHz && one.clockRateHz === other.clockRateHz
 
 /** After a longer stall the time line of the sinks has a hole: nobody writes an hour of silence in one go. */
 const maximumCatchUpMs = 60_000
@@ -36,6 +39,8 @@ export class ReceivePath {
   private readonly hearing: Hearing
   private parameters!: StreamParameters
   private readonly view = createRtpView()
+  /** Payload types of audio that can be decoded. */
+  private readonly playable = new Set<number>()
   private buffer!: JitterBuffer
   private playout!: Playout
   private frame!: Int16Array
@@ -61,17 +66,24 @@ export class ReceivePath {
   use(parameters: StreamParameters): void {
     const before = this.parameters
     this.parameters = parameters
-    if (before?.codec === parameters.codec && before.ptimeMs === parameters.ptimeMs) return
-    const { codec } = parameters
-    this.frame = new Int16Array(frameSamples(parameters))
-    if (before?.codec === codec) return
-    this.media.changeClockRate(codec.clockRateHz)
-    this.buffer = new ReorderBuffer(codec.clockRateHz, this.options.playoutDelayMs)
-    this.playout = new Playout(codec, this.buffer)
+    const { codec, receivePayloadType, alsoReceive } = parameters
+    const samples = frameSamples(parameters)
+    if (this.frame?.length !== samples) this.frame = new Int16Array(samples)
+    if (!before || !sameRates(before.codec, codec)) {
+      this.media.changeClockRate(codec.clockRateHz)
+      this.buffer = new ReorderBuffer(codec.clockRateHz, this.options.playoutDelayMs)
+      this.playout = new Playout(codec, this.buffer)
+    }
+    this.playable.clear()
+    for (const other of [{ codec, payloadType: receivePayloadType }, ...(alsoReceive ?? [])]) {
+      if (!sameRates(other.codec, codec)) continue
+      this.playable.add(other.payloadType)
+      this.playout.use(other.payloadType, other.codec)
+    }
   }
 
   receiveRtp(data: Uint8Array): void {
-    const { direction, receivePayloadType, telephoneEvent } = this.parameters
+    const { direction, telephoneEvent, alsoReceive } = this.parameters
     const packet = this.view
     const problem = parseRtp(data, packet)
     if (problem) {
@@ -82,9 +94,11 @@ export class ReceivePath {
       this.drop(`stream is ${direction}`)
       return
     }
-    const isEvent = packet.payloadType === telephoneEvent?.receivePayloadType
-    if (!isEvent && packet.payloadType !== receivePayloadType) {
-      this.drop(`unknown payload type ${packet.payloadType}`)
+    const { payloadType } = packet
+    const isEvent = payloadType === telephoneEvent?.receivePayloadType
+    if (!isEvent && !this.playable.has(payloadType)) {
+      const other = alsoReceive?.find((also) => also.payloadType === payloadType)
+      this.drop(other ? `${other.codec.name} has another clock rate` : `unknown payload type ${payloadType}`)
       return
     }
 
@@ -111,7 +125,8 @@ export class ReceivePath {
       if (!this.events.receive(payload, timestamp, now)) this.drop('telephone-event that is no DTMF digit')
       return
     }
-    const insertion = this.buffer.insert(this.media.latestSequence, timestamp, packet.marker, payload)
+    const { latestSequence } = this.media
+    const insertion = this.buffer.insert(latestSequence, timestamp, packet.marker, payloadType, payload)
     if (insertion === 'late') this.late++
     else if (insertion === 'early') this.drop('timestamp out of range')
   }

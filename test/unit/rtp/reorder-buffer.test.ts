@@ -4,7 +4,7 @@ import { ReorderBuffer } from '../../../src/rtp/reorder-buffer.ts'
 const ticks = 160
 const payloadOf = (sequence: number) => Uint8Array.of(sequence >> 8, sequence)
 const insert = (buffer: ReorderBuffer, sequence: number, timestamp = sequence * ticks, marker = false) =>
-  buffer.insert(sequence, timestamp >>> 0, marker, payloadOf(sequence))
+  buffer.insert(sequence, timestamp >>> 0, marker, 0, payloadOf(sequence))
 /** Plays one packet time; the sequence numbers that came out. */
 const play = (buffer: ReorderBuffer): number[] => {
   buffer.advance(ticks)
@@ -54,7 +54,7 @@ describe('reorder buffer', () => {
     const buffer = new ReorderBuffer(8000)
     const played: number[] = []
     for (let i = 0; i < 20; i++) {
-      buffer.insert(65_530 + i, (2 ** 32 - 5 * ticks + i * ticks) >>> 0, false, payloadOf(65_530 + i))
+      buffer.insert(65_530 + i, (2 ** 32 - 5 * ticks + i * ticks) >>> 0, false, 0, payloadOf(65_530 + i))
       played.push(...play(buffer))
     }
     expect(played).toEqual(Array.from({ length: 17 }, (_, i) => (65_530 + i) & 0xffff))

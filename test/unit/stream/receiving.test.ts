@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { Codec } from '../../../src/codec/codec.ts'
 import { writeRtpHeader } from '../../../src/rtp/packet.ts'
-import { ArraySource, l16, Recorder, ramp, TwoStreams } from './two-streams.ts'
+import { ArraySource, l16, linear, Recorder, ramp, TwoStreams } from './two-streams.ts'
 
 const delayFrames = 3
 const frame = 160
@@ -133,6 +134,103 @@ describe('receiving', () => {
       received: { packets: 0 },
       dropped: { 'stream is sendonly': 10 },
     })
+  })
+})
+
+describe('a peer that switches between the codecs it answered', () => {
+  /** L16 with every sample negated: another codec of the same rates. */
+  const negated: Codec = {
+    ...l16,
+    name: 'negated',
+    createDecoder: () => {
+      const inner = l16.createDecoder()
+      return {
+        decode(payload, out) {
+          const length = inner.decode(payload, out)
+          for (let i = 0; i < length; i++) out[i] = -out[i]!
+          return length
+        },
+      }
+    },
+  }
+  const parameters = {
+    codec: l16,
+    sendPayloadType: 96,
+    receivePayloadType: 96,
+    alsoReceive: [
+      { codec: negated, payloadType: 97 },
+      { codec: linear(16_000), payloadType: 98 },
+    ],
+    ptimeMs: 20,
+    direction: 'recvonly',
+  } as const
+
+  it('is decoded by payload type, packet by packet, on one time line', async () => {
+    const { time, a, b } = new TwoStreams({ idle: 'nothing' }, parameters)
+    const sink = new Recorder()
+    b.stream.addSink(sink)
+    a.stream.start()
+    b.stream.start()
+    const carry = b.wire.onRtp!
+    let count = 0
+    b.wire.onRtp = (packet) => {
+      const copy = packet.slice()
+      if (count++ % 3 === 1) copy[1] = (copy[1]! & 0x80) | 97
+      carry(copy)
+    }
+    const samples = ramp(8000)
+    a.stream.play(new ArraySource(samples), 'x')
+    await time.advance(1400)
+    const start = firstSound(sink.samples)
+    const expected = samples.map((sample, i) => (Math.floor(i / frame) % 3 === 1 ? -sample : sample))
+    expect(sink.samples.slice(start, start + samples.length)).toEqual(expected)
+    expect(b.stream.statistics()).toMatchObject({
+      received: { packets: 50, lost: 0, late: 0, jitterMs: 0 },
+      dropped: {},
+    })
+  })
+
+  it('is not understood at another rate, and that is counted; nor after the next offer took the codec away', async () => {
+    const { b } = new TwoStreams({}, parameters)
+    b.stream.start()
+    const data = new Uint8Array(12 + 320)
+    const receive = (payloadType: number, sequenceNumber: number) => {
+      writeRtpHeader(data, {
+        marker: false,
+        payloadType,
+        sequenceNumber,
+        timestamp: sequenceNumber * 160,
+        ssrc: 1,
+      })
+      b.wire.onRtp?.(data)
+    }
+    receive(98, 1)
+    receive(97, 2)
+    b.stream.update({ ...parameters, alsoReceive: [] })
+    receive(97, 3)
+    receive(96, 4)
+    expect(b.stream.statistics()).toMatchObject({
+      received: { packets: 2 },
+      dropped: { 'L16 has another clock rate': 1, 'unknown payload type 97': 1 },
+    })
+  })
+
+  it('a new first codec of the same rates takes over without a gap', async () => {
+    const { time, a, b } = new TwoStreams({ idle: 'nothing' }, parameters)
+    const sink = new Recorder()
+    b.stream.addSink(sink)
+    a.stream.start()
+    b.stream.start()
+    const samples = ramp(8000)
+    a.stream.play(new ArraySource(samples), 'x')
+    await time.advance(505)
+    a.stream.update({ ...parameters, direction: 'sendonly', sendPayloadType: 97 })
+    b.stream.update({ ...parameters, codec: negated, receivePayloadType: 97 })
+    await time.advance(900)
+    const start = firstSound(sink.samples)
+    const heard = sink.samples.slice(start, start + samples.length)
+    expect(heard.map(Math.abs)).toEqual(samples)
+    expect(heard.findIndex((sample) => sample < 0) % frame).toBe(0)
   })
 })
 
