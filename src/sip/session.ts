@@ -13,7 +13,8 @@ export interface Account {
   /** Digest user name; the AOR's user part where absent. */
   username?: string
   password?: string
-  /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp"; the AOR's domain where absent. */
+  /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp". Where absent the AOR's domain registers, and calls go
+   *  where their target says. */
   server?: string
 }
 
