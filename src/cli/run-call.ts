@@ -24,7 +24,7 @@ export async function runCall(
   const failures: string[] = []
   try {
     await call.answered
-    await Promise.race([perform(call, flags, failures), call.ended])
+    await perform(call, flags, failures)
   } catch (error) {
     // Why a call failed stands in its report; here only that it did.
     if (call.state !== 'ended') throw error
@@ -35,26 +35,33 @@ export async function runCall(
   return conclude(report, failures, output, interrupt)
 }
 
-/** Everything the flags ask for, from the answer until it is time to hang up. */
+/** Everything the flags ask for, from the answer until it is time to hang up or the call is over. */
 async function perform(call: Call, flags: MediaFlags, failures: string[]): Promise<void> {
   const limitMs = flags.for ?? defaultAssertionMs
   const over = flags.for === undefined ? undefined : pause(flags.for, call)
-  await call.connected
-  const sent: Promise<unknown>[] = []
-  if (flags.dtmf !== undefined) sent.push(call.sendDtmf(flags.dtmf))
-  if (flags.play !== undefined && !flags.loop) sent.push(call.played)
-  const asserted = [
-    ...(flags.hear ?? []).map((expected) => call.waitToHear(expected, limitMs)),
+  const connected = call.connected.then(() => true)
+  if (!(await (over ? Promise.race([connected, over.then(() => false)]) : connected))) return
+
+  const sent = [
+    ...(flags.dtmf === undefined ? [] : [call.sendDtmf(flags.dtmf)]),
+    ...(flags.play === undefined || flags.loop ? [] : [call.played]),
+  ]
+  const expected = [
+    ...(flags.hear ?? []).map((what) => call.waitToHear(what, limitMs)),
     ...(flags.expectDtmf === undefined ? [] : [call.waitForDtmf(flags.expectDtmf, limitMs)]),
-  ].map((assertion) =>
-    (assertion as Promise<unknown>).catch((error) => {
-      if (!(error instanceof TimeoutError)) throw error
-      failures.push(error.message)
-    }),
-  )
-  if (over) await Promise.all([Promise.race([over, Promise.all([over, ...sent])]), ...asserted])
-  else if (sent.length + asserted.length > 0) await Promise.all([...sent, ...asserted])
+  ]
+  const sending = Promise.allSettled(sent)
+  const listening = Promise.allSettled(expected)
+  if (over) await over
+  else if (sent.length + expected.length > 0) await sending
   else await call.ended
+  for (const outcome of await listening) {
+    if (outcome.status === 'fulfilled') continue
+    if (!(outcome.reason instanceof TimeoutError)) throw outcome.reason
+    failures.push(outcome.reason.message)
+  }
+  if (over || call.state === 'ended') return
+  for (const outcome of await sending) if (outcome.status === 'rejected') throw outcome.reason
 }
 
 function conclude(report: CallReport, failures: string[], output: Output, interrupt: Interrupt): number {

@@ -1,6 +1,7 @@
 // A phone: one SIP user agent, at most one account, any number of calls.
 import { codecByName } from '../codec/registry.ts'
 import { RegistrationFailed, TimeoutError, UsageError } from '../errors.ts'
+import { warmUpIce } from '../ice/warm-up.ts'
 import type { TransportAddress } from '../runtime/address.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
@@ -35,6 +36,12 @@ const pacerOf = (runtime: Runtime): Pacer => {
     pacers.set(runtime.clock, pacer)
   }
   return pacer
+}
+
+let warm = false
+const warmUpOnce = (): void => {
+  if (!warm) warmUpIce(nodeRuntime.random)
+  warm = true
 }
 
 export class Phone {
@@ -177,6 +184,8 @@ export class Phone {
     this.stunServers = await resolveStunServers(options.iceServers ?? [], runtime, (message) =>
       this.warnings.push(message),
     )
+    // While the registrar or the first callee thinks. Once a process, and not in simulated worlds, whose time is not ours.
+    if (runtime === nodeRuntime) runtime.clock.setTimer(0, warmUpOnce)
     if (this.account && options.register !== false) await this.register(this.account)
   }
 
