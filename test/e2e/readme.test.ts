@@ -1,10 +1,12 @@
 // The README is true: its commands, programs, scenario, profile and tables are run or compared here.
 // `npm ci && npm run demo` and `npm ci && npm test` are run by .ci/run and, without the installation, by test/e2e/cli.
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { exitCodes } from '../../src/cli/exit-codes.ts'
 import { phoneOptions } from '../../src/cli/flags.ts'
+import * as floeApi from '../../src/index.ts'
 import { parseScenarios } from '../../src/testkit/scenario.ts'
 import { Floe, floe, run, serve, temporaryFolder } from './cli/cli.ts'
 
@@ -137,10 +139,39 @@ describe('tables', () => {
       for (const [flag] of cell!.matchAll(/--[a-z-]+/g)) expect(stdout).toContain(flag)
   })
 
-  test('tests named for RFCs exist', () => {
+  test('every RFC has its row: what, deviations, and tests that exist', () => {
     const rows = rowsAfter(/^## RFCs/m)
-    expect(rows.length).toBeGreaterThan(15)
-    for (const [, , , tests] of rows)
-      for (const [, path] of tests!.matchAll(/`(test\/[^`]+)`/g)) expect(existsSync(path!), path).toBe(true)
+    expect(rows.length).toBeGreaterThan(25)
+    for (const row of rows) {
+      expect(row, row[0]).toHaveLength(4)
+      const paths = [...row[3]!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!)
+      expect(paths.length, row[0]).toBeGreaterThan(0)
+      for (const path of paths) {
+        expect(path).toMatch(/^test\/.*\.test\.ts$/)
+        expect(existsSync(path), path).toBe(true)
+      }
+    }
+  })
+
+  test('the generated tables are what the program says', () => {
+    const check = () => execFileSync(process.execPath, ['test/docs/readme-tables.mjs', '--check'])
+    expect(check).not.toThrow()
+  })
+
+  test('the API: every method, option and error named exists', () => {
+    const rows = rowsAfter(/^\| \| \|/m)
+    expect(rows.length).toBeGreaterThan(8)
+    const sources = ['phone/phone', 'phone/call', 'phone/options'].map((name) =>
+      readFileSync(`src/${name}.ts`, 'utf8'),
+    )
+    const names = rows.flatMap(([members, text]) => [
+      ...[...members!.matchAll(/`(?:Phone|phone|call)\.(\w+)/g)].map((match) => match[1]!),
+      ...[...text!.matchAll(/`([a-z]\w+)`/g)].map((match) => match[1]!),
+    ])
+    expect(names.length).toBeGreaterThan(35)
+    for (const name of new Set(names))
+      expect(sources.join('\n'), name).toMatch(new RegExp(`\\b${name}(\\?:|\\(|:)`))
+    for (const [, error] of readme.matchAll(/\b(\w+Error|\w+Failed)\b/g))
+      expect(floeApi).toHaveProperty(error!)
   })
 })

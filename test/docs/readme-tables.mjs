@@ -1,0 +1,34 @@
+// Writes the README's generated tables anew from the built program: what stands between `<!-- causes -->` and
+// `<!-- /causes -->`. `npm run docs` does it; with --check nothing is written, and a README that differs ends with 1.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { causes } from '../../dist/diagnose/causes.js'
+
+const file = new URL('../../README.md', import.meta.url)
+
+const row = (cells) => `| ${cells.join(' | ')} |`
+
+const tables = {
+  causes: [
+    row(['code', 'layer', 'exit code', 'meaning']),
+    '|---|---|---|---|',
+    ...Object.entries(causes).map(([code, { layer, exitCode, meaning }]) =>
+      row([`\`${code}\``, layer, exitCode, meaning.replaceAll('|', '\\|')]),
+    ),
+  ],
+}
+
+const readme = readFileSync(file, 'utf8')
+let written = readme
+for (const [name, lines] of Object.entries(tables)) {
+  const [from, to] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`]
+  const start = written.indexOf(from)
+  const end = written.indexOf(to, start)
+  if (start < 0 || end < 0) throw new Error(`README.md has no ${from.trim()} ... ${to}`)
+  written = `${written.slice(0, start + from.length)}\n${lines.join('\n')}\n\n${written.slice(end)}`
+}
+
+if (!process.argv.includes('--check')) writeFileSync(file, written)
+else if (written !== readme) {
+  process.stderr.write('README.md does not hold the tables of the program: run npm run docs\n')
+  process.exitCode = 1
+}
