@@ -8,6 +8,8 @@ export type Need =
   | 'kamailio'
   | 'coturn'
   | 'sipp'
+  | 'node 22'
+  | 'node 24'
   /** nft rules and loopback addresses of our own: the private network namespace that `namespace` makes. */
   | 'namespace'
 
@@ -27,10 +29,21 @@ const present: Record<Need, () => string | undefined> = {
   kamailio: () => program('kamailio'),
   coturn: () => program('turnserver'),
   sipp: () => program('sipp'),
+  'node 22': () => (nodePath(22) ? undefined : 'Node 22 is not installed (test/interop/install)'),
+  'node 24': () => (nodePath(24) ? undefined : 'Node 24 is not installed (test/interop/install)'),
   namespace: () =>
     !inNamespace
       ? 'there is no network namespace of our own here'
       : (program('nft') ?? program('ip') ?? nftWorks()),
+}
+
+/** The program of another release of Node, where `install` has put it. */
+export function nodePath(release: 22 | 24): string | undefined {
+  const modules = join(interopFolder, `node-${release}`, 'node_modules')
+  const platform = `node-${process.platform}-${process.arch}`
+  return [join(modules, platform), join(modules, 'node/node_modules', platform)]
+    .map((folder) => join(folder, 'bin/node'))
+    .find(executable)
 }
 
 /** Why the needs are not met, in words for the table; undefined when they are. */
