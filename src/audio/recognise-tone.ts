@@ -3,6 +3,7 @@
 import { toneShare } from './goertzel.ts'
 import { type Hearing, nothingAudible, type Pcm, seconds } from './hearing.ts'
 import { levelDbfs } from './level.ts'
+import type { Steps } from './steps.ts'
 import type { Tone } from './tones.ts'
 
 const windowMs = 100
@@ -23,11 +24,12 @@ interface Runs {
   highest: number
 }
 
-function findRuns({ samples, sampleRateHz }: Pcm, { frequenciesHz }: Tone): Runs {
+function* findRuns({ samples, sampleRateHz }: Pcm, { frequenciesHz }: Tone): Steps<Runs> {
   const windowSamples = Math.round((sampleRateHz * windowMs) / 1000)
   const least = (energyShare * smallestPart) / frequenciesHz.length
   const found: Runs = { runs: [], audibleWindows: 0, highest: 0 }
   for (let atMs = 0; ; atMs += hopMs) {
+    yield
     const start = Math.round((sampleRateHz * atMs) / 1000)
     if (start + windowSamples > samples.length) return found
     if (levelDbfs(samples.subarray(start, start + windowSamples)) < audibleDbfs) continue
@@ -51,13 +53,13 @@ const longestOf = ({ runs }: Runs): number =>
 
 /** @param neededMs how long the tone must last in all
  *  @param continuousMs runs shorter than this do not count: a note of music or a vowel may have the frequency for a moment */
-export function recogniseTone(
+export function* recogniseTone(
   recording: Pcm,
   tone: Tone,
   neededMs: number,
   continuousMs = neededMs,
-): Hearing {
-  const found = findRuns(recording, tone)
+): Steps<Hearing> {
+  const found = yield* findRuns(recording, tone)
   if (found.audibleWindows === 0) return nothingAudible
   const counted = found.runs.filter((run) => run.toMs - run.fromMs >= continuousMs)
   const coveredMs = sum(counted.map((run) => run.toMs - run.fromMs))
@@ -87,29 +89,31 @@ const coarseHz = 4
 
 /** The tone, of one or two frequencies in whole hertz, that audio consists of, and the longest time it lasts without a break;
  *  undefined where there is more to it. */
-export function steadyTone(audio: Pcm): { tone: Tone; longestMs: number } | undefined {
+export function* steadyTone(audio: Pcm): Steps<{ tone: Tone; longestMs: number } | undefined> {
   const { samples, sampleRateHz } = audio
   const searchSamples = Math.min(samples.length, Math.round((sampleRateHz * searchMs) / 1000))
   let start = 0
   let loudest = audibleDbfs
   for (let at = 0; at + searchSamples <= samples.length; at += searchSamples) {
+    yield
     const level = levelDbfs(samples.subarray(at, at + searchSamples))
     if (level > loudest) [start, loudest] = [at, level]
   }
   const frequenciesHz: number[] = []
   while (frequenciesHz.length < 2) {
-    const strongest = (fromHz: number, toHz: number, stepHz: number): number => {
+    const strongest = function* (fromHz: number, toHz: number, stepHz: number): Steps<number> {
       let [best, bestShare] = [0, 0]
       for (let hz = fromHz; hz < toHz; hz += stepHz) {
+        yield
         if (frequenciesHz.some((other) => Math.abs(hz - other) < apartHz)) continue
         const share = toneShare(samples, sampleRateHz, hz, start, searchSamples)
         if (share > bestShare) [best, bestShare] = [hz, share]
       }
       return best
     }
-    const about = strongest(lowestHz, sampleRateHz / 2, coarseHz)
-    frequenciesHz.push(strongest(about - coarseHz, about + coarseHz, 1))
-    const found = findRuns(audio, { frequenciesHz })
+    const about = yield* strongest(lowestHz, sampleRateHz / 2, coarseHz)
+    frequenciesHz.push(yield* strongest(about - coarseHz, about + coarseHz, 1))
+    const found = yield* findRuns(audio, { frequenciesHz })
     const pure = found.runs.flatMap((run) => run.shares).filter((share) => share >= pureShare).length
     if (pure > 0 && pure >= pureWindows * found.audibleWindows) {
       return { tone: { frequenciesHz }, longestMs: longestOf(found) }

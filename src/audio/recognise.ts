@@ -4,10 +4,12 @@
 // piece by piece around that place, to find how alike they are and how much of the expected audio is there. Leaves out who
 // speaks: the same words at the same pace by a voice of the same synthesiser may pass for the same audio.
 import { UsageError } from '../errors.ts'
+import type { Clock } from '../runtime/runtime.ts'
 import { type Hearing, nothingAudible, type Pcm, seconds } from './hearing.ts'
 import { recogniseTone, steadyTone } from './recognise-tone.ts'
-import { resample } from './resample.ts'
-import { bands, hopMs, type Spectrogram, spectrogram, spectrogramRateHz } from './spectrogram.ts'
+import { resampleInSteps } from './resample.ts'
+import { bands, hopMs, spectrogram, spectrogramRateHz } from './spectrogram.ts'
+import { gently, inOneGo, type Steps } from './steps.ts'
 import type { Tone } from './tones.ts'
 
 export type { Hearing, Pcm } from './hearing.ts'
@@ -39,37 +41,79 @@ export function hasHeard(recording: Pcm, expected: Pcm | Tone, options: HearingO
   return recogniser(expected, options)(recording)
 }
 
-/** The same for one who asks often, as a call goes on: what is expected is looked at once.
+/** The same for one who asks often: what is expected is looked at once.
  *  @throws UsageError where what is expected holds nothing audible */
 export function recogniser(expected: Pcm | Tone, options: HearingOptions = {}): (recording: Pcm) => Hearing {
+  const look = inOneGo(lookFor(expected, options))
+  return (recording) => inOneGo(look(recording))
+}
+
+/** The same for one who asks while media goes by in the same process: it computes for about 1 ms at a time, then lets everything
+ *  else have its turn. Rejects with UsageError where what is expected holds nothing audible. */
+export function gentleRecogniser(
+  expected: Pcm | Tone,
+  clock: Clock,
+  options: HearingOptions = {},
+): (recording: Pcm) => Promise<Hearing> {
+  let look: Promise<Look> | undefined
+  return async (recording) => {
+    look ??= gently(lookFor(expected, options), clock)
+    return gently((await look)(recording), clock)
+  }
+}
+
+type Look = (recording: Pcm) => Steps<Hearing>
+
+function* lookFor(expected: Pcm | Tone, options: HearingOptions): Steps<Look> {
   if ('frequenciesHz' in expected) {
     return (recording) => recogniseTone(recording, expected, options.minimumMs ?? leastMs)
   }
-  const expected8k = at8k(expected)
-  const want = spectrogram(expected8k.samples)
+  const expected8k = yield* at8k(expected)
+  const want = yield* see(expected8k)
   const audibleMs = count(want.audible) * hopMs
   if (audibleMs === 0) throw new UsageError('There is nothing to recognise: the expected audio is silent.')
   const share = Math.min(leastShareOfShort * audibleMs, Math.max(leastMs, leastShare * audibleMs))
   const neededMs = Math.max(hopMs, options.minimumMs ?? share)
-  const steady = steadyTone(expected8k)
+  const steady = yield* steadyTone(expected8k)
   if (steady) {
     const continuousMs = Math.min(neededMs, leastShare * steady.longestMs)
-    return (recording) => recogniseTone(at8k(recording), steady.tone, neededMs, continuousMs)
+    return function* (recording) {
+      return yield* recogniseTone(yield* at8k(recording), steady.tone, neededMs, continuousMs)
+    }
   }
-  return (recording) => recogniseAudio(spectrogram(at8k(recording).samples), want, audibleMs, neededMs)
+  return function* (recording) {
+    return yield* recogniseAudio(yield* see(yield* at8k(recording)), want, audibleMs, neededMs)
+  }
 }
 
-const at8k = ({ samples, sampleRateHz }: Pcm): Pcm => ({
-  samples: resample(samples, sampleRateHz, spectrogramRateHz),
-  sampleRateHz: spectrogramRateHz,
-})
+function* at8k({ samples, sampleRateHz }: Pcm): Steps<Pcm> {
+  return {
+    samples: yield* resampleInSteps(samples, sampleRateHz, spectrogramRateHz),
+    sampleRateHz: spectrogramRateHz,
+  }
+}
+
+/** A spectrogram, ready for both searches. */
+interface Seen {
+  frames: number
+  audible: Uint8Array
+  fine: Summed
+  rough: Summed
+}
+
+function* see(pcm: Pcm): Steps<Seen> {
+  const { frames, levels, audible } = yield* spectrogram(pcm.samples)
+  const fine = yield* summed(levels)
+  return { frames, audible, fine, rough: yield* summed(thin(levels)) }
+}
 
 const count = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + flag, 0)
 
-function recogniseAudio(got: Spectrogram, want: Spectrogram, audibleMs: number, neededMs: number): Hearing {
+function* recogniseAudio(got: Seen, want: Seen, audibleMs: number, neededMs: number): Steps<Hearing> {
   if (count(got.audible) === 0) return nothingAudible
   const neededFrames = Math.ceil(neededMs / hopMs)
-  const { score, coveredFrames, lag } = compare(want, got, findPlace(want, got, neededFrames), neededFrames)
+  const place = yield* findPlace(want, got, neededFrames)
+  const { score, coveredFrames, lag } = yield* compare(want, got, place, neededFrames)
   const coveredMs = coveredFrames * hopMs
   const offsetMs = lag * hopMs
   const heard = score >= heardScore && coveredMs >= neededMs
@@ -83,20 +127,21 @@ function recogniseAudio(got: Spectrogram, want: Spectrogram, audibleMs: number, 
 }
 
 /** Where `want` fits into `got` best: its frame 0 lies on the frame of `got` that is returned. */
-function findPlace(want: Spectrogram, got: Spectrogram, neededFrames: number): number {
+function* findPlace(want: Seen, got: Seen, neededFrames: number): Steps<number> {
   const audibleBefore = new Float64Array(want.frames + 1)
   for (let frame = 0; frame < want.frames; frame++) {
     audibleBefore[frame + 1] = audibleBefore[frame]! + want.audible[frame]!
   }
-  const places = (
+  const places = function* (
     a: Summed,
     b: Summed,
     step: number,
     from: number,
     to: number,
-  ): { lag: number; fit: number }[] => {
+  ): Steps<{ lag: number; fit: number }[]> {
     const found = []
     for (let lag = from; lag <= to; lag += step) {
+      yield
       const first = Math.min(want.frames, Math.max(0, -lag))
       const end = Math.max(first, Math.min(want.frames, got.frames - lag))
       const overlap = audibleBefore[end]! - audibleBefore[first]!
@@ -107,13 +152,14 @@ function findPlace(want: Spectrogram, got: Spectrogram, neededFrames: number): n
     }
     return found.sort((one, other) => other.fit - one.fit)
   }
-  const [roughWant, roughGot] = [summed(thin(want.levels)), summed(thin(got.levels))]
-  const [fineWant, fineGot] = [summed(want.levels), summed(got.levels)]
-  const rough = places(roughWant, roughGot, coarse, -coarse * roughWant.frames, coarse * roughGot.frames)
-  const fine = rough
-    .slice(0, closeLooks)
-    .flatMap(({ lag }) => places(fineWant, fineGot, 1, lag - coarse, lag + coarse))
-  return fine.reduce((best, place) => (place.fit > best.fit ? place : best), { lag: 0, fit: 0 }).lag
+  const { rough } = want
+  let best = { lag: 0, fit: 0 }
+  const roughly = yield* places(rough, got.rough, coarse, -coarse * rough.frames, coarse * got.rough.frames)
+  for (const { lag } of roughly.slice(0, closeLooks)) {
+    for (const place of yield* places(want.fine, got.fine, 1, lag - coarse, lag + coarse))
+      if (place.fit > best.fit) best = place
+  }
+  return best.lag
 }
 
 /**
@@ -122,13 +168,12 @@ function findPlace(want: Spectrogram, got: Spectrogram, neededFrames: number): n
  * alike the pieces are that overlap, weighted by what is audible in each, the audible frames in those that are recognised,
  * and where the first piece lies.
  */
-function compare(
-  want: Spectrogram,
-  got: Spectrogram,
+function* compare(
+  want: Seen,
+  got: Seen,
   lag: number,
   neededFrames: number,
-): { score: number; coveredFrames: number; lag: number } {
-  const [wantSums, gotSums] = [summed(want.levels), summed(got.levels)]
+): Steps<{ score: number; coveredFrames: number; lag: number }> {
   const pieces = Math.max(1, Math.round(want.frames / pieceFrames))
   const leastFrames = Math.min(leastPieceFrames, want.frames)
   const look = (piece: number, near: number): { audible: number; fit: number; lag: number } => {
@@ -140,7 +185,7 @@ function compare(
       lag: near,
     }
     for (let at = near - shiftFrames; at <= near + shiftFrames && best.audible > 0; at++) {
-      const fit = correlation(wantSums, first, end, gotSums, at)
+      const fit = correlation(want.fine, first, end, got.fine, at)
       if (fit > best.fit) [best.fit, best.lag] = [fit, at]
     }
     return best
@@ -148,7 +193,8 @@ function compare(
   let likeness = 0
   let overlap = 0
   let coveredFrames = 0
-  const take = (piece: number, near: number): number => {
+  const take = function* (piece: number, near: number): Steps<number> {
+    yield
     const found = look(piece, near)
     likeness += found.audible * found.fit
     overlap += found.audible
@@ -156,11 +202,15 @@ function compare(
     coveredFrames += found.audible
     return found.lag
   }
-  const fits = Array.from({ length: pieces }, (_, piece) => look(piece, lag).fit)
+  const fits: number[] = []
+  while (fits.length < pieces) {
+    yield
+    fits.push(look(fits.length, lag).fit)
+  }
   const start = fits.indexOf(Math.max(...fits))
-  for (let piece = start, near = lag; piece < pieces; piece++) near = take(piece, near)
+  for (let piece = start, near = lag; piece < pieces; piece++) near = yield* take(piece, near)
   let first = look(start, lag).lag
-  for (let piece = start - 1; piece >= 0; piece--) first = take(piece, first)
+  for (let piece = start - 1; piece >= 0; piece--) first = yield* take(piece, first)
   return { score: likeness / Math.max(overlap, neededFrames), coveredFrames, lag: first }
 }
 
@@ -182,10 +232,11 @@ interface Summed {
   squares: Float64Array
 }
 
-function summed(levels: Float32Array): Summed {
+function* summed(levels: Float32Array): Steps<Summed> {
   const sums = new Float64Array(levels.length + bands)
   const squares = new Float64Array(levels.length + bands)
   for (let i = 0; i < levels.length; i++) {
+    if (i % (pieceFrames * bands) === 0) yield
     sums[i + bands] = sums[i]! + levels[i]!
     squares[i + bands] = squares[i]! + levels[i]! ** 2
   }

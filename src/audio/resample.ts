@@ -3,6 +3,7 @@
 // damped by more than 90 dB.
 import type { AudioSource } from './frames.ts'
 import { samplesSource } from './sources.ts'
+import { inOneGo, type Steps } from './steps.ts'
 
 /** Filter length in samples of the lower rate. */
 const tapsPerPhase = 40
@@ -20,9 +21,19 @@ export function resampled(source: AudioSource, sampleRateHz: number): AudioSourc
 
 /** A whole recording at another rate. */
 export function resample(pcm: Int16Array, fromHz: number, toHz: number): Int16Array {
+  return inOneGo(resampleInSteps(pcm, fromHz, toHz))
+}
+
+export function* resampleInSteps(pcm: Int16Array, fromHz: number, toHz: number): Steps<Int16Array> {
   if (fromHz === toHz) return pcm
+  const source = resampled(samplesSource(pcm, fromHz), toHz)
   const out = new Int16Array(Math.ceil((pcm.length * toHz) / fromHz) + 1)
-  return out.subarray(0, resampled(samplesSource(pcm, fromHz), toHz).read(out))
+  for (let written = 0; ; yield) {
+    const piece = out.subarray(written, written + pieceSamples)
+    const length = source.read(piece)
+    written += length
+    if (length < pieceSamples) return out.subarray(0, written)
+  }
 }
 
 class ResampledSource implements AudioSource {

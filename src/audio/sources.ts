@@ -1,5 +1,9 @@
 // Sources made of sources: limited in time, one after the other, over and over; and a source over samples in memory.
 import type { AudioSource } from './frames.ts'
+import { inOneGo, type Steps } from './steps.ts'
+
+/** Taken from a source that is read as a whole. */
+const pieceSamples = 2048
 
 /** Ends after `durationMs`, or earlier where the source does. */
 export function limited(source: AudioSource, durationMs: number): AudioSource {
@@ -87,15 +91,20 @@ export function samplesSource(pcm: Int16Array, sampleRateHz: number): AudioSourc
 
 /** Everything that is left of a source, up to `maximumMs`; closes it. */
 export function readAll(source: AudioSource, maximumMs: number): Int16Array {
+  return inOneGo(readAllInSteps(source, maximumMs))
+}
+
+export function* readAllInSteps(source: AudioSource, maximumMs: number): Steps<Int16Array> {
   const maximumSamples = Math.ceil((source.sampleRateHz * maximumMs) / 1000)
   const pieces: Int16Array[] = []
   let total = 0
   while (total < maximumSamples) {
-    const piece = new Int16Array(Math.min(16_384, maximumSamples - total))
+    const piece = new Int16Array(Math.min(pieceSamples, maximumSamples - total))
     const length = source.read(piece)
     pieces.push(piece.subarray(0, length))
     total += length
     if (length < piece.length) break
+    yield
   }
   source.close()
   const pcm = new Int16Array(total)

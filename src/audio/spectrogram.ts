@@ -1,6 +1,8 @@
 // What the ear compares: the level of 16 bands between 300 and 3400 Hz every 10 ms, on a logarithmic scale, from Hann windows of
 // 20 ms at 8 kHz. What is far below the loudest sound nearby counts as silence, so the same audio looks the same at any gain.
 
+import type { Steps } from './steps.ts'
+
 export const bands = 16
 export const hopMs = 10
 export const spectrogramRateHz = 8000
@@ -25,27 +27,13 @@ export interface Spectrogram {
 }
 
 /** Of 8 kHz audio. */
-export function spectrogram(pcm: Int16Array): Spectrogram {
+export function* spectrogram(pcm: Int16Array): Steps<Spectrogram> {
   const frames = Math.max(0, Math.floor((pcm.length - windowSamples) / hopSamples) + 1)
   const levels = new Float32Array(frames * bands)
   const loudest = new Float32Array(frames)
-  const re = new Float64Array(fftSize)
-  const im = new Float64Array(fftSize)
   for (let frame = 0; frame < frames; frame++) {
-    re.fill(0)
-    im.fill(0)
-    for (let i = 0; i < windowSamples; i++) re[i] = pcm[frame * hopSamples + i]! * hann[i]!
-    fft(re, im)
-    let peak = silenceDb
-    for (let band = 0; band < bands; band++) {
-      let power = 0
-      for (let bin = Math.ceil(edges[band]!); bin < edges[band + 1]!; bin++)
-        power += re[bin]! ** 2 + im[bin]! ** 2
-      const level = 10 * Math.log10(power * powerScale + 1e-12)
-      levels[frame * bands + band] = level
-      if (level > peak) peak = level
-    }
-    loudest[frame] = peak
+    loudest[frame] = analyse(pcm, frame * hopSamples, levels, frame * bands)
+    yield
   }
   const audible = new Uint8Array(frames)
   const nearby = slidingMaximum(loudest, contextFrames)
@@ -55,6 +43,27 @@ export function spectrogram(pcm: Int16Array): Spectrogram {
     for (let i = frame * bands; i < (frame + 1) * bands; i++) levels[i] = Math.max(0, levels[i]! - floor)
   }
   return { frames, levels, audible }
+}
+
+const re = new Float64Array(fftSize)
+const im = new Float64Array(fftSize)
+
+/** Writes the level of each band, in dBFS, from `levels[to]` on for the window that begins at `pcm[from]`; returns the highest. */
+function analyse(pcm: Int16Array, from: number, levels: Float32Array, to: number): number {
+  re.fill(0)
+  im.fill(0)
+  for (let i = 0; i < windowSamples; i++) re[i] = pcm[from + i]! * hann[i]!
+  fft(re, im)
+  let peak = silenceDb
+  for (let band = 0; band < bands; band++) {
+    let power = 0
+    for (let bin = Math.ceil(edges[band]!); bin < edges[band + 1]!; bin++)
+      power += re[bin]! ** 2 + im[bin]! ** 2
+    const level = 10 * Math.log10(power * powerScale + 1e-12)
+    levels[to + band] = level
+    if (level > peak) peak = level
+  }
+  return peak
 }
 
 /** A full-scale sine in one band reads about 0 dB. */

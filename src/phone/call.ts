@@ -1,8 +1,9 @@
 // A call as its user holds it: states, what is played, recorded, heard and dialled, and the report that explains it.
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
 import { openSource } from '../audio/open-source.ts'
-import { type Hearing, hasHeard } from '../audio/recognise.ts'
+import { gentleRecogniser, type Hearing } from '../audio/recognise.ts'
 import { repeated } from '../audio/sources.ts'
+import { gently } from '../audio/steps.ts'
 import { WavWriter } from '../audio/wav-writer.ts'
 import { type CallReport, report } from '../diagnose/report.ts'
 import {
@@ -239,8 +240,9 @@ export class Call {
    * Whether what was received contains the expected audio, proved by content. A question only: the verdict does not see it.
    * @param expected WAV path or "tone:440"
    */
-  hasHeard(expected: string): Hearing {
-    return hasHeard(this.heardSamples(), readExpected(expected, this.runtime.files))
+  async hasHeard(expected: string): Promise<Hearing> {
+    const { recognise } = await this.listenFor(expected)
+    return recognise(this.heardSamples())
   }
 
   /**
@@ -248,15 +250,15 @@ export class Call {
    * An expectation: the report and its verdict tell whether it was met.
    */
   async waitToHear(expected: string, timeoutMs: Millis): Promise<Hearing> {
-    const wanted = readExpected(expected, this.runtime.files)
     const { clock } = this.runtime
     const until = clock.now() + timeoutMs
+    const { wanted, recognise } = await this.listenFor(expected)
     const schedule = new HearingSchedule(audibleMs(wanted))
     for (;;) {
       const over = clock.now() >= until || this.hasEnded()
       const soundMs = this.media.stream?.statistics().received.heardMs ?? 0
       if (over || schedule.isTimeToLook(soundMs)) {
-        const hearing = hasHeard(this.heardSamples(), wanted)
+        const hearing = await recognise(this.heardSamples())
         if (hearing.heard || over) {
           const { heard, score, detail } = hearing
           this.trace.record({ layer: 'audio', type: 'hearing', expected, heard, score, detail })
@@ -310,6 +312,13 @@ export class Call {
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+  /** Hearing takes much computation in the process that sends on time, so it is done gently. */
+  private async listenFor(expected: string) {
+    const { clock, files } = this.runtime
+    const wanted = await gently(readExpected(expected, files), clock)
+    return { wanted, recognise: gentleRecogniser(wanted, clock) }
+  }
 
   private attach(session: Session): void {
     this.session = session

@@ -2,7 +2,8 @@
 import { isAudible } from '../audio/level.ts'
 import { openSource, parseTone } from '../audio/open-source.ts'
 import { type Hearing, hasHeard, type Pcm } from '../audio/recognise.ts'
-import { readAll } from '../audio/sources.ts'
+import { readAllInSteps } from '../audio/sources.ts'
+import { inOneGo, type Steps } from '../audio/steps.ts'
 import type { Tone } from '../audio/tones.ts'
 import type { Files } from '../runtime/runtime.ts'
 
@@ -11,8 +12,8 @@ const comparedRateHz = 8_000
 const comparedMs = 300_000
 
 /** The tone or audio that a spec ("tone:440", a WAV path) stands for. Throws UsageError in one sentence. */
-export function readExpected(spec: string, files: Files): Pcm | Tone {
-  return parseTone(spec) ?? readPcm(spec, files)
+export function* readExpected(spec: string, files: Files): Steps<Pcm | Tone> {
+  return parseTone(spec) ?? (yield* readPcm(spec, files))
 }
 
 /**
@@ -20,12 +21,12 @@ export function readExpected(spec: string, files: Files): Pcm | Tone {
  * @param expected WAV path or "tone:440"
  */
 export function hearFile(recording: string, expected: string, files: Files): Hearing {
-  return hasHeard(readPcm(recording, files), readExpected(expected, files))
+  return hasHeard(inOneGo(readPcm(recording, files)), inOneGo(readExpected(expected, files)))
 }
 
-function readPcm(path: string, files: Files): Pcm {
+function* readPcm(path: string, files: Files): Steps<Pcm> {
   return {
-    samples: readAll(openSource(path, files, comparedRateHz), comparedMs),
+    samples: yield* readAllInSteps(openSource(path, files, comparedRateHz), comparedMs),
     sampleRateHz: comparedRateHz,
   }
 }
@@ -44,8 +45,8 @@ export function audibleMs(expected: Pcm | Tone): number {
 }
 
 /**
- * When comparing is worth its while. It takes tens of milliseconds, in which nothing is sent: so not before as much sound has
- * come as is expected, or before the far end has fallen silent.
+ * When comparing is worth its while. It costs a tenth of a second of CPU for a minute of sound: so not before as much has come
+ * as is expected, or before the far end has fallen silent.
  */
 export class HearingSchedule {
   private next: number
