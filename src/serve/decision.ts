@@ -5,7 +5,8 @@ import type { Flow } from '../sip/flow.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { decodedUser, parseUri, type SipUri } from '../sip/uri.ts'
 import type { CredentialsChecker } from './credentials.ts'
-import { ownTag, takeOwnRoutes } from './proxy.ts'
+import type { FlowTokens } from './flow-token.ts'
+import { type NamedFlow, ownTag, takeOwnRoutes } from './proxy.ts'
 import { type Binding, type Registrar, userOf } from './registrar.ts'
 
 export interface Answer {
@@ -20,17 +21,19 @@ export type Decision =
       readonly answer: Answer /** A REGISTER that was accepted. */
       readonly registered?: string
     }
-  /** To `binding` where there is one, else to where `uri` leads. */
+  /** To `binding` where there is one, else over `named` while that flow stands, else to where `uri` leads. */
   | {
       readonly kind: 'forward'
       readonly targetText: string
       readonly uri: SipUri
       readonly binding?: Binding
+      readonly named?: NamedFlow
     }
   | { readonly kind: 'absorb' }
 
 export interface ServerRules {
   readonly registrar: Registrar
+  readonly tokens: FlowTokens
   readonly credentials: CredentialsChecker | undefined
   /** Who may exist; undefined: everybody. */
   readonly users: ReadonlySet<string> | undefined
@@ -57,17 +60,18 @@ export function decide(rules: ServerRules, now: Millis, request: SipRequest, flo
   if (request.maxForwards === 0) return answer(483, 'Too Many Hops')
   const required = request.list('Proxy-Require')
   if (required.length > 0) return unsupported(required)
-  const routed = takeOwnRoutes(request, rules.isOurs)
+  const named = takeOwnRoutes(request, rules.tokens, rules.isOurs)
   const challenge = authenticateCall(rules, now, request)
   if (challenge) return challenge
   const targetText = request.uriText
+  // The newest way to a phone: its NAT may have moved it since the dialog began.
   const binding = rules.registrar.byContact(now, targetText)
   if (binding) return { kind: 'forward', targetText, uri, binding }
   // Whatever the domain is called: it is the user who is looked for. Others are reached only within dialogs set up through here.
-  if (!routed || rules.isOurs(uri)) return toUser(rules, now, request, uri)
+  if (!named || rules.isOurs(uri)) return toUser(rules, now, request, uri)
   const route = request.nameAddrs('Route')[0]?.uri ?? uri
   return route.kind === 'sip'
-    ? { kind: 'forward', targetText, uri: route }
+    ? { kind: 'forward', targetText, uri: route, named }
     : answer(416, 'Unsupported URI Scheme')
 }
 

@@ -1,13 +1,16 @@
 // A stateless, record-routing proxy (RFC 3261 16, 16.11): what is done to a request before it goes on, and to a response on its
-// way back. Nothing is remembered: the branch is a digest of what retransmissions, ACK and CANCEL share with their INVITE, and a
-// TCP connection is found again by a parameter of our own Via. Leaves out: forking, strict routers, loop detection beyond hops.
+// way back. Nothing is remembered: the branch is a digest of what retransmissions, ACK and CANCEL share with their INVITE, a TCP
+// connection is found again by a parameter of our own Via, and the two phones of a dialog by flow tokens: the Record-Route has
+// one URI of ours for each side, whose user part names where that side was seen (RFC 5626 5.2), so that requests of the dialog
+// reach a phone behind a NAT, registered or not. Leaves out: forking, strict routers, loop detection beyond hops.
 import { createHash } from 'node:crypto'
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
-import type { Flow } from '../sip/flow.ts'
+import type { Flow, Protocol } from '../sip/flow.ts'
 import { formatVia, parseNameAddr, parseVia, type Via } from '../sip/header-values.ts'
 import { type SipMessage, SipRequest, type SipResponse } from '../sip/message.ts'
 import { formatHost, type SipUri } from '../sip/uri.ts'
 import { defaultPort, magicCookie } from '../sip/via.ts'
+import type { FlowTokens } from './flow-token.ts'
 
 /** Names the connection a request came over, in our own Via. */
 const connectionParam = 'floe-connection'
@@ -30,58 +33,77 @@ function statelessBranch(request: SipRequest): string {
   )
 }
 
-/** Takes our own addresses off the top of the route (RFC 3261 16.4); true where there was one: the peer is in a dialog we routed. */
-export function takeOwnRoutes(request: SipRequest, isOurs: (uri: SipUri) => boolean): boolean {
+/** Both ends of a flow that one of our Record-Route URIs names: ours as peers know it, and the phone's. */
+export interface NamedFlow {
+  readonly protocol: Protocol
+  readonly sentBy: TransportAddress
+  readonly remote: TransportAddress
+}
+
+/** Takes our own addresses off the top of the route (RFC 3261 16.4). Of the two that a dialog has here the last is that of the
+ *  side to which the request goes: returns the flow it names, undefined where the peer is in no dialog that we routed. */
+export function takeOwnRoutes(
+  request: SipRequest,
+  tokens: FlowTokens,
+  isOurs: (uri: SipUri) => boolean,
+): NamedFlow | undefined {
   const routes = request.list('Route')
+  let last: SipUri | undefined
   let own = 0
-  // Two in a row where the dialog changes transport here.
-  while (own < 2 && isOwnRoute(routes[own], isOurs)) own++
-  if (own === 0) return false
+  for (; own < 2; own++) {
+    const route = routes[own]
+    const uri = route === undefined ? undefined : parseNameAddr(route)?.uri
+    if (uri?.kind !== 'sip' || !isOurs(uri)) break
+    last = uri
+  }
+  if (!last) return undefined
   request.remove('Route')
   for (const route of routes.slice(own)) request.headers.push({ name: 'Route', value: route })
-  return true
+  return namedFlow(last, tokens)
 }
 
-function isOwnRoute(route: string | undefined, isOurs: (uri: SipUri) => boolean): boolean {
-  const uri = route === undefined ? undefined : parseNameAddr(route)?.uri
-  return uri?.kind === 'sip' && isOurs(uri)
+function namedFlow(uri: SipUri, tokens: FlowTokens): NamedFlow | undefined {
+  const protocol = uri.params.get('transport') === 'tcp' ? 'tcp' : 'udp'
+  const sentBy = { address: uri.host, port: portOf(uri) }
+  const remote = tokens.open(uri.user ?? '', ownEnd(protocol, sentBy))
+  return remote && { protocol, sentBy, remote }
 }
 
-/** The request as it goes on over `next`: one hop less, our Via on top, and in the route of the dialog it forms. */
+const ownEnd = (protocol: Protocol, sentBy: TransportAddress): string =>
+  `${protocol} ${formatAddress(sentBy)}`
+
+/** The request as it goes on over `next`: one hop less, our Via on top, and both our ends in the route of the dialog it forms. */
 export function forwardedRequest(
   request: SipRequest,
   targetText: string,
   from: Flow,
   next: Flow,
+  tokens: FlowTokens,
 ): SipRequest {
   const forwarded = new SipRequest(request.method, targetText, request.headers.slice(), request.body)
   forwarded.set('Max-Forwards', String(request.maxForwards - 1))
   if (formsDialog(request.method) && request.toTag === '') {
-    const incoming = routeEntry(from)
-    const outgoing = routeEntry(next)
-    if (incoming !== outgoing) forwarded.prepend('Record-Route', incoming)
-    forwarded.prepend('Record-Route', outgoing)
+    forwarded.prepend('Record-Route', routeEntry(from, tokens))
+    forwarded.prepend('Record-Route', routeEntry(next, tokens))
   }
   const params = new Map<string, string | null>([['branch', statelessBranch(request)]])
-  if (from.protocol === 'tcp')
-    params.set(connectionParam, Buffer.from(formatAddress(from.remote)).toString('hex'))
+  if (from.protocol === 'tcp') params.set(connectionParam, tokens.seal(from.remote, connectionParam))
   const { address, port } = next.sentBy
   forwarded.prepend('Via', formatVia({ transport: next.protocol.toUpperCase(), host: address, port, params }))
   return forwarded
 }
 
-function routeEntry(flow: Flow): string {
-  const { address, port } = flow.sentBy
-  return `<sip:${formatHost(address)}:${port}${flow.protocol === 'tcp' ? ';transport=tcp' : ''};lr>`
+function routeEntry({ protocol, sentBy, remote }: Flow, tokens: FlowTokens): string {
+  const token = tokens.seal(remote, ownEnd(protocol, sentBy))
+  const transport = protocol === 'tcp' ? ';transport=tcp' : ''
+  return `<sip:${token}@${formatHost(sentBy.address)}:${sentBy.port}${transport};lr>`
 }
 
 /** Removes our Via from a response; returns the connection it names, or undefined for UDP. */
-export function takeOwnVia(response: SipResponse): TransportAddress | undefined {
+export function takeOwnVia(response: SipResponse, tokens: FlowTokens): TransportAddress | undefined {
   const named = response.topVia.params.get(connectionParam)
   response.replaceFirst('Via', undefined)
-  if (named == null) return undefined
-  const via = parseVia(`SIP/2.0/TCP ${Buffer.from(named, 'hex').toString('latin1')}`)
-  return via?.port === undefined ? undefined : { address: via.host, port: via.port }
+  return named == null ? undefined : tokens.open(named, connectionParam)
 }
 
 /** Whether a response has another Via below ours, one that can be read. */

@@ -45,11 +45,17 @@ export class Registrar {
     return this.valid(now, user).at(-1)
   }
 
-  /** The valid binding whose contact is this URI: in-dialog requests carry it. */
+  /** The valid binding whose contact is this URI: in-dialog requests carry it. Undefined where several users have it, as
+   *  phones behind different NATs may: nobody can say then which of them is meant. */
   byContact(now: Millis, uriText: string): Binding | undefined {
+    let found: Binding | undefined
     for (const list of this.bindings.values())
-      for (const binding of list) if (binding.contact === uriText && binding.expiresAt > now) return binding
-    return undefined
+      for (const binding of list) {
+        if (binding.contact !== uriText || binding.expiresAt <= now) continue
+        if (found) return undefined
+        found = binding
+      }
+    return found
   }
 
   all(now: Millis): Binding[] {

@@ -11,12 +11,14 @@ import {
   type SipResponse,
   serializeMessage,
 } from '../sip/message.ts'
+import { largestUdpRequestBytes, TcpFailures } from '../sip/tcp-preference.ts'
 import { SipTransport } from '../sip/transport.ts'
 import type { SipUri } from '../sip/uri.ts'
-import { responseDestination } from '../sip/via.ts'
+import { defaultPort, responseDestination } from '../sip/via.ts'
 import { answerBinding } from '../stun/binding-responder.ts'
 import { CredentialsChecker, type DigestAlgorithm } from './credentials.ts'
 import { type Answer, type Decision, decide, type ServerRules } from './decision.ts'
+import { FlowTokens } from './flow-token.ts'
 import { forwardedRequest, nextVia, ownTag, portOf, takeOwnVia } from './proxy.ts'
 import { Registrar } from './registrar.ts'
 
@@ -81,6 +83,8 @@ class Server {
   private readonly resolver: DestinationResolver
   private readonly registrar: Registrar
   private readonly rules: ServerRules
+  private readonly tokens: FlowTokens
+  private readonly tcpFailures = new TcpFailures()
   private stunSocket: UdpSocket | undefined
   private points: ListeningPoint[] = []
 
@@ -94,9 +98,11 @@ class Server {
       this.transport.reaches,
     )
     this.registrar = new Registrar(options.minimumExpiresSeconds ?? 10)
+    this.tokens = new FlowTokens(runtime.random)
     const algorithms = options.algorithms ?? ['SHA-256', 'MD5']
     this.rules = {
       registrar: this.registrar,
+      tokens: this.tokens,
       credentials:
         users &&
         new CredentialsChecker(
@@ -174,28 +180,50 @@ class Server {
   }
 
   private forward(request: SipRequest, from: Flow, decision: Decision & { kind: 'forward' }): void {
+    const over = (next: Flow): Uint8Array =>
+      serializeMessage(forwardedRequest(request, decision.targetText, from, next, this.tokens))
     const send = (next: Flow): void => {
-      next.send(serializeMessage(forwardedRequest(request, decision.targetText, from, next)))
+      next.send(over(next))
       this.tell({ type: 'forwarded', summary: summaryOf(request), to: next.remote })
     }
+    const reliably = (next: Flow): Flow | Promise<Flow> =>
+      from.protocol === 'tcp' || over(next).length > largestUdpRequestBytes
+        ? this.preferTcp(next, decision.uri)
+        : next
     // RFC 3261 16.9: what cannot be sent is answered as if 503 had come back.
     const unreachable = { status: 503, reason: 'Service Unavailable (next hop not reached)', headers: [] }
     settle(
-      () => chain(this.hopOf(decision), (hop) => this.transport.flowTo(hop)),
+      () => chain(this.hopOf(decision), (hop) => chain(this.transport.flowTo(hop), reliably)),
       send,
       () => this.answer(request, from, unreachable),
     )
   }
 
   /** A binding is reached the way its REGISTER came where the contact is another address (a NAT, a name), and over its connection. */
-  private hopOf({ uri, binding }: Decision & { kind: 'forward' }): Hop | Promise<Hop> {
-    if (!binding) return this.resolver.resolveUri(uri)
-    const { flow } = binding
-    const { protocol, remote } = flow
-    const standing = protocol === 'tcp' && flow.open
+  private hopOf({ uri, binding, named }: Decision & { kind: 'forward' }): Hop | Promise<Hop> {
+    const known =
+      binding?.flow ?? (named && this.transport.standingFlow(named.protocol, named.sentBy, named.remote))
+    if (!known) return this.resolver.resolveUri(uri)
+    const { protocol, remote } = known
+    const standing = protocol === 'tcp' && known.open
     return uri.host === remote.address && !standing
       ? this.resolver.resolveUri(uri)
-      : { protocol, address: remote.address, port: remote.port, flow }
+      : { protocol, address: remote.address, port: remote.port, flow: known }
+  }
+
+  /** Nobody repeats a datagram of ours: the sender has a connection and trusts it, or the request is too large for UDP
+   *  (RFC 3261 18.1.1). A peer that is where its URI says, behind no NAT, is asked for TCP at the same port, else UDP it is. */
+  private preferTcp(next: Flow, { host, port = defaultPort }: SipUri): Flow | Promise<Flow> {
+    const { protocol, remote } = next
+    const now = this.runtime.clock.now()
+    const direct = host === remote.address && port === remote.port
+    if (protocol === 'tcp' || !direct || this.tcpFailures.has(now, remote)) return next
+    const stream = this.transport.flowTo({ protocol: 'tcp', ...remote })
+    if (!(stream instanceof Promise)) return stream
+    return stream.catch(() => {
+      this.tcpFailures.add(this.runtime.clock.now(), remote)
+      return next
+    })
   }
 
   private forwardResponse(response: SipResponse, from: Flow): void {
@@ -207,7 +235,7 @@ class Server {
       drop('not for us')
       return
     }
-    const connection = takeOwnVia(response)
+    const connection = takeOwnVia(response, this.tokens)
     const data = serializeMessage(response)
     const standing = connection && this.transport.connectionTo(connection)
     const { protocol, host, port } = responseDestination(via)

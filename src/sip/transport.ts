@@ -129,6 +129,17 @@ export class SipTransport {
     return this.connections.get(formatAddress(remote))
   }
 
+  /** The flow between the listening point that peers know as `sentBy` and that remote end; undefined where its connection, or
+   *  the point, has gone. */
+  standingFlow(protocol: Protocol, sentBy: TransportAddress, remote: TransportAddress): Flow | undefined {
+    if (protocol === 'tcp') return this.connectionTo(remote)
+    const socket = this.sockets.find(
+      ({ local }) =>
+        local.port === sentBy.port && (local.address === sentBy.address || isWildcard(local.address)),
+    )
+    return socket && new UdpFlow(socket, remote, sentBy)
+  }
+
   /** The same UDP socket towards another address: where a response goes when the request came from elsewhere than its Via says. */
   sameSocket(flow: Flow, remote: TransportAddress): Flow {
     const socket = this.sockets.find((candidate) => candidate.local === flow.local)

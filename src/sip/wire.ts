@@ -17,18 +17,13 @@ import {
   type TimerValues,
 } from './reliability.ts'
 import { ServerReliability, type ServerTransaction } from './server-reliability.ts'
+import { largestUdpRequestBytes, TcpFailures } from './tcp-preference.ts'
 import { SipTransport, type TransportOptions } from './transport.ts'
 import { parseUri } from './uri.ts'
 import { responseDestination, rewriteContact, rewriteOwnVia } from './via.ts'
 
 /** Contact host of messages handed down; replaced by the flow's own address when they leave. The Via is replaced whatever it says. */
 export const placeholderHost = 'floe.invalid'
-
-/** Larger requests go over TCP where the path's MTU is not known (RFC 3261 18.1.1), in bytes. */
-const largestUdpRequestBytes = 1_300
-/** How long a peer whose TCP port does not answer gets its large requests over UDP at once. */
-const tcpFailureLifetimeMs: Millis = 60_000
-const maximumTcpFailures = 1_024
 
 export interface WireOptions extends TransportOptions {
   record?: (fact: SipFact) => void
@@ -53,7 +48,7 @@ export class SipWire {
   private readonly client: ClientReliability
   private readonly server: ServerReliability
   private readonly record: ((fact: SipFact) => void) | undefined
-  private readonly tcpFailures = new Map<string, Millis>()
+  private readonly tcpFailures = new TcpFailures()
   private timer: Timer | undefined
   private armedFor: Millis = Number.POSITIVE_INFINITY
   private stopped = false
@@ -193,7 +188,7 @@ export class SipWire {
       return
     }
     const overUdp = (error: unknown): void => {
-      this.rememberTcpFailure(flow.remote)
+      this.tcpFailures.add(this.runtime.clock.now(), flow.remote)
       this.dropped(flow.remote, `TCP for a large request failed, UDP is used: ${asError(error).message}`)
       this.transmit(rendered.request, rendered.data, flow)
     }
@@ -207,15 +202,7 @@ export class SipWire {
 
   /** CANCEL and ACK stay where their INVITE went, and so does what was sent to a given flow. */
   private mayTryTcp(flow: Flow, hop: Hop): boolean {
-    if (hop.flow) return false
-    const failedUntil = this.tcpFailures.get(formatAddress(flow.remote))
-    return failedUntil === undefined || failedUntil < this.runtime.clock.now()
-  }
-
-  private rememberTcpFailure(remote: TransportAddress): void {
-    if (this.tcpFailures.size >= maximumTcpFailures)
-      this.tcpFailures.delete(this.tcpFailures.keys().next().value!)
-    this.tcpFailures.set(formatAddress(remote), this.runtime.clock.now() + tcpFailureLifetimeMs)
+    return !hop.flow && !this.tcpFailures.has(this.runtime.clock.now(), flow.remote)
   }
 
   private transmit(request: SipRequest, data: Uint8Array, flow: Flow): void {

@@ -21,42 +21,55 @@ beforeEach(() => {
 })
 afterEach(() => restoreGlobals())
 
-/** A call of five seconds from one place to the other; what both ends report at its end. */
+interface Ended {
+  caller: CallReport
+  called: CallReport
+}
+
+/** A call of five seconds from one place to the other, ended with a BYE; what both ends report then.
+ *  @param how.registered whether the caller registers; @param how.hangsUp who says BYE */
 async function callBetween(
   left: Interface,
   right: Interface,
-): Promise<Record<'caller' | 'called', CallReport>> {
+  how: { registered?: boolean; hangsUp?: keyof Ended } = {},
+): Promise<Ended> {
   const server = await startServer({
     runtime: world.host('server', world.internet.at(SERVER)),
     listen: (['udp', 'tcp'] as const).map((protocol) => ({ protocol, address: SERVER, port: 5060 })),
     stun: { address: SERVER, port: 3478 },
     users: { alice: 'one', bob: 'two' },
   })
-  const phone = (user: string, password: string, place: Interface): Promise<Phone> =>
+  const phone = (user: string, password: string, place: Interface, register: boolean): Promise<Phone> =>
     Phone.start({
       runtime: world.host(user, place),
       account: `sip:${user}@${SERVER}`,
       password,
+      register,
       iceServers: [`stun:${SERVER}`],
     })
-  const [alice, bob] = [await phone('alice', 'one', left), await phone('bob', 'two', right)]
+  const alice = await phone('alice', 'one', left, how.registered ?? true)
+  const bob = await phone('bob', 'two', right, true)
   const ringing = bob.nextCall()
-  const outgoing = await alice.call('bob', { play: 'tone:440' })
-  const incoming = await ringing
-  await incoming.answer({ play: 'tone:1000' })
+  const caller = await alice.call('bob', { play: 'tone:440' })
+  const called = await ringing
+  await called.answer({ play: 'tone:1000' })
   await new Promise((resolve) => setTimeout(resolve, 5_000))
-  const reports = { caller: outgoing.report(), called: incoming.report() }
-  await Promise.all([outgoing.hangUp(), incoming.hangUp()])
+  const ends = { caller, called }
+  await ends[how.hangsUp ?? 'caller'].hangUp()
+  const reports = { caller: await caller.ended, called: await called.ended }
   await Promise.all([alice.stop(), bob.stop()])
   server.stop()
   return reports
 }
 
-function expectHeardBothWays(reports: Record<'caller' | 'called', CallReport>): void {
-  for (const report of Object.values(reports)) {
+/** Both ends heard the other for five seconds, and know who hung up. */
+function expectGoodCall(reports: Ended, hungUp: keyof Ended = 'caller'): void {
+  for (const [end, report] of Object.entries(reports)) {
     expect(report.verdict).toMatchObject({ ok: true })
+    expect(report.outcome).toMatchObject({ state: 'ended', by: end === hungUp ? 'local' : 'remote' })
     // 50 packets a second, less what ICE took.
     expect(report.statistics?.received.packets).toBeGreaterThan(200)
+    expect(report.statistics?.received.packets).toBeLessThan(260)
     expect(report.statistics?.received.lossPercent).toBe(0)
   }
 }
@@ -73,9 +86,25 @@ describe('two phones', () => {
         world.nat('right', RIGHT, right, { link }).inside.at('192.168.1.2'),
       ),
     )
-    expectHeardBothWays(reports)
+    expectGoodCall(reports)
     expect(reports.caller.selected[0]?.remote.address.address).toBe(RIGHT)
     expect(reports.called.selected[0]?.remote.address.address).toBe(LEFT)
+    await world.clock.advance(60_000)
+    expect([world.open, world.clock.pendingTimers]).toEqual([[], 0])
+  })
+
+  it.each<[string, keyof Ended, boolean]>([
+    ['the caller hangs up', 'caller', true],
+    ['the called hangs up', 'called', true],
+    ['a caller that is not registered hangs up', 'caller', false],
+    ['the called hangs up on a caller that is not registered', 'called', false],
+  ])('end their call behind NATs, with the same private address: %s', async (_name, hangsUp, registered) => {
+    const home = (name: string, address: string): Interface =>
+      world.nat(name, address, natKinds.portRestricted, { link }).inside.at('192.168.1.2')
+    const reports = await world.clock.run(
+      callBetween(home('left', LEFT), home('right', RIGHT), { registered, hangsUp }),
+    )
+    expectGoodCall(reports, hangsUp)
     await world.clock.advance(60_000)
     expect([world.open, world.clock.pendingTimers]).toEqual([[], 0])
   })
@@ -86,7 +115,7 @@ describe('two phones', () => {
     const reports = await world.clock.run(
       callBetween(wall('left', '198.51.100.2'), wall('right', '192.0.2.2')),
     )
-    expectHeardBothWays(reports)
+    expectGoodCall(reports)
     await world.clock.advance(60_000)
     expect([world.open, world.clock.pendingTimers]).toEqual([[], 0])
   })
@@ -133,8 +162,9 @@ describe('two phones', () => {
         const quality = { latencyMs: 1 + topology.integer(100), jitterMs: topology.integer(30) }
         return world.nat(name, address, kind, { link: quality }).inside.at('192.168.1.2')
       }
+      const hangsUp = seed % 2 ? 'caller' : 'called'
       const reports = await world.clock.run(
-        callBetween(home('left', LEFT, left), home('right', RIGHT, right)),
+        callBetween(home('left', LEFT, left), home('right', RIGHT, right), { hangsUp }),
       )
       const met = Object.values(reports).map(({ selected }) => selected.length > 0)
       const expected = canMeet(left, right) && canMeet(right, left)

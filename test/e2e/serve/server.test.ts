@@ -1,7 +1,7 @@
 // The server on real loopback sockets: raw SIP text in, raw SIP text out.
 import { createHash } from 'node:crypto'
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
-import { connect, type Socket as TcpSocket } from 'node:net'
+import { connect, createServer, type Socket as TcpSocket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { nodeRuntime } from '../../../src/runtime/node.ts'
 import { type RunningServer, type ServeOptions, startServer } from '../../../src/serve/server.ts'
@@ -46,6 +46,10 @@ class Line {
     const message = await this.next()
     if (message.kind !== 'response') throw new Error(`a response was expected: ${message.startLine}`)
     return message
+  }
+  /** Where no packet can be sent to, as behind a NAT. */
+  get hiddenContact(): string {
+    return `sip:${this.user}@192.168.7.7:5060`
   }
   get contact(): string {
     return `sip:${this.user}@127.0.0.1:${this.port}${this.protocol === 'tcp' ? ';transport=tcp' : ''}`
@@ -268,6 +272,137 @@ test('a phone behind a NAT is reached where its REGISTER came from', async () =>
   expect(registered.topVia.params.get('rport')).toBe(String(bob.port))
   alice.send(alice.text('INVITE', 'sip:bob@floe'))
   expect(await bob.request()).toMatchObject({ method: 'INVITE', uriText: 'sip:bob@192.168.7.7:5060' })
+})
+
+/** INVITE and 200 between phones whose Contact leads nowhere; the route set of each. */
+async function hiddenDialog(alice: Line, bob: Line): Promise<{ aliceRoutes: string[]; bobRoutes: string[] }> {
+  await bob.register([`Contact: <${bob.hiddenContact}>;expires=60`])
+  const headers = [`Contact: <${alice.hiddenContact}>`]
+  alice.send(alice.text('INVITE', 'sip:bob@floe', { headers, callId: 'hidden', cseq: 1 }))
+  const invite = await bob.request()
+  const recordRoutes = invite.lines('Record-Route').map((route) => `Record-Route: ${route}`)
+  bob.send(responseText(invite, 200, 'bobtag', [`Contact: <${bob.hiddenContact}>`, ...recordRoutes]))
+  return { aliceRoutes: routes(await alice.response(), true), bobRoutes: routes(invite, false) }
+}
+
+const inDialog = (from: Line, method: string, to: Line, headers: string[]): string =>
+  from.text(method, to.hiddenContact, {
+    to: `<sip:${to.user}@floe>;tag=${to.user}tag`,
+    callId: 'hidden',
+    headers,
+  })
+
+test.each([
+  ['udp', 'udp'],
+  ['tcp', 'udp'],
+  ['udp', 'tcp'],
+  ['tcp', 'tcp'],
+] as const)(
+  'both behind NATs, %s to %s: requests of the dialog go where each was seen, registered or not',
+  async (left, right) => {
+    const server = await serve()
+    const line = (user: string, protocol: 'udp' | 'tcp'): Promise<Line> =>
+      protocol === 'udp' ? udpLine(user, server) : tcpLine(user, server)
+    const alice = await line('alice', left)
+    const bob = await line('bob', right)
+    const { aliceRoutes, bobRoutes } = await hiddenDialog(alice, bob)
+    alice.send(inDialog(alice, 'ACK', bob, aliceRoutes))
+    expect(await bob.request()).toMatchObject({ method: 'ACK', uriText: bob.hiddenContact })
+    bob.send(inDialog(bob, 'BYE', alice, bobRoutes))
+    const bye = await alice.request()
+    expect(bye).toMatchObject({ method: 'BYE', uriText: alice.hiddenContact })
+    expect(bye.lines('Route')).toEqual([])
+    alice.send(responseText(bye, 200))
+    expect(await bob.response()).toMatchObject({ status: 200, cseq: { method: 'BYE' } })
+    // Gone from the registrar, bob is still found by the route.
+    await bob.register(['Contact: *', 'Expires: 0'])
+    alice.send(inDialog(alice, 'INFO', bob, aliceRoutes))
+    expect(await bob.request()).toMatchObject({ method: 'INFO' })
+  },
+)
+
+test('a route of ours whose flow token was changed, or stands beside another address, leads nowhere', async () => {
+  const server = await serve()
+  const alice = await udpLine('alice', server)
+  const bob = await udpLine('bob', server)
+  const { aliceRoutes } = await hiddenDialog(alice, bob)
+  await bob.register(['Contact: *', 'Expires: 0'])
+  const tcpPort = server.sip.find(({ protocol }) => protocol === 'tcp')!.port
+  const last = aliceRoutes[1]!
+  const forged = [
+    last.replace(/sip:(.)/, (_, first) => `sip:${first === 'A' ? 'B' : 'A'}`),
+    last.replace(/sip:[^@]+/, 'sip:AAAA'),
+    last.replace(/sip:[^@]+@/, 'sip:'),
+    last.replace(/@[^;]+/, `@localhost:${tcpPort}`),
+    last.replace(';lr', ';transport=tcp;lr'),
+  ]
+  for (const route of forged) {
+    expect(route).not.toBe(last)
+    alice.send(inDialog(alice, 'INFO', bob, [aliceRoutes[0]!, route]))
+    expect((await alice.response()).status).toBe(480)
+  }
+})
+
+/** A UDP phone that listens on TCP at the same port. */
+async function bothLines(user: string, server: RunningServer): Promise<{ udp: Line; tcp: Line }> {
+  const udp = await udpLine(user, server)
+  const tcp = new Line(user, 'tcp')
+  const listener = createServer((socket) => {
+    const framer = new MessageFramer({ onMessage: (message) => tcp.take(message), onPing: () => undefined })
+    socket.on('data', (data) => framer.push(data))
+    tcp.send = (text) => void socket.write(text)
+    closers.push(() => socket.destroy())
+  })
+  closers.push(() => listener.close())
+  await new Promise<void>((resolve) => listener.listen(udp.port, '127.0.0.1', resolve))
+  tcp.port = udp.port
+  return { udp, tcp }
+}
+
+test('what came over TCP goes on over TCP where the phone listens for it; the dialog stays there', async () => {
+  const server = await serve()
+  const alice = await tcpLine('alice', server)
+  const bob = await bothLines('bob', server)
+  await bob.udp.register()
+  alice.send(alice.text('INVITE', 'sip:bob@floe', { headers: [`Contact: <${alice.contact}>`], cseq: 1 }))
+  const invite = await bob.tcp.request()
+  expect(invite.topVia.transport).toBe('TCP')
+  const recordRoutes = invite.lines('Record-Route')
+  expect(recordRoutes.map((route) => route.includes('transport=tcp'))).toEqual([true, true])
+  bob.tcp.send(
+    responseText(
+      invite,
+      200,
+      'bobtag',
+      recordRoutes.map((route) => `Record-Route: ${route}`),
+    ),
+  )
+  const accepted = await alice.response()
+  const parts = { to: accepted.get('To')!, cseq: 1, headers: routes(accepted, true) }
+  alice.send(alice.text('ACK', bob.udp.contact, parts))
+  expect(await bob.tcp.request()).toMatchObject({ method: 'ACK' })
+})
+
+test('a request above 1300 octets goes over TCP (RFC 3261 18.1.1), a small one stays on UDP', async () => {
+  const server = await serve()
+  const alice = await udpLine('alice', server)
+  const bob = await bothLines('bob', server)
+  await bob.udp.register()
+  alice.send(alice.text('MESSAGE', 'sip:bob@floe', { body: 'x'.repeat(1_300) }))
+  expect((await bob.tcp.request()).body).toHaveLength(1_300)
+  alice.send(alice.text('MESSAGE', 'sip:bob@floe', { body: 'x'.repeat(300) }))
+  expect((await bob.udp.request()).body).toHaveLength(300)
+})
+
+test('a large request for a phone without TCP goes over UDP all the same', async () => {
+  const server = await serve()
+  const alice = await udpLine('alice', server)
+  const bob = await udpLine('bob', server)
+  await bob.register()
+  for (let i = 0; i < 2; i++) {
+    alice.send(alice.text('MESSAGE', 'sip:bob@floe', { body: 'x'.repeat(1_300) }))
+    expect((await bob.request()).body).toHaveLength(1_300)
+  }
 })
 
 test('several contacts: the newest is called, the others stay listed', async () => {
