@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { exitCodes } from './exit-codes.ts'
 import {
   callOptions,
+  checkHeard,
   type MediaFlags,
   mediaFlags,
   type OutputFlags,
@@ -11,6 +12,7 @@ import {
   parseDuration,
   phoneFlags,
   phoneOptions,
+  wholeNumber,
 } from './flags.ts'
 import { Output } from './output.ts'
 import { pause } from './pause.ts'
@@ -21,7 +23,7 @@ import { withPhone } from './with-phone.ts'
 interface Flags extends PhoneFlags, MediaFlags, OutputFlags {
   wait?: number
   after?: number
-  reject?: string
+  reject?: number
 }
 
 export function addAnswer(program: Command, finish: (code: number) => void): void {
@@ -30,20 +32,28 @@ export function addAnswer(program: Command, finish: (code: number) => void): voi
     .description('register, wait for a call, answer it and tell what was heard')
     .option('--wait <time>', 'stop waiting for a call after this long', parseDuration)
     .option('--after <time>', 'ring this long before answering', parseDuration)
-    .option('--reject <status>', 'refuse the call with this SIP status instead of answering')
+    .option(
+      '--reject <status>',
+      'refuse the call with this SIP status instead of answering',
+      wholeNumber(300, 699),
+    )
   outputFlags(mediaFlags(phoneFlags(command))).action(async (flags: Flags) => {
     const output = new Output(flags)
+    const options = phoneOptions(flags)
+    checkHeard(flags)
     finish(
-      await withPhone(phoneOptions(flags), output, async (phone, interrupt) => {
+      await withPhone(options, output, async (phone, interrupt) => {
         output.event({ type: 'listening', addresses: phone.addresses })
-        output.setStatus(`waiting for a call at ${describeAddresses(phone)}`)
+        output.setStatus(
+          `waiting for a call ${options.account ? `to ${options.account}` : `at ${describeAddresses(phone)}`}`,
+        )
         const call = await Promise.race([
           phone.nextCall(flags.wait === undefined ? {} : { timeoutMs: flags.wait }),
           interrupt.wait(),
         ])
         if (!call) return exitCodes.interrupted
         if (flags.reject !== undefined) {
-          call.reject(Number(flags.reject))
+          call.reject(flags.reject)
           output.report(await call.ended)
           return exitCodes.ok
         }

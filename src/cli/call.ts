@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import {
   callOptions,
+  checkHeard,
   type MediaFlags,
   mediaFlags,
   type OutputFlags,
@@ -32,10 +33,13 @@ export function addCall(program: Command, finish: (code: number) => void): void 
   outputFlags(mediaFlags(phoneFlags(command))).action(async (target: string, flags: Flags) => {
     const output = new Output(flags)
     const options = { ...phoneOptions(flags), register: flags.register === true }
+    checkHeard(flags)
+    // With an account it is the way to its server that --transport names.
+    const uri = options.account === undefined ? withTransport(target, flags.transport) : target
     finish(
       await withPhone(options, output, async (phone, interrupt) => {
         output.setStatus(`calling ${target}`)
-        const call = await phone.call(withTransport(target, flags.transport), {
+        const call = await phone.call(uri, {
           ...callOptions(flags),
           ...(flags.ringFor !== undefined && { ringTimeoutMs: flags.ringFor }),
           ...(flags.lateOffer && { lateOffer: true }),

@@ -28,10 +28,12 @@ export function addEcho(program: Command, finish: (code: number) => void): void 
     .option('--delay <time>', 'send back this much later', parseDuration)
   outputFlags(phoneFlags(command)).action(async (flags: Flags) => {
     const output = new Output(flags)
+    const options = phoneOptions(flags)
     finish(
-      await withPhone(phoneOptions(flags), output, async (phone, interrupt) => {
+      await withPhone(options, output, async (phone, interrupt) => {
         let open = 0
-        const status = () => output.setStatus(`echo at ${describeAddresses(phone)} · ${open} calls`)
+        const status = () =>
+          output.setStatus(`echo at ${options.account ?? describeAddresses(phone)} · ${open} calls`)
         phone.onCall = (call) => {
           open++
           status()

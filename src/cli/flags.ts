@@ -5,7 +5,14 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { parse as parseYaml } from 'yaml'
-import { type CallOptions, type IcePolicy, type PhoneOptions, UsageError } from '../index.ts'
+import {
+  type CallOptions,
+  type IcePolicy,
+  nodeRuntime,
+  openSource,
+  type PhoneOptions,
+  UsageError,
+} from '../index.ts'
 
 export interface PhoneFlags {
   as?: string
@@ -64,8 +71,8 @@ export function mediaFlags(command: Command): Command {
     .option('--loop', 'repeat what is played until the call ends')
     .option('--record <file>', 'write the received audio to a WAV file')
     .option('--hear <what>', 'fail unless this WAV file or tone is heard; repeat for several', collect)
-    .option('--dtmf <digits>', 'send these digits once connected; w waits half a second')
-    .option('--expect-dtmf <digits>', 'fail unless these digits are received')
+    .option('--dtmf <digits>', 'send these digits once connected; w waits half a second', parseDigits)
+    .option('--expect-dtmf <digits>', 'fail unless these digits are received', parseExpectedDigits)
     .option('--for <time>', 'hang up this long after the answer: 10s, 500ms, 2m', parseDuration)
 }
 
@@ -83,6 +90,32 @@ export function parseDuration(text: string): number {
   if (!match) throw new UsageError(`"${text}" is not a time: write 10s, 500ms or 2m`)
   const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[match[2] ?? 's'] ?? 1_000
   return Number(match[1]) * unit
+}
+
+/** A whole number from `from` to `to`. */
+export const wholeNumber =
+  (from: number, to: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < from || value > to)
+      throw new UsageError(`"${text}" is not a whole number from ${from} to ${to}`)
+    return value
+  }
+
+function parseDigits(text: string): string {
+  if (!/^[0-9A-D*#w]+$/i.test(text))
+    throw new UsageError(`"${text}" is not DTMF: use 0-9 A-D * # and w to wait`)
+  return text
+}
+
+function parseExpectedDigits(text: string): string {
+  if (!/^[0-9A-D*#]+$/i.test(text)) throw new UsageError(`"${text}" is not DTMF: use 0-9 A-D * #`)
+  return text.toUpperCase()
+}
+
+/** A wrong file name is told before anybody is rung. */
+export function checkHeard(flags: MediaFlags): void {
+  for (const expected of flags.hear ?? []) openSource(expected, nodeRuntime.files, 8_000).close()
 }
 
 export function phoneOptions(flags: PhoneFlags): PhoneOptions {

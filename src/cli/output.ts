@@ -7,6 +7,10 @@ import type { OutputFlags } from './flags.ts'
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const refreshMs = 120
 
+/** Times and measures need no more digits than that. */
+const thousandths = (_key: string, value: unknown): unknown =>
+  typeof value === 'number' && !Number.isInteger(value) ? Math.round(value * 1_000) / 1_000 : value
+
 export class Output {
   readonly json: boolean
   private readonly live: boolean
@@ -38,7 +42,7 @@ export class Output {
   }
 
   event(event: Record<string, unknown>): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(event)}\n`)
+    if (this.json) process.stdout.write(`${JSON.stringify(event, thousandths)}\n`)
   }
 
   warn(text: string): void {

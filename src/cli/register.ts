@@ -2,13 +2,20 @@
 import type { Command } from 'commander'
 import { type RegistrationState, UsageError } from '../index.ts'
 import { exitCodes } from './exit-codes.ts'
-import { type OutputFlags, outputFlags, type PhoneFlags, phoneFlags, phoneOptions } from './flags.ts'
+import {
+  type OutputFlags,
+  outputFlags,
+  type PhoneFlags,
+  phoneFlags,
+  phoneOptions,
+  wholeNumber,
+} from './flags.ts'
 import { Output } from './output.ts'
 import { withPhone } from './with-phone.ts'
 
 interface Flags extends PhoneFlags, OutputFlags {
   once?: boolean
-  expires?: string
+  expires?: number
 }
 
 const describe = (state: RegistrationState, account: string): string => {
@@ -29,12 +36,12 @@ export function addRegister(program: Command, finish: (code: number) => void): v
     .command('register')
     .description('register an account and keep it registered until Ctrl-C')
     .option('--once', 'register, say how it went, un-register and end')
-    .option('--expires <seconds>', 'lifetime to ask for')
+    .option('--expires <seconds>', 'lifetime to ask for', wholeNumber(1, 86_400))
   outputFlags(phoneFlags(command)).action(async (flags: Flags) => {
     const output = new Output(flags)
     const options = {
       ...phoneOptions(flags),
-      ...(flags.expires !== undefined && { registerExpires: Number(flags.expires) }),
+      ...(flags.expires !== undefined && { registerExpires: flags.expires }),
     }
     const account = options.account
     if (account === undefined)

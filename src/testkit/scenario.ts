@@ -230,9 +230,12 @@ function deepest(issues: readonly z.core.$ZodIssue[], prefix: (string | number)[
 }
 
 function describeStep(kind: string, value: unknown): string {
-  if (typeof value !== 'object' || value === null) return `${kind} ${value} ms`
+  if (typeof value !== 'object' || value === null) return `${kind} ${Number(value) / 1_000} s`
   const parts = Object.entries(value)
     .filter(([, part]) => part !== undefined)
-    .map(([key, part]) => (key === 'phone' || key === 'from' ? String(part) : `${key} ${part}`))
+    .map(([key, part]) => {
+      if (key === 'phone' || key === 'from') return String(part)
+      return key === 'within' || key === 'ring-for' ? `${key} ${Number(part) / 1_000} s` : `${key} ${part}`
+    })
   return `${kind} ${parts.join(', ')}`
 }

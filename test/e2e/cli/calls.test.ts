@@ -93,11 +93,26 @@ describe('call and answer', () => {
   })
 
   test('SIP over TCP', async () => {
-    const { sip } = await serve('alice:a1')
+    const { sip } = await serve('alice:a1', 'bob:a1')
     const tcp = ['--as', `alice@${sip}`, '--transport', 'tcp']
     const outcome = await run(['register', '--once', ...tcp], { FLOE_PASSWORD: 'a1' })
     expect(outcome.code).toBe(0)
     expect(outcome.stdout).toContain('"registered"')
+
+    const bob = floe([
+      'answer',
+      '--as',
+      `bob:a1@${sip}`,
+      '--transport',
+      'tcp',
+      '--play',
+      'tone:440',
+      '--loop',
+    ])
+    await bob.line((line) => line.type === 'listening')
+    const call = await run(['call', 'bob', '--for', '1s', ...tcp], { FLOE_PASSWORD: 'a1' })
+    expect(call.code, call.stderr).toBe(0)
+    expect(call.stdout).not.toContain('"protocol":"udp"')
   })
 })
 
@@ -162,6 +177,8 @@ describe('what cannot work ends with its exit code and one sentence', () => {
     expect((await run(['call', 'x', '--nonsense'])).code).toBe(2)
     const time = await run(['call', 'x', '--for', 'soon'])
     expect([time.code, time.stderr]).toEqual([2, expect.stringContaining('"soon" is not a time')])
+    const heard = await run(['call', 'x', '--hear', 'nosuch.wav'])
+    expect([heard.code, heard.stderr]).toEqual([2, expect.stringContaining('nosuch.wav')])
     const account = await run(['call', 'x', '--as', 'alice:secret'])
     expect(account.code).toBe(2)
     expect(account.stderr).not.toContain('secret')

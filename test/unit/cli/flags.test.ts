@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { parseAccount, parseDuration, phoneOptions } from '../../../src/cli/flags.ts'
+import { parseAccount, parseDuration, phoneOptions, wholeNumber } from '../../../src/cli/flags.ts'
 
 let folder: string
 beforeEach(() => {
@@ -23,6 +23,12 @@ test('times', () => {
     500, 10_000, 120_000, 1_500, 3_600_000,
   ])
   expect(() => parseDuration('soon')).toThrow(/not a time/)
+})
+
+test('whole numbers', () => {
+  const status = wholeNumber(300, 699)
+  expect(['300', '486', '699'].map(status)).toEqual([300, 486, 699])
+  for (const text of ['299', '700', '4e2', '', 'busy']) expect(() => status(text)).toThrow(/300 to 699/)
 })
 
 test('accounts', () => {
