@@ -1,7 +1,7 @@
 // Band-limited conversion of the sample rate: a Kaiser-windowed sinc as a polyphase filter, streaming, without delay between
 // input and output. Flat up to 0.425 of the lower of the two rates (3.4 kHz at 8 kHz); what would fold back below that is
 // damped by more than 90 dB.
-import type { AudioSource } from './frames.ts'
+import type { AudioSink, AudioSource } from './frames.ts'
 import { samplesSource } from './sources.ts'
 import { inOneGo, type Steps } from './steps.ts'
 
@@ -36,66 +36,120 @@ export function* resampleInSteps(pcm: Int16Array, fromHz: number, toHz: number):
   }
 }
 
+/** A sink that takes `sampleRateHz` and gives it to `sink` at that one's rate; the sink itself where the rates are equal. Twenty
+ *  samples of the lower rate wait for those that follow them. Closing it closes the sink. */
+export function resampledSink(sink: AudioSink, sampleRateHz: number): AudioSink {
+  return sink.sampleRateHz === sampleRateHz ? sink : new ResampledSink(sink, sampleRateHz)
+}
+
 class ResampledSource implements AudioSource {
-  private readonly filter: PolyphaseFilter
-  /** Input from absolute sample `origin` on; what lies before the beginning and after the end of the source is silence. */
-  private readonly window: Float64Array
+  private readonly resampler: Resampler
   private readonly piece = new Int16Array(pieceSamples)
-  private origin: number
-  private filled: number
-  private sourceSamples: number | undefined
-  /** Where the next output lies on the input: sample `base` plus `phase` / up. */
-  private base = 0
-  private phase = 0
+  private sourceSamples = Number.POSITIVE_INFINITY
 
   constructor(
     private readonly source: AudioSource,
     readonly sampleRateHz: number,
   ) {
-    this.filter = polyphaseFilter(source.sampleRateHz, sampleRateHz)
-    const { taps } = this.filter
-    this.window = new Float64Array(taps + 2 * pieceSamples)
-    this.origin = 1 - taps / 2
-    this.filled = taps / 2 - 1
+    this.resampler = new Resampler(source.sampleRateHz, sampleRateHz)
   }
 
   read(into: Int16Array): number {
-    const { up, down, taps, phases } = this.filter
-    const { window } = this
-    for (let written = 0; written < into.length; written++) {
-      const first = this.base + 1 - taps / 2
-      while (first + taps > this.origin + this.filled) this.fill(first)
-      if (this.sourceSamples !== undefined && this.base >= this.sourceSamples) return written
-      const coefficients = phases[this.phase]!
-      const start = first - this.origin
-      let sum = 0
-      for (let tap = 0; tap < taps; tap++) sum += window[start + tap]! * coefficients[tap]!
-      into[written] = Math.max(-32_768, Math.min(32_767, Math.round(sum)))
-      this.phase += down
-      this.base += Math.floor(this.phase / up)
-      this.phase %= up
+    const { resampler } = this
+    for (let written = 0; ; this.fill()) {
+      written = resampler.pull(into, written, this.sourceSamples)
+      if (written === into.length || resampler.position >= this.sourceSamples) return written
     }
-    return into.length
   }
 
   close(): void {
     this.source.close()
   }
 
-  /** Appends one piece of input, after dropping what lies before absolute sample `first`. */
-  private fill(first: number): void {
-    const drop = Math.min(first - this.origin, this.filled)
-    this.window.copyWithin(0, drop, this.filled)
+  /** After the end of the source comes silence. */
+  private fill(): void {
+    const { piece, resampler } = this
+    const ended = this.sourceSamples !== Number.POSITIVE_INFINITY
+    const samples = ended ? 0 : this.source.read(piece)
+    if (!ended && samples < piece.length) this.sourceSamples = resampler.pushed + samples
+    resampler.push(piece.fill(0, samples))
+  }
+}
+
+class ResampledSink implements AudioSink {
+  private readonly resampler: Resampler
+  private readonly piece: Int16Array
+
+  constructor(
+    private readonly sink: AudioSink,
+    readonly sampleRateHz: number,
+  ) {
+    this.resampler = new Resampler(sampleRateHz, sink.sampleRateHz)
+    this.piece = new Int16Array(Math.ceil((pieceSamples * sink.sampleRateHz) / sampleRateHz) + 1)
+  }
+
+  write(samples: Int16Array): void {
+    const { resampler, piece } = this
+    for (let at = 0; at < samples.length; at += pieceSamples) {
+      resampler.push(samples.subarray(at, at + pieceSamples))
+      this.sink.write(piece.subarray(0, resampler.pull(piece, 0)))
+    }
+  }
+
+  close(): void {
+    this.sink.close()
+  }
+}
+
+/** Input is pushed, output pulled: as much as there is input for. */
+class Resampler {
+  /** Input samples so far. */
+  pushed = 0
+  /** The next output lies on the input at this sample, plus `phase` / up. */
+  position = 0
+  private phase = 0
+  private readonly filter: PolyphaseFilter
+  /** Input from absolute sample `origin` on; what lies before the beginning is silence. */
+  private readonly window: Float64Array
+  private origin: number
+  private filled: number
+
+  constructor(fromHz: number, toHz: number) {
+    this.filter = polyphaseFilter(fromHz, toHz)
+    const { taps } = this.filter
+    this.window = new Float64Array(taps + 2 * pieceSamples)
+    this.origin = 1 - taps / 2
+    this.filled = taps / 2 - 1
+  }
+
+  /** @param samples at most `pieceSamples`; what was pushed before has been pulled */
+  push(samples: Int16Array): void {
+    const { window } = this
+    const drop = Math.min(this.position + 1 - this.filter.taps / 2 - this.origin, this.filled)
+    window.copyWithin(0, drop, this.filled)
     this.origin += drop
     this.filled -= drop
-    const { piece } = this
-    const samples = this.sourceSamples === undefined ? this.source.read(piece) : 0
-    for (let i = 0; i < samples; i++) this.window[this.filled + i] = piece[i]!
-    if (samples < piece.length) {
-      this.window.fill(0, this.filled + samples, this.filled + piece.length)
-      this.sourceSamples ??= this.origin + this.filled + samples
+    for (let i = 0; i < samples.length; i++) window[this.filled + i] = samples[i]!
+    this.filled += samples.length
+    this.pushed += samples.length
+  }
+
+  /** Fills `into` from `written` on, no further than to input sample `end`; returns how far it is filled. */
+  pull(into: Int16Array, written: number, end = Number.POSITIVE_INFINITY): number {
+    const { up, down, taps, phases } = this.filter
+    const { window } = this
+    for (let at = written; at < into.length; at++) {
+      const start = this.position + 1 - taps / 2 - this.origin
+      if (start + taps > this.filled || this.position >= end) return at
+      const coefficients = phases[this.phase]!
+      let sum = 0
+      for (let tap = 0; tap < taps; tap++) sum += window[start + tap]! * coefficients[tap]!
+      into[at] = Math.max(-32_768, Math.min(32_767, Math.round(sum)))
+      this.phase += down
+      this.position += Math.floor(this.phase / up)
+      this.phase %= up
     }
-    this.filled += piece.length
+    return into.length
   }
 }
 

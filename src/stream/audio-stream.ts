@@ -162,18 +162,14 @@ export class AudioStream {
     return this.sending.digits.send(digits, options, codec.clockRateHz)
   }
 
-  /** From now on the sink gets what is received, as one time line without holes. A sink that throws is taken away. */
+  /** From now on the sink gets what is received, at its own rate, as one time line without holes. A sink that throws is taken
+   *  away. */
   addSink(sink: AudioSink): void {
-    const { codec } = this.parameters
-    if (sink.sampleRateHz !== codec.sampleRateHz)
-      throw new UsageError(
-        `a sink of ${sink.sampleRateHz} Hz cannot take ${codec.name}: open it with ${codec.sampleRateHz} Hz`,
-      )
-    this.receiving.sinks.add(sink)
+    this.receiving.addSink(sink)
   }
 
   removeSink(sink: AudioSink): void {
-    this.receiving.sinks.delete(sink)
+    this.receiving.removeSink(sink)
   }
 
   statistics(): StreamStatistics {

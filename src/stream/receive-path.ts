@@ -5,6 +5,7 @@
 //                                                         └──> events ──> onDtmf
 //   sinks, onFrame <── hearing <── frame <── decoder <── reorder buffer
 import type { AudioSink } from '../audio/frames.ts'
+import { resampledSink } from '../audio/resample.ts'
 import { createRtpView, parseRtp } from '../rtp/packet.ts'
 import { type JitterBuffer, ReorderBuffer } from '../rtp/reorder-buffer.ts'
 import { EventReceiver } from '../rtp/telephone-event.ts'
@@ -33,7 +34,8 @@ const maximumCatchUpMs = 60_000
 export class ReceivePath {
   readonly media: ReceivedMedia
   readonly events: EventReceiver
-  readonly sinks = new Set<AudioSink>()
+  /** Each as it was added, and as it takes the codec's rate. */
+  private readonly sinks = new Map<AudioSink, AudioSink>()
   /** Packets thrown away, by reason. */
   readonly dropped = new Map<string, number>()
   private readonly hearing: Hearing
@@ -73,6 +75,7 @@ export class ReceivePath {
       this.media.changeClockRate(codec.clockRateHz)
       this.buffer = new ReorderBuffer(codec.clockRateHz, this.options.playoutDelayMs)
       this.playout = new Playout(codec, this.buffer)
+      for (const sink of this.sinks.keys()) this.addSink(sink)
     }
     this.playable.clear()
     for (const other of [{ codec, payloadType: receivePayloadType }, ...(alsoReceive ?? [])]) {
@@ -80,6 +83,14 @@ export class ReceivePath {
       this.playable.add(other.payloadType)
       this.playout.use(other.payloadType, other.codec)
     }
+  }
+
+  addSink(sink: AudioSink): void {
+    this.sinks.set(sink, resampledSink(sink, this.parameters.codec.sampleRateHz))
+  }
+
+  removeSink(sink: AudioSink): void {
+    this.sinks.delete(sink)
   }
 
   receiveRtp(data: Uint8Array): void {
@@ -141,7 +152,7 @@ export class ReceivePath {
       const { frame } = this
       if (this.playout.read(frame) > 0) this.hearing.hear(frame, ptimeMs)
       this.options.onFrame(frame)
-      for (const sink of this.sinks) this.writeTo(sink, frame)
+      for (const [sink, atCodecRate] of this.sinks) this.writeTo(sink, atCodecRate)
     }
     this.events.handleTimeout(this.options.clock.now())
   }
@@ -164,9 +175,9 @@ export class ReceivePath {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1)
   }
 
-  private writeTo(sink: AudioSink, frame: Int16Array): void {
+  private writeTo(sink: AudioSink, atCodecRate: AudioSink): void {
     try {
-      sink.write(frame)
+      atCodecRate.write(this.frame)
     } catch (error) {
       this.sinks.delete(sink)
       this.options.onSinkError(error)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { toneShare } from '../../../src/audio/goertzel.ts'
 import { levelDbfs } from '../../../src/audio/level.ts'
-import { polyphaseFilter, resample, resampled } from '../../../src/audio/resample.ts'
+import { polyphaseFilter, resample, resampled, resampledSink } from '../../../src/audio/resample.ts'
 import { samplesSource } from '../../../src/audio/sources.ts'
 import { toneSource } from '../../../src/audio/tones.ts'
 
@@ -146,5 +146,36 @@ describe('streaming', () => {
     expect(out.read(new Int16Array(160))).toBe(0)
     out.close()
     expect(closed).toBe(true)
+  })
+})
+
+describe('a sink of another rate', () => {
+  it.each(rates)('gets the samples that a whole recording would become, %i to %i Hz', (fromHz, toHz) => {
+    const pcm = sine(440, fromHz)
+    const frames: Int16Array[] = []
+    let closed = false
+    const sink = resampledSink(
+      {
+        sampleRateHz: toHz,
+        write: (samples) => frames.push(samples.slice()),
+        close: () => {
+          closed = true
+        },
+      },
+      fromHz,
+    )
+    for (let at = 0, length = 1; at < pcm.length; at += length, length = (length * 3) % 4001)
+      sink.write(pcm.subarray(at, at + length))
+    const got = frames.flatMap((frame) => [...frame])
+    expect(got).toEqual([...resample(pcm, fromHz, toHz).subarray(0, got.length)])
+    // Half a filter waits for what follows.
+    expect(toHz - got.length).toBeLessThanOrEqual(Math.ceil(toHz / Math.min(fromHz, toHz)) * 20 + 1)
+    sink.close()
+    expect(closed).toBe(true)
+  })
+
+  it('is the sink itself where the rates are equal', () => {
+    const sink = { sampleRateHz: 8000, write: () => {}, close: () => {} }
+    expect(resampledSink(sink, 8000)).toBe(sink)
   })
 })

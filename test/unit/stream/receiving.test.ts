@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { toneShare } from '../../../src/audio/goertzel.ts'
+import { toneSource } from '../../../src/audio/tones.ts'
 import type { Codec } from '../../../src/codec/codec.ts'
 import { writeRtpHeader } from '../../../src/rtp/packet.ts'
 import { ArraySource, l16, linear, Recorder, ramp, TwoStreams } from './two-streams.ts'
@@ -108,7 +110,7 @@ describe('receiving', () => {
     expect(b.stream.statistics().received.heardMs).toBe(220)
   })
 
-  it('takes a sink away that fails, and refuses one of another rate', async () => {
+  it('takes a sink away that fails, alone', async () => {
     const { time, b } = new TwoStreams().start()
     const errors: unknown[] = []
     b.stream.onSinkError = (error) => errors.push(error)
@@ -120,10 +122,42 @@ describe('receiving', () => {
       },
       close: () => {},
     }
+    const other = new Recorder()
     b.stream.addSink(failing)
+    b.stream.addSink({ ...failing, sampleRateHz: 16_000 })
+    b.stream.addSink(other)
+    await time.advance(1000)
+    expect(errors).toEqual([full, full])
+    expect(other.samples.length / 8).toBeGreaterThanOrEqual(980)
+  })
+
+  it('gives every sink its own rate, whatever the codec, without a hole when the codec changes', async () => {
+    const wide = linear(16_000)
+    const narrow = { codec: l16, sendPayloadType: 96, receivePayloadType: 96, ptimeMs: 20 }
+    const { time, a, b } = new TwoStreams({}, { direction: 'recvonly' })
+    const sinks = [8000, 16_000, 44_100, 48_000].map((rateHz) => new Recorder(rateHz))
+    for (const sink of sinks) b.stream.addSink(sink)
+    a.stream.start()
+    b.stream.start()
+    a.stream.play(toneSource({ frequenciesHz: [1000] }, 48_000), 'tone')
+    await time.advance(1000)
+    a.stream.update({ ...narrow, codec: wide, sendPayloadType: 97, direction: 'sendonly' })
+    b.stream.update({ ...narrow, codec: wide, receivePayloadType: 97, direction: 'recvonly' })
+    await time.advance(1000)
+    for (const { samples, sampleRateHz } of sinks) {
+      expect(
+        Math.abs((1000 * samples.length) / sampleRateHz - time.now()),
+        `${sampleRateHz} Hz`,
+      ).toBeLessThan(26)
+      for (const from of [0.3, 1.3]) {
+        const share = toneShare(samples, sampleRateHz, 1000, from * sampleRateHz, 0.5 * sampleRateHz)
+        expect(share, `${sampleRateHz} Hz from ${from} s`).toBeGreaterThan(0.9999)
+      }
+    }
+    b.stream.removeSink(sinks[0]!)
+    const { length } = sinks[0]!.samples
     await time.advance(100)
-    expect(errors).toEqual([full])
-    expect(() => b.stream.addSink(new Recorder(16_000))).toThrow('16000 Hz')
+    expect(sinks[0]!.samples.length).toBe(length)
   })
 
   it('receives nothing while it holds, and says so', async () => {
