@@ -30,11 +30,11 @@ const sipPort = 5060
 
 /**
  * The local address from which the system reaches the SIP server or peer of `uri`.
- * Rejects with UsageError where `uri` is no SIP URI, with NetworkError where its host is unknown.
+ * Rejects with UsageError where `uri` is no sip: URI, with NetworkError where its host is unknown.
  */
 export async function signallingAddress(uri: string, network: Network): Promise<string> {
   const parsed = sipUri(uri)
-  if (!parsed) throw new UsageError(`"${uri}" is not a SIP address: write sip:user@host`)
+  if (parsed?.scheme !== 'sip') throw new UsageError(`"${uri}" cannot be called: write sip:user@host`)
   for (const address of await network.resolve(parsed.host)) {
     const source = await network.sourceAddressFor({ address, port: parsed.port ?? sipPort })
     if (source !== undefined) return source

@@ -65,7 +65,7 @@ export class Phone {
 
   /**
    * Starts listening and registers where there is an account.
-   * Rejects with UsageError, NetworkError (address in use, server unreachable), RegistrationFailed or TimeoutError.
+   * Rejects with UsageError, NetworkError (address in use) or RegistrationFailed (refused, unreachable, silent).
    */
   static async start(options: PhoneOptions = {}): Promise<Phone> {
     const { signal } = options
@@ -227,7 +227,7 @@ export class Phone {
   }
 
   private completeTarget(target: string): string {
-    if (/^[a-z][a-z0-9+.-]*:/i.test(target) && !/^[^:@]+:\d+$/.test(target)) return target
+    if (/^[a-z][a-z0-9+.-]*:/i.test(target) && !/^(?!tel:)[^:@]+:\d+$/i.test(target)) return target
     if (target.includes('@')) return `sip:${target}`
     const domain = this.account && /@([^;?]+)/.exec(this.account.aor)?.[1]
     if (domain && !target.includes('.')) return `sip:${target}@${domain}`

@@ -99,13 +99,12 @@ const bindError = (transport: 'UDP' | 'TCP', bind: TransportAddress, error: unkn
   const code = errnoOf(error)
   const at = formatAddress(bind)
   const sentences: Record<string, string> = {
-    EADDRINUSE: `${transport} port ${bind.port} on ${bind.address} is in use by another program: choose another with --bind or stop it`,
-    EADDRNOTAVAIL: `cannot bind ${transport} to ${at}: no interface of this machine has that address; choose another with --bind`,
-    ERR_SOCKET_BAD_PORT: `cannot bind ${transport} to ${at}: ports run from 0 to 65535; choose another with --bind`,
-    EACCES: `cannot bind ${transport} to ${at}: the system does not permit it; choose a port of 1024 or above with --bind`,
+    EADDRINUSE: `${transport} port ${bind.port} on ${bind.address} is in use by another program: stop it or choose another`,
+    EADDRNOTAVAIL: `cannot bind ${transport} to ${at}: no interface of this machine has that address; choose another`,
+    ERR_SOCKET_BAD_PORT: `cannot bind ${transport} to ${at}: ports run from 0 to 65535`,
+    EACCES: `cannot bind ${transport} to ${at}: the system does not permit it; choose a port of 1024 or above`,
   }
-  const message =
-    sentences[code] ?? `cannot bind ${transport} to ${at} (${code}): choose another address with --bind`
+  const message = sentences[code] ?? `cannot bind ${transport} to ${at} (${code}): choose another address`
   return new NetworkError(message, at, { cause: error })
 }
 

@@ -185,14 +185,14 @@ export class VirtualHost implements Runtime, Network {
     const any = address === ANY[4] || address === ANY[6]
     if (!any && !isLoopback(address) && !this.attachments.some((own) => own.address === address))
       throw new NetworkError(
-        `cannot bind ${protocol.toUpperCase()} to ${formatAddress(bind)}: no interface of this machine has that address; choose another with --bind`,
+        `cannot bind ${protocol.toUpperCase()} to ${formatAddress(bind)}: no interface of this machine has that address; choose another`,
         formatAddress(bind),
       )
     const isFree = (port: number): boolean => !this.holders.has(portKey(protocol, { address, port }))
     if (bind.port) {
       if (isFree(bind.port)) return { ...bind }
       throw new NetworkError(
-        `${protocol.toUpperCase()} port ${bind.port} on ${address} is in use by another program: choose another with --bind or stop it`,
+        `${protocol.toUpperCase()} port ${bind.port} on ${address} is in use by another program: stop it or choose another`,
         formatAddress(bind),
       )
     }

@@ -122,7 +122,7 @@ describe('UDP sockets of a host', () => {
     const [a] = twoHosts(world)
     const first = await a.openUdp({ address: A, port: 5060 })
     await expect(a.openUdp({ address: A, port: 5060 })).rejects.toThrow(
-      `UDP port 5060 on ${A} is in use by another program: choose another with --bind or stop it`,
+      `UDP port 5060 on ${A} is in use by another program: stop it or choose another`,
     )
     await expect(a.openUdp({ address: B, port: 0 })).rejects.toThrow(NetworkError)
     first.close()

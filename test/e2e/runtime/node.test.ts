@@ -118,13 +118,13 @@ describe('UDP', () => {
     const refusal = network.openUdp(first.local)
     await expect(refusal).rejects.toThrow(NetworkError)
     await expect(refusal).rejects.toThrow(
-      `UDP port ${first.local.port} on 127.0.0.1 is in use by another program: choose another with --bind or stop it`,
+      `UDP port ${first.local.port} on 127.0.0.1 is in use by another program: stop it or choose another`,
     )
   })
 
   it('says that no interface has the address', async () => {
     await expect(network.openUdp({ address: '192.0.2.77', port: 0 })).rejects.toThrow(
-      'cannot bind UDP to 192.0.2.77:0: no interface of this machine has that address; choose another with --bind',
+      'cannot bind UDP to 192.0.2.77:0: no interface of this machine has that address; choose another',
     )
   })
 

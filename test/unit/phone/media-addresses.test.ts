@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Phone, UsageError } from '../../../src/index.ts'
 import { mediaAddresses } from '../../../src/phone/media-addresses.ts'
 
 const iface = (name: string, address: string, loopback = false) => ({
@@ -26,3 +27,15 @@ test('a machine with very many addresses offers a bounded number', () => {
   const many = Array.from({ length: 40 }, (_, i) => iface('eth0', `10.0.0.${i + 1}`))
   expect(mediaAddresses(many, '10.0.0.1')).toHaveLength(8)
 })
+
+test.each(['tel:123', 'sips:bob@pbx.example', 'mailto:bob@pbx.example'])(
+  '%s is refused in words, and nothing is looked up',
+  async (target) => {
+    const phone = await Phone.start({ listen: [{ protocol: 'udp', address: '127.0.0.1', port: 0 }] })
+    try {
+      await expect(phone.call(target)).rejects.toThrow(UsageError)
+    } finally {
+      await phone.stop()
+    }
+  },
+)
