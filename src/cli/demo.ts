@@ -85,6 +85,8 @@ async function demo(output: Output, folder: string, keep: boolean): Promise<numb
     await new Promise((resolve) => setTimeout(resolve, 300))
     const report = await call.hangUp()
     await answered.ended
+    // The answers to BYE and REGISTER belong to what is shown.
+    await Promise.all(phones.map((phone) => phone.stop()))
     output.clear()
     if (interrupt.happened) return exitCodes.interrupted
 
@@ -103,7 +105,11 @@ async function demo(output: Output, folder: string, keep: boolean): Promise<numb
           `${hearing.heard ? '✓' : '✗'} ${to} heard ${from}: ${hearing.detail}`,
         ),
       )
-    if (keep) output.line(`recordings: ${recordings.alice}, ${recordings.bob}`)
+    output.line(
+      keep
+        ? `recordings: ${recordings.alice}, ${recordings.bob}`
+        : 'the recordings are gone again; --keep FOLDER keeps them',
+    )
     const heard = directions.every(({ hearing }) => hearing.heard)
     output.event({
       type: 'demo',
