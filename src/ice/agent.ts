@@ -1,6 +1,6 @@
 // An ICE agent (RFC 8445, consent of RFC 7675) without sockets, timers and randomness of its own: host and
-// server-reflexive candidates, full implementation, any number of streams. Relayed and TCP candidates, trickling and
-// restarts are not here yet.
+// server-reflexive candidates, full implementation, any number of streams. One agent has one peer: another one that answers
+// the same description gets an agent of its own (`fork`). Relayed and TCP candidates, trickling and restarts are not here yet.
 //
 //   addSocket ─> gathering.ts ─> local candidates ─┐
 //   setRemote ─────────────────> remote candidates ┴─> checklist.ts ─> checking.ts ─> pair in use, nominated pair
@@ -14,7 +14,7 @@ import { canonicalIp } from '../stun/ip-address.ts'
 import { decode } from '../stun/message.ts'
 import { method } from '../stun/numbers.ts'
 import type { IceFact } from '../trace/facts.ts'
-import type { Base, Candidate, Component, RemoteIce } from './candidate.ts'
+import type { Base, Candidate, Component, LocalCandidate, RemoteIce } from './candidate.ts'
 import { Checking } from './checking.ts'
 import type { IceEvent, IceState } from './events.ts'
 import { Gathering, type ServerOutcome } from './gathering.ts'
@@ -38,8 +38,15 @@ export interface IceAgentOptions {
   random: Random
   /** Asked from every socket of their address family. */
   stunServers: readonly TransportAddress[]
+  /** Default: drawn. */
+  parameters?: IceParameters
   tuning?: Partial<Tuning>
   record?: (fact: IceFact) => void
+}
+
+export interface IceParameters {
+  readonly ufrag: string
+  readonly pwd: string
 }
 
 export interface SocketOptions {
@@ -53,7 +60,7 @@ export interface SocketOptions {
 
 export class IceAgent implements Core<IceEvent> {
   /** For the session description, the same for every stream. */
-  readonly parameters: { readonly ufrag: string; readonly pwd: string }
+  readonly parameters: IceParameters
   /** Datagrams thrown away, by reason. */
   readonly dropped: Record<string, number> = {}
 
@@ -62,6 +69,11 @@ export class IceAgent implements Core<IceEvent> {
   private readonly checking: Checking
   private readonly bases = new Map<string, Base>()
   private readonly preferences = new Map<string, number>()
+  /** What we told a peer that we have, in the order found: for `fork`. */
+  private readonly described: { components: (1 | 2)[]; candidates: LocalCandidate[] } = {
+    components: [],
+    candidates: [],
+  }
   private readonly outbox: Datagram[] = []
   private readonly events: IceEvent[] = []
   private readonly record: (fact: IceFact) => void
@@ -69,10 +81,13 @@ export class IceAgent implements Core<IceEvent> {
   private gatheringClosed = false
   private gathered = false
 
-  constructor(options: IceAgentOptions) {
+  constructor(private readonly options: IceAgentOptions) {
     const { random } = options
     this.record = options.record ?? (() => {})
-    this.parameters = { ufrag: drawText(random, ufragLength), pwd: drawText(random, pwdLength) }
+    this.parameters = options.parameters ?? {
+      ufrag: drawText(random, ufragLength),
+      pwd: drawText(random, pwdLength),
+    }
     this.gathering = new Gathering(options.stunServers, random)
     this.checking = new Checking({
       role: options.controlling ? 'controlling' : 'controlled',
@@ -97,6 +112,7 @@ export class IceAgent implements Core<IceEvent> {
 
   /** Returns the stream's index. */
   addStream(components: 1 | 2): number {
+    this.described.components.push(components)
     return this.checking.streams.push(new IceStream(this.checking.streams.length, components)) - 1
   }
 
@@ -107,14 +123,12 @@ export class IceAgent implements Core<IceEvent> {
       this.gatheringSince = now
       this.record({ layer: 'ice', type: 'state', state: 'gathering' })
     }
-    const base: Base = {
+    const base = this.addBase({
       stream,
       component,
       address,
       localPreference: localPreference ?? this.preferenceOf(address.address),
-      send: (data, to) => this.outbox.push({ data, local: address, remote: to }),
-    }
-    this.bases.set(formatAddress(address), base)
+    })
     this.addCandidate(this.locals.add('host', base, address))
     this.gathering.enquire(now, base)
     this.checking.localAdded(now, this.stream(stream))
@@ -134,7 +148,24 @@ export class IceAgent implements Core<IceEvent> {
 
   /** Highest priority first. */
   localCandidates(stream: number): Candidate[] {
-    return this.locals.ofStream(stream).map(({ base: _base, ...candidate }) => candidate)
+    return this.locals.ofStream(stream).map(({ base: _base, server: _server, ...candidate }) => candidate)
+  }
+
+  /** An agent for another peer that answers the same description, as the forks of an INVITE do (RFC 3261 13.2.2.4): same
+   *  credentials, sockets and candidates, also those of a dropped component, and nothing of the peer before. Asks no STUN
+   *  server again. One agent at a time can have the sockets: close this one. */
+  fork(): IceAgent {
+    const { controlling, parameters } = this
+    const fork = new IceAgent({ ...this.options, controlling, parameters, stunServers: [] })
+    for (const components of this.described.components) fork.addStream(components)
+    for (const { type, base, address, port, server } of this.described.candidates) {
+      const own = fork.bases.get(formatAddress(base.address)) ?? fork.addBase(base)
+      const same = fork.locals.add(type, own, { address, port }, server)
+      if (same) fork.described.candidates.push(same)
+    }
+    fork.gatheringClosed = true
+    fork.gathered = true
+    return fork
   }
 
   /** The candidate for c= and m= (RFC 8839 4.2.1.2). */
@@ -266,9 +297,19 @@ export class IceAgent implements Core<IceEvent> {
     if (result.type === 'answered') this.addCandidate(this.locals.add('srflx', base, result.mapped, server))
   }
 
-  private addCandidate(added: (Candidate & { base: Base }) | undefined): void {
+  private addBase({ stream, component, address, localPreference }: Omit<Base, 'send'>): Base {
+    const send = (data: Uint8Array, to: TransportAddress): void => {
+      this.outbox.push({ data, local: address, remote: to })
+    }
+    const base: Base = { stream, component, address, localPreference, send }
+    this.bases.set(formatAddress(address), base)
+    return base
+  }
+
+  private addCandidate(added: LocalCandidate | undefined): void {
     if (!added) return
-    const { base, ...candidate } = added
+    this.described.candidates.push(added)
+    const { base, server: _server, ...candidate } = added
     this.events.push({ type: 'candidate', stream: base.stream, candidate })
     this.record(candidateFact('local', candidate))
   }

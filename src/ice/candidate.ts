@@ -42,6 +42,8 @@ export interface Base {
 
 export interface LocalCandidate extends Candidate {
   base: Base
+  /** Who told us of it. */
+  server?: TransportAddress
 }
 
 /** RFC 8445 5.1.2.2, the recommended values. */

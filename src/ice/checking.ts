@@ -78,7 +78,7 @@ export class Checking {
   }
 
   setRemote(now: Millis, stream: IceStream, remote: RemoteIce): void {
-    // New credentials mean an ICE restart (RFC 8445 9), which is not supported: the session goes on as it is.
+    // An ICE restart (RFC 8445 9), or another fork, is another agent's: this session goes on as it is.
     if (stream.remote && stream.remote.ufrag !== remote.ufrag) return
     // RFC 8445 6.1.1: towards a lite peer the full agent controls.
     if (remote.lite) this.setRole(now, 'controlling')

@@ -47,6 +47,7 @@ export class LocalCandidates {
       type,
       ...(type === 'host' ? {} : { related: base.address }),
       base,
+      ...(server && { server }),
     }
   }
 

@@ -15,7 +15,7 @@ import { AudioStream } from '../stream/audio-stream.ts'
 import type { MediaTransport } from '../stream/media-transport.ts'
 import type { Pacer } from '../stream/pacer.ts'
 import type { FactBody } from '../trace/facts.ts'
-import { MediaPath, type PathEvent } from './media-path.ts'
+import { MediaPath, type PathFailure } from './media-path.ts'
 import type { IcePolicy } from './options.ts'
 
 export interface CallMediaOptions {
@@ -39,7 +39,7 @@ const sdpType = 'application/sdp'
 export class CallMedia implements MediaTransport {
   onRtp: ((packet: Uint8Array) => void) | undefined
   onRtcp: ((packet: Uint8Array) => void) | undefined
-  onPathEvent: ((event: PathEvent) => void) | undefined
+  onPathChange: (() => void) | undefined
   /** Called once, when both descriptions are known. */
   onStream: ((stream: AudioStream) => void) | undefined
 
@@ -71,6 +71,10 @@ export class CallMedia implements MediaTransport {
     return this.path?.isUsable ?? false
   }
 
+  get pathFailure(): PathFailure | undefined {
+    return this.path?.failure
+  }
+
   // ── offer and answer ─────────────────────────────────────────────────────────────────────────
 
   /** The offer of a new call, or our 200's in a late-offer call. */
@@ -86,7 +90,8 @@ export class CallMedia implements MediaTransport {
     return this.sendOffer(this.path)
   }
 
-  /** The peer's answer to our offer. Throws RemoteError or IceFailed where no media can come of it. */
+  /** The peer's answer to our offer; several where the INVITE forked: the last one counts. Throws RemoteError or IceFailed
+   *  where no media can come of it. */
   accept(answer: Body): void {
     if (this.sentOffer === undefined) throw new InvariantError('an answer without an offer')
     this.recordDescription(answer.content, 'received', 'answer')
@@ -163,7 +168,7 @@ export class CallMedia implements MediaTransport {
     }
     path.onRtp = (packet) => this.onRtp?.(packet)
     path.onRtcp = (packet) => this.onRtcp?.(packet)
-    path.onEvent = (event) => this.path === path && this.onPathEvent?.(event)
+    path.onChange = () => this.path === path && this.onPathChange?.()
     return path
   }
 
@@ -219,7 +224,8 @@ export class CallMedia implements MediaTransport {
       const reason = 'the far end does not speak ICE and this phone requires it'
       throw new IceFailed(`${reason}: allow plain RTP with the ICE policy "auto"`, [])
     } else {
-      if (!before) record({ layer: 'ice', type: 'mode', mode: policy === 'off' ? 'off' : 'peer-without-ice' })
+      if (!before || before.ice)
+        record({ layer: 'ice', type: 'mode', mode: policy === 'off' ? 'off' : 'peer-without-ice' })
       path.usePlain({
         ...(negotiated.remoteRtp && { rtp: negotiated.remoteRtp }),
         ...(negotiated.remoteRtcp && { rtcp: negotiated.remoteRtcp }),

@@ -38,6 +38,8 @@ import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digi
 
 /** The rate of every codec there is so far: what is played, kept and recorded. */
 const sampleRateHz = 8_000
+/** Early answers of one forked INVITE that are looked at: whoever answers, by its To tag. */
+const maximumForks = 16
 /** How often `waitToHear` looks again. */
 const hearingIntervalMs = 250
 
@@ -69,6 +71,8 @@ export class Call {
   private source: { source: AudioSource; what: string } | undefined
   private watchdog: MediaWatchdog | undefined
   private failure: Error | undefined
+  /** The answers that the forks of our INVITE gave before the final one, by To tag. */
+  private readonly earlyAnswers = new Map<string, Body>()
   /** Set while we end it ourselves: what the session then says is the consequence, not the reason. */
   private ending = false
 
@@ -93,18 +97,7 @@ export class Call {
       this.sinks.push(this.heard)
     }
     media.onStream = (stream) => this.onStream(stream)
-    media.onPathEvent = (event) => {
-      if (event.type === 'usable') this.maybeConnected()
-      else if (event.type === 'failed')
-        this.fail(new IceFailed(`no path for media: ${event.reason}`, this.pairsTried()))
-      else if (event.type === 'consent-lost')
-        this.fail(
-          new IceFailed(
-            'the far end stopped answering on the media path for 30 s (RFC 7675)',
-            this.pairsTried(),
-          ),
-        )
-    }
+    media.onPathChange = () => this.maybeConnected()
     this.openFiles(options)
   }
 
@@ -345,11 +338,27 @@ export class Call {
 
   private onProvisional(response: ResponseInfo): void {
     if (this.currentState === 'answered' || this.hasEnded()) return
-    if (response.body && this.tryAccept(response.body))
+    if (response.body && this.tryEarlyAnswer(response.remoteTag, response.body))
       this.become('early-media', { status: response.status, reason: response.reason })
     else if (this.currentState === 'calling')
       this.become('ringing', { status: response.status, reason: response.reason })
-    this.maybeConnected()
+  }
+
+  /** The fork that answers last is heard; what one repeats changes nothing, and what cannot be used may still be another's call. */
+  private tryEarlyAnswer(remoteTag: string, answer: Body): boolean {
+    if (this.earlyAnswers.has(remoteTag) || this.earlyAnswers.size >= maximumForks) return false
+    this.earlyAnswers.set(remoteTag, answer)
+    try {
+      this.media.accept(answer)
+      return true
+    } catch (error) {
+      this.trace.record({
+        layer: 'call',
+        type: 'warning',
+        message: `early answer not used: ${toError(error).message}`,
+      })
+      return false
+    }
   }
 
   private onAccepted(response: ResponseInfo, acknowledge: (answer?: Body) => void): void {
@@ -359,7 +368,9 @@ export class Call {
       return
     }
     acknowledge()
-    if (!response.body || this.tryAccept(response.body)) {
+    // Most repeat the answer of their 183; who has given one need not (RFC 3261 13.2.1).
+    const answer = response.body ?? this.earlyAnswers.get(response.remoteTag)
+    if (!answer || this.tryAccept(answer)) {
       this.become('answered', { status: response.status, reason: response.reason })
       this.answeredLater.resolve()
       this.maybeConnected()
@@ -459,10 +470,20 @@ export class Call {
     stream.start()
   }
 
-  /** Media flows once the call is answered (or early media is agreed) and a path is open. */
+  /** Media flows once the call is answered and a path is open. Before the answer nothing that happens to the path matters:
+   *  another fork may be the one that answers. */
   private maybeConnected(): void {
-    if (this.currentState !== 'answered' || !this.media.pathIsUsable || this.hasEnded()) return
-    if (this.connectedLater.isSettled) return
+    if (this.currentState !== 'answered') return
+    const { pathFailure } = this.media
+    if (pathFailure) {
+      const why =
+        pathFailure.type === 'failed'
+          ? `no path for media: ${pathFailure.reason}`
+          : 'the far end stopped answering on the media path for 30 s (RFC 7675)'
+      this.fail(new IceFailed(why, this.pairsTried()))
+      return
+    }
+    if (!this.media.pathIsUsable || this.connectedLater.isSettled) return
     this.connectedLater.resolve()
     this.startWatchdog()
     void this.playConfigured()

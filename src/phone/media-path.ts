@@ -28,12 +28,17 @@ export interface MediaPathOptions {
   record: (fact: FactBody) => void
 }
 
-/** How the path came to be usable, or why it never will. */
-export type PathEvent =
-  | { type: 'usable' }
-  | { type: 'selected' }
-  | { type: 'failed'; reason: string }
-  | { type: 'consent-lost' }
+/** Why a path that was found, or looked for, carries nothing. */
+export type PathFailure = { type: 'failed'; reason: string } | { type: 'consent-lost' }
+
+/** Plain mode: where a component's packets go, and where they are allowed to come from. */
+interface PlainPeer {
+  signalled?: TransportAddress
+  latched?: TransportAddress
+  /** Where media came from until a new description moved it: what is still on its way is not followed. */
+  former?: { address: TransportAddress; until: Millis }
+  heardAt: Millis
+}
 
 interface MediaSocket {
   component: 1 | 2
@@ -50,22 +55,19 @@ const receiveBufferBytes = 512 * 1024
 export class MediaPath implements MediaTransport {
   onRtp: ((packet: Uint8Array) => void) | undefined
   onRtcp: ((packet: Uint8Array) => void) | undefined
-  onEvent: ((event: PathEvent) => void) | undefined
+  /** `isUsable` or `failure` has changed. */
+  onChange: (() => void) | undefined
 
-  readonly agent: IceAgent | undefined
-  private readonly driver: CoreDriver<IceEvent> | undefined
+  /** The ICE agent at work; another one for another peer. */
+  agent: IceAgent | undefined
+  /** Why the peer of now can have no media any more. */
+  failure: PathFailure | undefined
+  private driver: CoreDriver<IceEvent> | undefined
   private readonly sockets: MediaSocket[] = []
   private readonly byLocal = new Map<string, UdpSocket>()
   private mode: 'idle' | 'ice' | 'plain' = 'idle'
   private mux = false
-  /** Plain mode: where each component's packets go, and where they are allowed to come from. */
-  private readonly plain: Record<
-    1 | 2,
-    { signalled?: TransportAddress; latched?: TransportAddress; heardAt: Millis }
-  > = {
-    1: { heardAt: 0 },
-    2: { heardAt: 0 },
-  }
+  private readonly plain: Record<1 | 2, PlainPeer> = { 1: { heardAt: 0 }, 2: { heardAt: 0 } }
   private gathered = false
   private onGathered: (() => void) | undefined
   private usable = false
@@ -86,17 +88,12 @@ export class MediaPath implements MediaTransport {
   }
 
   private constructor(private readonly options: MediaPathOptions) {
-    const { ice, random, clock, record } = options
-    if (ice) {
-      this.agent = new IceAgent({
-        controlling: ice.controlling,
-        random,
-        stunServers: ice.stunServers,
-        record,
-      })
-      this.agent.addStream(options.components)
-      this.driver = new CoreDriver<IceEvent>(this.agent, clock, this.transmit, this.onIceEvent)
-    }
+    const { ice, random, record } = options
+    if (!ice) return
+    const { controlling, stunServers } = ice
+    const agent = new IceAgent({ controlling, random, stunServers, record })
+    agent.addStream(options.components)
+    this.run(agent)
   }
 
   /** Waits until every STUN server has answered or been given up, but never longer than `limitMs`. */
@@ -119,24 +116,33 @@ export class MediaPath implements MediaTransport {
     return this.sockets.find((s) => s.component === component)?.socket.local
   }
 
-  /** The peer speaks ICE: let the agent find the pair. */
+  /** The peer speaks ICE: let the agent find the pair. Again: another peer, who takes the place of the one before (a fork of
+   *  the INVITE whose answer counts now). */
   useIce(remote: RemoteIce, options: { rtcpMux: boolean; controlling: boolean }): void {
+    if (!this.agent) throw new InvariantError('useIce without an ICE agent')
+    if (this.mode !== 'idle') {
+      this.run(this.agent.fork())
+      this.usable = false
+      this.failure = undefined
+    }
     const { agent, driver } = this
-    if (!agent || !driver) throw new InvariantError('useIce without an ICE agent')
     this.mode = 'ice'
     this.setMux(options.rtcpMux)
-    driver.drive((now) => {
+    driver?.drive((now) => {
+      if (options.rtcpMux && this.options.components === 2) agent.dropComponent(now, 0, 2)
       agent.setControlling(now, options.controlling)
       agent.setRemote(now, 0, remote)
     })
   }
 
-  /** The peer has no ICE: send to its addresses, and follow its media. */
+  /** The peer has no ICE: send to its addresses, and follow its media. Again: the media has moved, or is another peer's. */
   usePlain(remote: { rtp?: TransportAddress; rtcp?: TransportAddress; rtcpMux: boolean }): void {
     if (this.mode !== 'plain') {
+      for (const component of [1, 2] as const)
+        this.forget(component, this.agent?.sendPair(0, component)?.remote)
       this.mode = 'plain'
-      this.driver?.drive((now) => this.agent?.close(now))
-      this.driver?.stop()
+      this.failure = undefined
+      this.stopAgent()
     }
     this.setMux(remote.rtcpMux)
     this.signal(1, remote.rtp)
@@ -165,8 +171,7 @@ export class MediaPath implements MediaTransport {
     if (this.closed) return
     this.closed = true
     this.onGathered?.()
-    this.driver?.drive((now) => this.agent?.close(now))
-    this.driver?.stop()
+    this.stopAgent()
     for (const { socket } of this.sockets) socket.close()
   }
 
@@ -282,6 +287,8 @@ export class MediaPath implements MediaTransport {
       state.heardAt = now
       return true
     }
+    const { former } = state
+    if (former && now < former.until && sameAddress(former.address, from)) return false
     const free = state.latched === undefined || now - state.heardAt > relatchAfterSilenceMs
     if (!free) return false
     state.latched = from
@@ -323,20 +330,35 @@ export class MediaPath implements MediaTransport {
   private signal(component: 1 | 2, address: TransportAddress | undefined): void {
     const state = this.plain[component]
     if (address && state.signalled && sameAddress(address, state.signalled)) return
+    this.forget(component, state.latched ?? state.signalled)
     if (address) state.signalled = address
     else delete state.signalled
     // A new description moves the media (RFC 3264 8.3.1), whatever had been learned.
     delete state.latched
   }
 
+  private forget(component: 1 | 2, address: TransportAddress | undefined): void {
+    if (!address) return
+    this.plain[component].former = { address, until: this.options.clock.now() + relatchAfterSilenceMs }
+  }
+
   private setMux(mux: boolean): void {
-    if (mux && !this.mux && this.options.components === 2) {
-      if (this.mode === 'ice') this.driver?.drive((now) => this.agent?.dropComponent(now, 0, 2))
-    }
     this.mux = mux || this.options.components === 1
   }
 
   // ── ICE ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Gives the sockets to an agent, in the place of the one before. */
+  private run(agent: IceAgent): void {
+    this.stopAgent()
+    this.agent = agent
+    this.driver = new CoreDriver<IceEvent>(agent, this.options.clock, this.transmit, this.onIceEvent)
+  }
+
+  private stopAgent(): void {
+    this.driver?.drive((now) => this.agent?.close(now))
+    this.driver?.stop()
+  }
 
   private readonly onIceEvent = (event: IceEvent): void => {
     switch (event.type) {
@@ -345,27 +367,27 @@ export class MediaPath implements MediaTransport {
         this.onGathered?.()
         break
       case 'valid':
-        if (event.component === 1) this.becomeUsable()
-        break
       case 'selected':
-        if (event.component === 1) {
-          this.becomeUsable()
-          this.onEvent?.({ type: 'selected' })
-        }
+        if (event.component === 1) this.becomeUsable()
         break
       case 'state':
         if (event.state === 'failed' && this.mode === 'ice')
-          this.onEvent?.({ type: 'failed', reason: event.reason ?? 'no candidate pair works' })
+          this.fail({ type: 'failed', reason: event.reason ?? 'no candidate pair works' })
         break
       case 'consent-lost':
-        if (event.component === 1) this.onEvent?.({ type: 'consent-lost' })
+        if (event.component === 1) this.fail({ type: 'consent-lost' })
         break
     }
+  }
+
+  private fail(failure: PathFailure): void {
+    this.failure = failure
+    this.onChange?.()
   }
 
   private becomeUsable(): void {
     if (this.usable) return
     this.usable = true
-    this.onEvent?.({ type: 'usable' })
+    this.onChange?.()
   }
 }
