@@ -1,0 +1,23 @@
+// npm run bench [-- sip ice rtp] [-- --quick]: the speed of signalling, ICE and media, floe beside its peers in one run.
+// Takes about a quarter of an hour on an otherwise idle machine; --quick shortens every measurement and proves little.
+import { cpus, loadavg } from 'node:os'
+import { benchIce } from './ice.mjs'
+import { benchRtp } from './rtp.mjs'
+import { benchSip } from './sip.mjs'
+
+const sections = { sip: benchSip, ice: benchIce, rtp: benchRtp }
+const quick = { stepSeconds: 2, sessions: 5, rounds: 1, measureMs: 2_000 }
+
+const words = process.argv.slice(2)
+const options = words.includes('--quick') ? quick : {}
+const chosen = words.filter((word) => word !== '--quick')
+const unknown = chosen.find((word) => !(word in sections))
+if (unknown !== undefined) {
+  console.error(`There is no benchmark "${unknown}": choose from ${Object.keys(sections).join(', ')}.`)
+  process.exit(2)
+}
+
+const machine = () => `load average ${loadavg()[0].toFixed(2)}`
+console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model.trim()}, ${machine()}`)
+for (const section of chosen.length > 0 ? chosen : Object.keys(sections)) await sections[section](options)
+console.log(`\nAt the end: ${machine()}`)
