@@ -84,7 +84,7 @@ describe('two user agents', () => {
     expect(parse).not.toHaveBeenCalled()
   })
 
-  it.each([1, 2, 3])('place 100 calls at 5 %% loss without a failure (seed %d)', async (seed) => {
+  it.each([1, 2, 3])('place 100 calls at a loss of 0.05 without a failure (seed %d)', async (seed) => {
     const world = simulate(seed)
     // Each packet crosses two links: together 5 %.
     const { alice, bob, bobUri } = await twoAgents(world, { latencyMs: 5, loss: 0.0253 })
