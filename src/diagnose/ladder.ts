@@ -127,7 +127,7 @@ const mediaMilestone = (fact: MediaFact): string | undefined => {
     case 'play-started':
       return `playing ${fact.what}`
     case 'play-ended':
-      return `played ${fact.what}`
+      return `stopped playing ${fact.what}`
     case 'first-heard':
       return `first audio heard, ${fact.levelDbfs.toFixed(0)} dBFS`
     case 'dtmf':
