@@ -1,7 +1,7 @@
 // The one real `Runtime`: Node's sockets, name lookup, files, timers and randomness behind the interfaces of runtime.ts.
 // Every refusal of the operating system becomes one sentence (NetworkError, UsageError); what happens on an open socket is
 // reported to its handlers and never thrown. Zone ids of link-local IPv6 addresses (RFC 4007) live only inside this file.
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes, randomFillSync, randomInt } from 'node:crypto'
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
@@ -363,8 +363,18 @@ const network: Network = {
 
 // ---- randomness and files ----------------------------------------------------------------------------------------------
 
+/** Transaction IDs and tags are cut from a stock: to ask the system for each costs more than all else about them. */
+const RANDOM_STOCK_BYTES = 4096
+let randomStock = new Uint8Array(0)
+
 const random: Random = {
-  bytes: (lengthBytes) => randomBytes(lengthBytes),
+  bytes: (lengthBytes) => {
+    if (lengthBytes > RANDOM_STOCK_BYTES) return randomBytes(lengthBytes)
+    if (lengthBytes > randomStock.length) randomStock = randomFillSync(new Uint8Array(RANDOM_STOCK_BYTES))
+    const bytes = randomStock.slice(0, lengthBytes)
+    randomStock = randomStock.subarray(lengthBytes)
+    return bytes
+  },
   integer: (exclusiveMax) => randomInt(exclusiveMax),
 }
 

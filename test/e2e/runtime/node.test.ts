@@ -278,6 +278,9 @@ describe('files', () => {
 
 it('draws random bytes and integers in range', () => {
   expect(random.bytes(16)).toHaveLength(16)
+  expect(random.bytes(10_000)).toHaveLength(10_000)
+  const drawn = Array.from({ length: 2_000 }, () => Buffer.from(random.bytes(12)).toString('hex'))
+  expect(new Set(drawn).size).toBe(2_000)
   for (let i = 0; i < 100; i++) expect(random.integer(3)).toBeLessThan(3)
   expect(random.integer(2 ** 32)).toBeLessThan(2 ** 32)
 })
