@@ -1,5 +1,6 @@
-// Puts packets back into order and holds each until its time: a fixed playout delay (RFC 3550 gives the timestamps,
-// the receiver chooses the delay). Leaves out adapting the delay to the network: another JitterBuffer will do that.
+// Puts packets back into order and holds each until its time (RFC 3550 gives the timestamps, the receiver chooses the delay).
+// The delay is fixed as long as packets keep to it: it grows where too many come late, and shrinks where none has needed it
+// for long, so that a sender whose clock drifts is followed. Leaves out stretching sound: what is gained or lost is silence.
 
 export type Insertion = 'queued' | 'duplicate' | 'late' | 'early'
 
@@ -7,7 +8,7 @@ export type Insertion = 'queued' | 'duplicate' | 'late' | 'early'
 export interface DuePacket {
   payload: Uint8Array
   payloadType: number
-  /** From the start of the window that was advanced over; negative where the packet should have been in the one before. */
+  /** From the start of the window that was advanced over. */
   offsetTicks: number
 }
 
@@ -21,8 +22,8 @@ export interface JitterBuffer {
     payloadType: number,
     payload: Uint8Array,
   ): Insertion
-  /** Moves the playout point on: the packets that begin before it are now due. */
-  advance(ticks: number): void
+  /** Moves the playout point on: the packets that begin before it are now due. Returns the ticks that it leapt over before. */
+  advance(ticks: number): number
   /** The next due packet in sequence order. What is missing is simply not there: the caller sees it by the offsets. */
   next(): DuePacket | undefined
   /** Forgets everything: the next packet begins anew. */
@@ -34,7 +35,12 @@ const capacityPackets = 128
 /** A packet this far ahead of the playout point is not early but belongs to another time line. */
 const maximumLeadMs = 500
 /** So many newest packets in a row outside the window mean that the sender's time line or the path has moved. */
-const strayPacketsBeforeAnchor = 5
+const strayPacketsBeforeMove = 5
+/** For each packet inside it, so much of a stray is forgotten: where more than 1.5 % come late, the delay is too short. */
+const forgivenStrays = 1 / 64
+/** A delay that no packet has needed for so long shrinks, where it is worth a packet at least. */
+const observationMs = 30_000
+const smallestLeapMs = 20
 
 interface Slot {
   sequence: number
@@ -57,11 +63,24 @@ export class ReorderBuffer implements JitterBuffer {
   private nextSequence = 0
   private highestSequence = 0
   private strays = 0
+  private readonly observationTicks: number
+  private readonly smallestLeapTicks: number
+  /** Since `observedTicks`: how long before its time the latest of the newest packets came. */
+  private leastLeadTicks = Number.POSITIVE_INFINITY
+  private observedTicks = 0
 
-  /** @param delayMs how long a packet waits for those that overtook it, or that it overtook */
-  constructor(clockRateHz: number, delayMs = 60) {
-    this.delayTicks = Math.round((delayMs * clockRateHz) / 1000)
-    this.maximumLeadTicks = Math.round(((delayMs + maximumLeadMs) * clockRateHz) / 1000)
+  /** @param delayMs how long a packet waits for those that overtook it, or that it overtook
+   *  @param onLeapt called for each packet that is leapt over and so never due */
+  constructor(
+    clockRateHz: number,
+    delayMs = 60,
+    private readonly onLeapt = () => {},
+  ) {
+    const ticksOf = (ms: number): number => Math.round((ms * clockRateHz) / 1000)
+    this.delayTicks = ticksOf(delayMs)
+    this.maximumLeadTicks = ticksOf(delayMs + maximumLeadMs)
+    this.observationTicks = ticksOf(observationMs)
+    this.smallestLeapTicks = ticksOf(smallestLeapMs)
   }
 
   insert(
@@ -75,11 +94,13 @@ export class ReorderBuffer implements JitterBuffer {
     const newest = sequence >= this.highestSequence
     const lead = (timestamp - this.windowEnd) | 0
     if (lead < 0 || lead > this.maximumLeadTicks) {
-      if (!newest || !(marker || ++this.strays >= strayPacketsBeforeAnchor))
-        return lead < 0 ? 'late' : 'early'
-      this.reset()
-      this.anchor(sequence, timestamp)
-    } else if (newest) this.strays = 0
+      if (newest) this.strays++
+      if (!newest || !(marker || this.strays >= strayPacketsBeforeMove)) return lead < 0 ? 'late' : 'early'
+      this.moveTo(timestamp, lead)
+    } else if (newest) {
+      this.strays = Math.max(0, this.strays - forgivenStrays)
+      this.leastLeadTicks = Math.min(this.leastLeadTicks, lead)
+    }
     if (sequence < this.nextSequence) return 'late'
     this.makeRoomFor(sequence)
     const index = sequence & (capacityPackets - 1)
@@ -99,9 +120,12 @@ export class ReorderBuffer implements JitterBuffer {
     return 'queued'
   }
 
-  advance(ticks: number): void {
-    this.windowStart = this.windowEnd
-    this.windowEnd = (this.windowEnd + ticks) >>> 0
+  advance(ticks: number): number {
+    this.observedTicks += ticks
+    const leap = this.observedTicks < this.observationTicks ? 0 : this.leapTicks()
+    this.windowStart = (this.windowEnd + leap) >>> 0
+    this.windowEnd = (this.windowStart + ticks) >>> 0
+    return leap
   }
 
   next(): DuePacket | undefined {
@@ -115,14 +139,14 @@ export class ReorderBuffer implements JitterBuffer {
       this.due.payloadType = slot.payloadType
       this.due.offsetTicks = (slot.timestamp - this.windowStart) | 0
       slot.lengthBytes = -1
-      return this.due
+      if (this.due.offsetTicks >= 0) return this.due
+      this.onLeapt()
     }
     return undefined
   }
 
   reset(): void {
     this.anchored = false
-    this.strays = 0
     for (const slot of this.slots) if (slot) slot.lengthBytes = -1
   }
 
@@ -130,9 +154,39 @@ export class ReorderBuffer implements JitterBuffer {
   private anchor(sequence: number, timestamp: number): void {
     this.anchored = true
     this.windowEnd = (timestamp - this.delayTicks) >>> 0
-    this.windowStart = this.windowEnd
     this.highestSequence = sequence
     this.nextSequence = sequence - capacityPackets + 1
+    this.observeAnew()
+  }
+
+  /** The same for a packet outside the window. What is queued and due before it is still played. */
+  private moveTo(timestamp: number, lead: number): void {
+    const windowEnd = (timestamp - this.delayTicks) >>> 0
+    const isLateOnly = lead < 0 && lead > -this.maximumLeadTicks
+    for (const slot of isLateOnly ? [] : this.slots) {
+      if (!slot || slot.lengthBytes < 0) continue
+      const wait = (slot.timestamp - this.windowEnd) | 0
+      if (wait < this.delayTicks) slot.timestamp = (windowEnd + wait) >>> 0
+      else {
+        slot.lengthBytes = -1
+        this.onLeapt()
+      }
+    }
+    this.windowEnd = windowEnd
+    this.observeAnew()
+  }
+
+  private observeAnew(): void {
+    this.strays = 0
+    this.observedTicks = 0
+    this.leastLeadTicks = Number.POSITIVE_INFINITY
+  }
+
+  /** By how much every packet of the last half minute came too early; that much sound is left out. */
+  private leapTicks(): number {
+    const spare = this.leastLeadTicks - this.delayTicks
+    this.observeAnew()
+    return spare >= this.smallestLeapTicks && spare < Number.POSITIVE_INFINITY ? spare : 0
   }
 
   /** Only the newest `capacityPackets` numbers have a slot. */

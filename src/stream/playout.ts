@@ -35,11 +35,11 @@ export class Playout {
 
   /** Fills the whole frame with the next stretch of time; returns the samples that came from packets. */
   read(frame: Int16Array): number {
-    this.buffer.advance(frame.length / this.samplesPerTick)
+    const leapt = this.buffer.advance(frame.length / this.samplesPerTick)
+    this.takeAhead(Math.min(this.aheadSamples, leapt * this.samplesPerTick))
     let filled = Math.min(this.aheadSamples, frame.length)
     frame.set(this.ahead.subarray(0, filled))
-    this.ahead.copyWithin(0, filled, this.aheadSamples)
-    this.aheadSamples -= filled
+    this.takeAhead(filled)
     let fromPackets = filled
     for (let due = this.buffer.next(); due; due = this.buffer.next()) {
       const length = this.decoders.get(due.payloadType)?.decoder.decode(due.payload, this.decoded) ?? 0
@@ -53,6 +53,11 @@ export class Playout {
     }
     frame.fill(0, filled)
     return fromPackets
+  }
+
+  private takeAhead(samples: number): void {
+    this.ahead.copyWithin(0, samples, this.aheadSamples)
+    this.aheadSamples -= samples
   }
 
   /** What a peer sends beyond the time its timestamps claim is bounded by the buffer and otherwise dropped. */

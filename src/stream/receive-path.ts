@@ -73,7 +73,9 @@ export class ReceivePath {
     if (this.frame?.length !== samples) this.frame = new Int16Array(samples)
     if (!before || !sameRates(before.codec, codec)) {
       this.media.changeClockRate(codec.clockRateHz)
-      this.buffer = new ReorderBuffer(codec.clockRateHz, this.options.playoutDelayMs)
+      this.buffer = new ReorderBuffer(codec.clockRateHz, this.options.playoutDelayMs, () =>
+        this.drop('left out to catch up with the sender'),
+      )
       this.playout = new Playout(codec, this.buffer)
       for (const sink of this.sinks.keys()) this.addSink(sink)
     }

@@ -60,6 +60,25 @@ describe('receiving', () => {
     expect(late.b.stream.statistics().received).toMatchObject({ reordered: 10, late: 10, lost: 0 })
   })
 
+  it('loses nothing where a talkspurt begins a new time line', async () => {
+    const { time, a, b } = new TwoStreams({ idle: 'nothing' }, { direction: 'recvonly' }).start()
+    const sink = new Recorder()
+    b.stream.addSink(sink)
+    const receive = b.wire.onRtp!
+    let count = 0
+    b.wire.onRtp = (packet) => {
+      const copy = packet.slice()
+      if (count >= 20) copy[4] = copy[4]! ^ 0x55
+      if (count++ === 20) copy[1] = copy[1]! | 0x80
+      receive(copy)
+    }
+    const samples = ramp(8000)
+    a.stream.play(new ArraySource(samples), 'x')
+    await time.advance(1400)
+    const start = firstSound(sink.samples)
+    expect(sink.samples.slice(start, start + samples.length)).toEqual(samples)
+  })
+
   it('keeps the time line of a recording through a stall of its own process', async () => {
     const { time, clock, a, b } = new TwoStreams()
     const sink = new Recorder()
