@@ -12,7 +12,7 @@ import type {
   ReportStatistics,
   Timings,
 } from './call-report.ts'
-import { all, first, last, origin } from './selecting.ts'
+import { all, first, last, ofPresentPeer, origin } from './selecting.ts'
 import { judge } from './verdict.ts'
 
 export type { CallReport } from './call-report.ts'
@@ -116,10 +116,11 @@ const codecOf = (facts: readonly Fact[]): { codec?: CodecReport } => {
 
 const iceOf = (facts: readonly Fact[]): IceReport => {
   const mode = last(facts, 'ice', 'mode')
-  const state = all(facts, 'ice', 'state')
+  const present = ofPresentPeer(facts)
+  const state = all(present, 'ice', 'state')
     .filter((f) => f.state !== 'closed')
     .at(-1)
-  const role = last(facts, 'ice', 'role-conflict')?.now ?? mode?.role
+  const role = last(present, 'ice', 'role-conflict')?.now ?? mode?.role
   const gathered = last(facts, 'ice', 'gathered')
   const candidates = (side: 'local' | 'remote'): CandidateReport[] =>
     all(facts, 'ice', 'candidate')
@@ -148,7 +149,8 @@ const pairKey = (pair: PairFact): string =>
 
 const pairsOf = (facts: readonly Fact[]): Pick<CallReport, 'pairs' | 'selected'> => {
   const selected = new Map<string, Extract<Fact, { layer: 'ice'; type: 'selected' }>>()
-  for (const fact of all(facts, 'ice', 'selected')) selected.set(`${fact.stream} ${fact.component}`, fact)
+  for (const fact of all(ofPresentPeer(facts), 'ice', 'selected'))
+    selected.set(`${fact.stream} ${fact.component}`, fact)
   const chosen = new Set([...selected.values()].map(pairKey))
   const latest = new Map<string, Extract<Fact, { layer: 'ice'; type: 'pair' }>>()
   for (const fact of all(facts, 'ice', 'pair')) latest.set(pairKey(fact), fact)

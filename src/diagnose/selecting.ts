@@ -24,6 +24,15 @@ export const last = <L extends Layer, T extends Fact['type']>(
   type: T,
 ): FactOf<L, T> | undefined => all(facts, layer, type).at(-1)
 
+/** The facts since media was last agreed on with somebody new: what went before was another fork's, or another session's. */
+export const ofPresentPeer = (facts: readonly Fact[]): readonly Fact[] =>
+  facts.slice(
+    Math.max(
+      0,
+      facts.findLastIndex((f) => f.layer === 'ice' && f.type === 'mode'),
+    ),
+  )
+
 /** The time that everything is counted from: the INVITE, or the first fact. */
 export const origin = (facts: readonly Fact[]): Millis =>
   (

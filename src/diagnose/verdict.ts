@@ -5,7 +5,7 @@ import type { Fact } from '../trace/facts.ts'
 import type { UnjudgedReport, Verdict } from './call-report.ts'
 import { type CauseCode, causes } from './causes.ts'
 import { isPrivate } from './private-address.ts'
-import { all } from './selecting.ts'
+import { all, last, ofPresentPeer } from './selecting.ts'
 
 type Failure = Extract<Verdict, { ok: false }>
 
@@ -144,7 +144,7 @@ const judgeIncoming = (report: UnjudgedReport): Failure => {
 
 const judgeIce = (facts: readonly Fact[], report: UnjudgedReport): Failure | undefined => {
   const { ice, outcome, timings } = report
-  const lost = all(facts, 'ice', 'consent-lost').at(-1)
+  const lost = last(ofPresentPeer(facts), 'ice', 'consent-lost')
   if (lost && outcome.state === 'ended' && outcome.by !== 'remote')
     return failure('consent-lost', [
       `component ${lost.component} got no consent response for 30 s`,

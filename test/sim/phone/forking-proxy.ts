@@ -1,0 +1,153 @@
+// For tests: a proxy that sends an INVITE to several phones at once (RFC 3261 16.7) and steps out of the dialog, and phones
+// that answer early or for good when a test says so.
+import { openSource, parseTone } from '../../../src/audio/open-source.ts'
+import { hasHeard } from '../../../src/audio/recognise.ts'
+import { CallMedia } from '../../../src/phone/call-media.ts'
+import { HeardAudio } from '../../../src/phone/heard-audio.ts'
+import type { IcePolicy } from '../../../src/phone/options.ts'
+import type { VirtualHost } from '../../../src/sim/host.ts'
+import type { Flow } from '../../../src/sip/flow.ts'
+import { formatVia } from '../../../src/sip/header-values.ts'
+import { type SipMessage, SipRequest, type SipResponse, serializeMessage } from '../../../src/sip/message.ts'
+import type { EndInfo, IncomingSession } from '../../../src/sip/session.ts'
+import { SipTransport } from '../../../src/sip/transport.ts'
+import { UserAgent } from '../../../src/sip/user-agent.ts'
+import { WheelPacer } from '../../../src/stream/pacer.ts'
+
+const addressOf = (host: VirtualHost): string => host.interfaces().find((i) => !i.loopback)!.address
+
+/** One call at a time. Returns what closes it. */
+export async function startForkingProxy(host: VirtualHost, targets: readonly string[]): Promise<() => void> {
+  const address = addressOf(host)
+  const transport = new SipTransport(host)
+  await transport.start([
+    { protocol: 'udp', address, port: 5060 },
+    { protocol: 'tcp', address, port: 5060 },
+  ])
+  let caller: Flow | undefined
+  let branches: { invite: SipRequest; flow: Flow }[] = []
+  let accepted = false
+
+  /** What the proxy itself sends on the branch: CANCEL, and ACK to a refusal. */
+  const sendOnBranch = ({ invite, flow }: (typeof branches)[number], method: string, to: string): void => {
+    const same = ['Max-Forwards', 'From', 'Call-ID']
+    const headers = invite.headers.filter(({ name }) => same.includes(name))
+    const via = { name: 'Via', value: invite.get('Via')! }
+    const cseq = { name: 'CSeq', value: `${invite.cseq.sequence} ${method}` }
+    const request = new SipRequest(method, invite.uriText, [via, ...headers, { name: 'To', value: to }, cseq])
+    flow.send(serializeMessage(request))
+  }
+  const fork = async (request: SipRequest, from: Flow): Promise<void> => {
+    if (caller) return
+    caller = from
+    branches = await Promise.all(
+      targets.map(async (target, index) => {
+        const flow = await transport.flowTo({ protocol: 'udp', address: target, port: 5060 })
+        const invite = new SipRequest('INVITE', `sip:bob@${target}`, request.headers.slice(), request.body)
+        const params = new Map([['branch', `z9hG4bKfork${index}${request.topVia.params.get('branch')}`]])
+        invite.prepend('Via', formatVia({ transport: 'UDP', host: address, port: 5060, params }))
+        flow.send(serializeMessage(invite))
+        return { invite, flow }
+      }),
+    )
+  }
+  const answerOf = (response: SipResponse): void => {
+    const branch = response.topVia.params.get('branch')
+    const from = branches.find(({ invite }) => invite.topVia.params.get('branch') === branch)
+    if (!from || response.cseq.method !== 'INVITE' || response.status === 100) return
+    if (response.status >= 300) {
+      sendOnBranch(from, 'ACK', response.get('To')!)
+      return
+    }
+    if (response.status >= 200 && !accepted) {
+      accepted = true
+      for (const other of branches) if (other !== from) sendOnBranch(other, 'CANCEL', other.invite.get('To')!)
+    }
+    response.replaceFirst('Via', undefined)
+    caller?.send(serializeMessage(response))
+  }
+  transport.onMessage = (message: SipMessage, flow) => {
+    if (message.kind === 'response') answerOf(message)
+    else if (message.method === 'INVITE') void fork(message, flow)
+  }
+  return () => transport.stop()
+}
+
+/** A phone that one call reaches, in the hands of the test. It plays a tone from its first answer on. */
+export class ForkedPhone {
+  readonly heard = new HeardAudio(8_000, 60)
+  readonly end: Promise<EndInfo>
+  private finish: (end: EndInfo) => void = () => {}
+
+  private constructor(
+    private readonly agent: UserAgent,
+    private readonly session: IncomingSession,
+    private readonly media: CallMedia,
+    host: VirtualHost,
+    tone: string,
+  ) {
+    this.end = new Promise((resolve) => {
+      this.finish = resolve
+    })
+    media.onStream = (stream) => {
+      stream.addSink(this.heard)
+      stream.start()
+      void stream.play(openSource(tone, host.files, 8_000), tone)
+    }
+  }
+
+  /** Resolves when the call has come. */
+  static async expect(
+    host: VirtualHost,
+    tone: string,
+    policy: IcePolicy,
+  ): Promise<() => Promise<ForkedPhone>> {
+    const address = addressOf(host)
+    const listen = (['udp', 'tcp'] as const).map((protocol) => ({ protocol, address, port: 5060 }))
+    const agent = await UserAgent.start({ runtime: host, listen })
+    const call = new Promise<ForkedPhone>((resolve) => {
+      agent.onInvite = (session) => {
+        const media = new CallMedia({
+          runtime: host,
+          pacer: new WheelPacer(host.clock),
+          policy,
+          stunServers: [],
+          addresses: [address],
+          codecs: ['PCMU'],
+          ptimeMs: 20,
+          silence: false,
+          gatherLimitMs: 500,
+          cname: address,
+          record: () => {},
+        })
+        const phone = new ForkedPhone(agent, session, media, host, tone)
+        session.handler = {
+          onEnded: (end) => {
+            media.close()
+            phone.finish(end)
+          },
+        }
+        session.progress(180)
+        resolve(phone)
+      }
+    })
+    return () => call
+  }
+
+  /** 183 with an answer. */
+  async answerEarly(): Promise<void> {
+    this.session.progress(183, await this.media.answer(this.session.offer!))
+  }
+
+  async answer(): Promise<void> {
+    this.session.accept(await this.media.answer(this.session.offer!))
+  }
+
+  hasHeard(tone: string): boolean {
+    return hasHeard({ samples: this.heard.samples(), sampleRateHz: 8_000 }, parseTone(tone)!).heard
+  }
+
+  async stop(): Promise<void> {
+    await this.agent.stop()
+  }
+}
