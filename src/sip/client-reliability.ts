@@ -1,7 +1,7 @@
 // The unreliable-transport half of client transactions (RFC 3261 17.1, RFC 6026 7.2): timers A and E repeat requests, D, K and M
 // absorb late responses, an ACK is sent again for every final response that comes again. B and F (giving up) are sip.js's.
 import type { Millis } from '../runtime/runtime.ts'
-import { DeadlineQueue } from './deadlines.ts'
+import { type DeadlineOwner, DeadlineQueue } from './deadlines.ts'
 import type { Flow } from './flow.ts'
 import type { SipRequest, SipResponse } from './message.ts'
 import {
@@ -17,7 +17,7 @@ import {
 /** More forks of one INVITE are not told apart. */
 const maximumForks = 32
 
-export interface ClientTransaction {
+export interface ClientTransaction extends DeadlineOwner {
   readonly key: string
   readonly branch: string
   readonly method: string
@@ -28,7 +28,6 @@ export interface ClientTransaction {
   intervalMs: Millis
   retransmitAt: Millis
   endAt: Millis
-  deadline: Millis
   /** The ACK to a non-2xx. */
   ack?: Packet
   /** The ACK to the 2xx of each fork, by To tag; undefined while it has not been sent. */
@@ -69,6 +68,7 @@ export class ClientReliability {
       retransmitAt: reliable ? Number.POSITIVE_INFINITY : now + this.timers.t1Ms,
       endAt: now + transactionLifetimeMs(this.timers) + this.timers.t4Ms,
       deadline: Number.POSITIVE_INFINITY,
+      heapIndex: -1,
       invitationKey: method === 'INVITE' ? invitationKey(request) : '',
     }
     const evicted = evictOldest(this.transactions, maximumTransactions)
@@ -204,7 +204,7 @@ export class ClientReliability {
   }
 
   private forget(transaction: ClientTransaction): void {
-    transaction.deadline = Number.POSITIVE_INFINITY
+    this.deadlines.schedule(transaction, Number.POSITIVE_INFINITY)
     if (this.transactions.get(transaction.key) === transaction) this.transactions.delete(transaction.key)
     if (this.invitations.get(transaction.invitationKey) === transaction)
       this.invitations.delete(transaction.invitationKey)

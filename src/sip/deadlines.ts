@@ -1,66 +1,67 @@
-// The deadlines of many transactions, soonest first: a binary heap. An owner carries its valid deadline itself; entries that
-// no longer agree with it are stale and fall out when they come up, so moving a deadline costs one insertion.
+// The deadlines of many transactions, soonest first: a binary heap in which every owner knows its own place. Moving a deadline
+// moves the owner, and one without a deadline is not in the heap: what is over is not held by a deadline it once had.
 import type { Millis } from '../runtime/runtime.ts'
 
 export interface DeadlineOwner {
-  /** Infinity: none. */
+  /** Infinity: none. Set by `schedule` alone. */
   deadline: Millis
-}
-
-interface Entry<T> {
-  at: Millis
-  owner: T
+  /** Its place in the heap; -1 where it has no deadline. */
+  heapIndex: number
 }
 
 export class DeadlineQueue<T extends DeadlineOwner> {
-  private readonly heap: Entry<T>[] = []
+  private readonly heap: T[] = []
 
-  /** Sets the owner's deadline. */
+  /** Sets the owner's deadline; Infinity takes it out. */
   schedule(owner: T, at: Millis): void {
     if (owner.deadline === at) return
     owner.deadline = at
-    if (at === Number.POSITIVE_INFINITY) return
-    const { heap } = this
-    const entry = { at, owner }
-    let i = heap.length
-    heap.push(entry)
-    while (i > 0) {
-      const parent = (i - 1) >> 1
-      if (heap[parent]!.at <= at) break
-      heap[i] = heap[parent]!
-      i = parent
-    }
-    heap[i] = entry
+    if (at === Number.POSITIVE_INFINITY) this.remove(owner)
+    else this.settle(owner, owner.heapIndex < 0 ? this.heap.length : owner.heapIndex)
   }
 
   next(): Millis | undefined {
-    while (this.heap.length > 0 && this.heap[0]!.owner.deadline !== this.heap[0]!.at) this.removeFirst()
-    return this.heap[0]?.at
+    return this.heap[0]?.deadline
   }
 
   /** An owner whose deadline has come; its deadline is then Infinity until it is scheduled again. */
   takeDue(now: Millis): T | undefined {
-    const at = this.next()
-    if (at === undefined || at > now) return undefined
-    const { owner } = this.heap[0]!
-    this.removeFirst()
-    owner.deadline = Number.POSITIVE_INFINITY
-    return owner
+    const first = this.heap[0]
+    if (first === undefined || first.deadline > now) return undefined
+    this.schedule(first, Number.POSITIVE_INFINITY)
+    return first
   }
 
-  private removeFirst(): void {
+  private remove(owner: T): void {
+    const hole = owner.heapIndex
+    owner.heapIndex = -1
+    const last = this.heap.pop()!
+    if (last !== owner) this.settle(last, hole)
+  }
+
+  /** Puts the owner where it belongs, up or down from a place that is free. */
+  private settle(owner: T, free: number): void {
     const { heap } = this
-    const last = heap.pop()!
-    if (heap.length === 0) return
-    let i = 0
+    let i = free
+    while (i > 0) {
+      const parent = (i - 1) >> 1
+      if (heap[parent]!.deadline <= owner.deadline) break
+      this.place(heap[parent]!, i)
+      i = parent
+    }
     for (;;) {
       let child = 2 * i + 1
       if (child >= heap.length) break
-      if (child + 1 < heap.length && heap[child + 1]!.at < heap[child]!.at) child++
-      if (heap[child]!.at >= last.at) break
-      heap[i] = heap[child]!
+      if (child + 1 < heap.length && heap[child + 1]!.deadline < heap[child]!.deadline) child++
+      if (heap[child]!.deadline >= owner.deadline) break
+      this.place(heap[child]!, i)
       i = child
     }
-    heap[i] = last
+    this.place(owner, i)
+  }
+
+  private place(owner: T, index: number): void {
+    this.heap[index] = owner
+    owner.heapIndex = index
   }
 }

@@ -1,7 +1,7 @@
 // The unreliable-transport half of server transactions (RFC 3261 17.2, 13.3.1.4, RFC 6026 7.1): repeated requests are absorbed
 // and answered from memory (I, J), final responses to INVITE are repeated until the ACK (G; 2xx over any transport), H and L end it.
 import type { Millis } from '../runtime/runtime.ts'
-import { DeadlineQueue } from './deadlines.ts'
+import { type DeadlineOwner, DeadlineQueue } from './deadlines.ts'
 import type { Flow } from './flow.ts'
 import type { SipRequest, SipResponse } from './message.ts'
 import {
@@ -15,7 +15,7 @@ import {
   transactionLifetimeMs,
 } from './reliability.ts'
 
-export interface ServerTransaction {
+export interface ServerTransaction extends DeadlineOwner {
   /** serverKey and method: CANCEL is a transaction beside its INVITE. */
   readonly tableKey: string
   readonly method: string
@@ -28,7 +28,6 @@ export interface ServerTransaction {
   intervalMs: Millis
   retransmitAt: Millis
   endAt: Millis
-  deadline: Millis
 }
 
 /** `unknown`: an ACK that belongs to nothing. */
@@ -65,6 +64,7 @@ export class ServerReliability {
       retransmitAt: Number.POSITIVE_INFINITY,
       endAt: now + ringingLifetimeMs,
       deadline: Number.POSITIVE_INFINITY,
+      heapIndex: -1,
     }
     const evicted = evictOldest(this.transactions, maximumTransactions)
     if (evicted) this.forget(evicted)
@@ -162,7 +162,7 @@ export class ServerReliability {
   }
 
   private forget(transaction: ServerTransaction): void {
-    transaction.deadline = Number.POSITIVE_INFINITY
+    this.deadlines.schedule(transaction, Number.POSITIVE_INFINITY)
     if (this.transactions.get(transaction.tableKey) === transaction)
       this.transactions.delete(transaction.tableKey)
     const { acceptedKey } = transaction
