@@ -25,6 +25,8 @@ export class OutgoingSession extends DialogSession {
   private readonly attempt: DigestAttempt
   private sequence = 1
   private client: Core.InviteUserAgentClient | undefined
+  /** A provisional response has come, be it 100. */
+  private progressed = false
   /** Why we gave up before an answer; the final response decides when the session ends. */
   private givenUp: EndInfo | undefined
   private acknowledged = true
@@ -55,9 +57,16 @@ export class OutgoingSession extends DialogSession {
     this.done = context.pending()
     const ringTimeoutMs = options.ringTimeoutMs ?? defaultRingTimeoutMs
     this.ringTimer = context.clock.setTimer(ringTimeoutMs, () =>
-      context.guard('ring time-out', () =>
-        this.cancel({ by: 'local', status: 408, reason: `no answer within ${ringTimeoutMs / 1000} s` }),
-      ),
+      context.guard('ring time-out', () => {
+        const end: EndInfo = {
+          by: 'local',
+          status: 408,
+          reason: `no answer within ${ringTimeoutMs / 1000} s`,
+        }
+        this.cancel(end)
+        // The CANCEL waits for a provisional response (RFC 3261 9.1), which may never come; whoever dialled need not.
+        if (!this.progressed) this.end(end)
+      }),
     )
     this.send()
   }
@@ -103,6 +112,9 @@ export class OutgoingSession extends DialogSession {
       (response: T): void =>
         this.context.guard(what, () => run(response))
     this.client = this.core.invite(message, {
+      onTrying: () => {
+        this.progressed = true
+      },
       onProgress: guarded('1xx', (response) => this.onProgress(response)),
       onAccept: guarded('2xx', (response) => this.onAccept(response)),
       onRedirect: guarded('3xx', ({ message }) => this.onRejected(message)),
@@ -111,6 +123,7 @@ export class OutgoingSession extends DialogSession {
   }
 
   private onProgress({ message }: Core.PrackableIncomingResponseWithSession): void {
+    this.progressed = true
     if (this.ended || this.givenUp || this.dialog) return
     this.handler.onProvisional?.(responseInfo(message))
   }

@@ -135,6 +135,18 @@ describe('a call that we place (RFC 3261 13.2)', () => {
     expect(await on.run(listener.end)).toMatchObject({ by: 'local', status: 408 })
   })
 
+  it('gives up at once where nothing has come back, and hangs up an answer that comes all the same', async () => {
+    const listener = new Listener()
+    on.agent.invite(on.peer.uri, listener, { offer: sdp(), ringTimeoutMs: 2_000 })
+    const invite = await on.run(on.peer.request('INVITE'))
+    const before = on.world.clock.now()
+    expect(await on.run(listener.end)).toMatchObject({ by: 'local', status: 408 })
+    expect(on.world.clock.now() - before).toBeLessThanOrEqual(2_000)
+    on.peer.reply(invite, 200, { body: sdp() })
+    await on.run(on.peer.request('ACK'))
+    on.peer.reply(await on.run(on.peer.request('BYE')), 200)
+  })
+
   it('refuses what it cannot send, in words, before anything is sent', () => {
     const listener = new Listener()
     const place =
