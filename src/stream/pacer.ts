@@ -1,6 +1,7 @@
 // The clockwork of every media stream of the process: frame n of a stream is due at start + n * period on the monotonic
-// clock. One wheel whose slots are spread over the period, so that a thousand streams do not all send at once. After a
-// stall frames are skipped, never sent in a burst. Leaves out threads: another Pacer may run its wheel elsewhere.
+// clock. One wheel whose slots are spread over the period, so that a thousand streams do not all send at once. What a hiccup
+// delays is made up for at once, within what a jitter buffer takes up; after a longer stall frames are skipped, never
+// sent in a burst. Leaves out threads: another Pacer may run its wheel elsewhere.
 import type { Clock, Millis, Timer } from '../runtime/runtime.ts'
 import { PacingHistogram } from './pacing-histogram.ts'
 
@@ -22,6 +23,9 @@ export interface Pacer {
 const slotSpacingMs = 1
 /** A timer that fires this early serves its slot all the same. */
 const toleranceMs = 0.25
+
+/** At 20 ms: late by no more than the 60 ms that receivers commonly wait for what is late. */
+const madeUpFrames = 2
 
 type OnDue = (skipped: number) => void
 
@@ -101,14 +105,18 @@ export class WheelPacer implements Pacer {
     const now = this.clock.now()
     for (const slot of this.slots) {
       if (slot.tasks.length === 0 || slot.dueAt > now + toleranceMs) continue
-      const skipped = Math.max(0, Math.floor((now - slot.dueAt) / slot.periodMs))
-      const dueAt = slot.dueAt + skipped * slot.periodMs
-      slot.dueAt = dueAt + slot.periodMs
-      for (const task of slot.tasks) {
-        // A stall shows as what it delayed; the frames it swallowed are counted apart.
-        this.error.record(this.clock.now() - dueAt, skipped)
-        task(skipped)
-      }
+      const overdue = Math.max(0, Math.floor((now - slot.dueAt) / slot.periodMs))
+      let skipped = overdue > madeUpFrames ? overdue : 0
+      slot.dueAt += skipped * slot.periodMs
+      do {
+        for (const task of slot.tasks) {
+          // A stall shows as what it delayed; the frames it swallowed are counted apart.
+          this.error.record(this.clock.now() - slot.dueAt, skipped)
+          task(skipped)
+        }
+        skipped = 0
+        slot.dueAt += slot.periodMs
+      } while (slot.dueAt <= now)
     }
     this.arm()
   }

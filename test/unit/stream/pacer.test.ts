@@ -59,6 +59,18 @@ describe('pacer', () => {
     expect(calls).toBeLessThanOrEqual(7)
   })
 
+  it('makes up for a hiccup that a jitter buffer takes up', async () => {
+    const time = new VirtualClock()
+    const clock = new StallingClock(time)
+    const pacer = new WheelPacer(clock)
+    const calls: [number, number][] = []
+    pacer.add(20, (skipped) => calls.push([time.now(), skipped]))
+    await time.advance(50)
+    clock.stall(55) // until 105: 60, 80 and 100 are served together
+    await time.advance(100)
+    expect(calls).toEqual([0, 20, 40, 105, 105, 105, 120, 140].map((at) => [at, 0]))
+  })
+
   it('skips what a stall swallowed, and shows it', async () => {
     const time = new VirtualClock()
     const clock = new StallingClock(time)
