@@ -79,17 +79,18 @@ export function splitList(text: string): string[] | undefined {
   return items.filter((item) => item !== '')
 }
 
-/** Parses `;a;b=c;d="e"` from `from` to the end; undefined where the syntax is broken. The first of equal names wins. */
-export function parseParams(text: string, from: number, separator = ';'): Params | undefined {
+/** Parses `;a;b=c;d="e"` from `from` to the end; undefined where the syntax is broken. The first of equal names wins.
+ *  @param strict refuses empty parameters (";;") instead of passing over them */
+export function parseParams(text: string, from: number, strict = false): Params | undefined {
   let i = skipSpace(text, from)
   if (i >= text.length) return noParams
   const params = new Map<string, string | null>()
   while (i < text.length) {
-    if (text[i] !== separator) return undefined
+    if (text[i] !== ';') return undefined
     i = skipSpace(text, i + 1)
     const nameEnd = paramNameEnd(text, i)
     if (nameEnd === i) {
-      if (i >= text.length || text[i] === separator) continue
+      if (i >= text.length || (text[i] === ';' && !strict)) continue
       return undefined
     }
     const name = text.slice(i, nameEnd).toLowerCase()
@@ -97,7 +98,7 @@ export function parseParams(text: string, from: number, separator = ';'): Params
     let value: string | null = null
     if (text[i] === '=') {
       i = skipSpace(text, i + 1)
-      const valueEnd = text[i] === '"' ? quotedEnd(text, i) : paramValueEnd(text, i, separator)
+      const valueEnd = text[i] === '"' ? quotedEnd(text, i) : paramValueEnd(text, i)
       if (valueEnd < 0) return undefined
       const raw = text.slice(i, valueEnd)
       value = raw.startsWith('"') ? unquote(raw) : raw
@@ -121,14 +122,13 @@ function paramNameEnd(text: string, from: number): number {
   return i
 }
 
-/** Values are lenient: anything but the separator, space, quotes, brackets, comma and control characters. */
-function paramValueEnd(text: string, from: number, separator: string): number {
+/** Values are lenient: anything but semicolon, space, quotes, brackets, comma and control characters. */
+function paramValueEnd(text: string, from: number): number {
   let i = from
   for (; i < text.length; i++) {
     const code = text.charCodeAt(i)
-    if (code <= 0x20 || code === 0x7f || code === 0x22 || code === 0x2c || code === 0x3c || code === 0x3e)
-      break
-    if (text[i] === separator) break
+    if (code <= 0x20 || code === 0x7f || code === 0x22 || code === 0x2c || code === 0x3b) break
+    if (code === 0x3c || code === 0x3e) break
   }
   return i
 }
@@ -143,7 +143,7 @@ export function formatParams(params: Params): string {
 }
 
 function isPlainValue(value: string): boolean {
-  return value.length > 0 && paramValueEnd(value, 0, ';') === value.length
+  return value.length > 0 && paramValueEnd(value, 0) === value.length
 }
 
 export interface HostPort {

@@ -124,9 +124,8 @@ export function parseVia(text: string): Via | undefined {
   const transport = text.slice(i, transportEnd).toUpperCase()
   const sentBy = parseHostPort(text, transportEnd)
   if (!sentBy) return undefined
-  const afterSentBy = skipSpace(text, sentBy.end)
   // Empty parameters (";;,;,,", RFC 4475 3.1.2.1) are refused here, unlike elsewhere: a Via that is not clear routes wrongly.
-  const params = text.includes(';;', afterSentBy) ? undefined : parseParams(text, afterSentBy)
+  const params = parseParams(text, sentBy.end, true)
   if (!params) return undefined
   const { host, port } = sentBy
   return port === undefined ? { transport, host, params } : { transport, host, port, params }

@@ -298,7 +298,18 @@ export class SipTransport {
     return false
   }
 
+  /** Whatever is wrong with us, a message of a peer is never the end of the process. */
   private received(data: Uint8Array, flow: Flow): void {
+    try {
+      this.takeIn(data, flow)
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error)
+      this.onDropped?.(flow.remote, `internal error: ${problem}`)
+    }
+  }
+
+  private takeIn(data: Uint8Array, flow: Flow): void {
+    if (this.stopped) return
     const result = parseMessage(data)
     if ('problem' in result) {
       this.onDropped?.(flow.remote, result.problem)

@@ -203,3 +203,22 @@ describe('destinations (RFC 3263)', () => {
     expect(runtime.lookups).toBe(2)
   })
 })
+
+test.each([
+  ['quotes what must not stand twice', ';x="a;\\;b"'],
+  ['quotes a comma', ';x="a, b"'],
+  ['is empty', ';x=""'],
+])('a Via parameter of a peer that %s is stamped and answered, not thrown over', (_, parameter) => {
+  wire.onRequest = (request) => wire.sendResponse(responseText(request, 200))
+  const via = `SIP/2.0/UDP phone.example;branch=z9hG4bKx${parameter};rport`
+  expect(() => runtime.receive(requestText({ via }))).not.toThrow()
+  expect(runtime.take()[0]!.text).toContain(`;branch=z9hG4bKx${parameter.replace('\\', '')}`)
+})
+
+test('what goes wrong within while a message is taken in is recorded and goes no further', () => {
+  wire.onRequest = () => {
+    throw new Error('a bug')
+  }
+  expect(() => runtime.receive(requestText({}))).not.toThrow()
+  expect(facts.at(-1)).toMatchObject({ type: 'dropped', reason: 'internal error: a bug' })
+})
