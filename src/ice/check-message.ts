@@ -56,6 +56,8 @@ export const writeKeepalive = (transactionId: Uint8Array): Uint8Array =>
 
 /** What a genuine check says. */
 export interface ReceivedCheck {
+  /** The sender's, the second half of the USERNAME (RFC 8445 7.2.2): tells the forks of an INVITE apart. */
+  ufrag: string
   priority: number
   useCandidate: boolean
   /** The peer's role and tie-breaker; absent in requests of agents that leave them out. */
@@ -98,7 +100,11 @@ export function judgeRequest(request: StunMessage, ufrag: string, key: KeyObject
   if (priority === undefined) return refuse(errorCode.badRequest, 'request without PRIORITY')
   const controlling = readUint64(request, attribute.iceControlling)
   const controlled = readUint64(request, attribute.iceControlled)
-  const check: ReceivedCheck = { priority, useCandidate: request.attributes.has(attribute.useCandidate) }
+  const check: ReceivedCheck = {
+    ufrag: username.slice(ufrag.length + 1),
+    priority,
+    useCandidate: request.attributes.has(attribute.useCandidate),
+  }
   if (controlling !== undefined) check.role = { role: 'controlling', tieBreaker: controlling }
   else if (controlled !== undefined) check.role = { role: 'controlled', tieBreaker: controlled }
   return { verdict: 'accept', check }

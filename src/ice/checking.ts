@@ -95,7 +95,7 @@ export class Checking {
     }
     this.formPairs(stream, added)
     for (const { base, remote: source, check } of stream.earlyChecks.splice(0)) {
-      this.acceptCheck(now, stream, base, source, check)
+      if (check.ufrag === remote.ufrag) this.acceptCheck(now, stream, base, source, check)
     }
     this.settle(now)
     this.sendOrdinaryChecks(now)
@@ -131,6 +131,11 @@ export class Checking {
       return judgement.reason
     }
     const { check } = judgement
+    // Another fork of our INVITE, that has lost or is not yet known to have won: answered, so that it does not give up.
+    if (stream.remote && check.ufrag !== stream.remote.ufrag) {
+      base.send(writeCheckSuccess(message, remote, this.key), remote)
+      return 'check of another peer'
+    }
     const role = resolveRole({ role: this.role, tieBreaker: this.tieBreaker }, check)
     if (role === 'conflict') {
       base.send(writeRoleConflict(message, this.key), remote)

@@ -16,8 +16,12 @@ import { WheelPacer } from '../../../src/stream/pacer.ts'
 
 const addressOf = (host: VirtualHost): string => host.interfaces().find((i) => !i.loopback)!.address
 
-/** One call at a time. Returns what closes it. */
-export async function startForkingProxy(host: VirtualHost, targets: readonly string[]): Promise<() => void> {
+/** One call. `bareAccept`: its 2xx loses its body, as of a phone whose 183 said it all. Returns what closes the proxy. */
+export async function startForkingProxy(
+  host: VirtualHost,
+  targets: readonly string[],
+  how: { bareAccept: boolean },
+): Promise<() => void> {
   const address = addressOf(host)
   const transport = new SipTransport(host)
   await transport.start([
@@ -64,6 +68,10 @@ export async function startForkingProxy(host: VirtualHost, targets: readonly str
       for (const other of branches) if (other !== from) sendOnBranch(other, 'CANCEL', other.invite.get('To')!)
     }
     response.replaceFirst('Via', undefined)
+    if (response.status === 200 && how.bareAccept) {
+      response.remove('Content-Type')
+      response.body = new Uint8Array(0)
+    }
     caller?.send(serializeMessage(response))
   }
   transport.onMessage = (message: SipMessage, flow) => {

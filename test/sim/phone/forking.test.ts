@@ -20,18 +20,21 @@ interface Scene {
 
 /** A caller dials; a proxy lets two phones ring, which play from their first answer on. */
 async function scene(
-  how: { desk?: IcePolicy; mobile?: IcePolicy; caller?: PhoneOptions },
+  how: { desk?: IcePolicy; mobile?: IcePolicy; caller?: PhoneOptions; bareAccept?: boolean },
   act: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   const simulation = world()
   const { clock, internet } = simulation
-  const deskHost = withMedia(simulation.host('desk', internet.at('203.0.113.2')))
+  // Far away: what the desk sent is still on its way when the call is no longer its own.
+  const deskHost = withMedia(simulation.host('desk', internet.at('203.0.113.2', { latencyMs: 200 })))
   const mobileHost = withMedia(simulation.host('mobile', internet.at('203.0.113.3')))
   const proxyHost = simulation.host('proxy', internet.at('203.0.113.9'))
   const place = internet.at('203.0.113.1')
   await clock.run(
     (async () => {
-      const stopProxy = await startForkingProxy(proxyHost, ['203.0.113.2', '203.0.113.3'])
+      const stopProxy = await startForkingProxy(proxyHost, ['203.0.113.2', '203.0.113.3'], {
+        bareAccept: how.bareAccept ?? false,
+      })
       const deskRings = await ForkedPhone.expect(deskHost, desk, how.desk ?? 'auto')
       const mobileRings = await ForkedPhone.expect(mobileHost, mobile, how.mobile ?? 'auto')
       const alice = await phoneOn(simulation.host('alice', place), how.caller)
@@ -96,8 +99,11 @@ describe('an early answer, and the call accepted by', () => {
     }),
   )
 
-  test('the first of two that answered early: each is heard in its turn', () =>
-    scene({}, async (s) => {
+  test.each([
+    ['with its answer again', false],
+    ['without an answer, for it has given one', true],
+  ])('the first of two that answered early, %s: each is heard in its turn', (_name, bareAccept) =>
+    scene({ bareAccept }, async (s) => {
       await s.mobile.answerEarly()
       await s.advance(100)
       await s.desk.answerEarly()
@@ -106,7 +112,8 @@ describe('an early answer, and the call accepted by', () => {
       expect((await s.call.hasHeard(mobile)).heard).toBe(false)
       await s.mobile.answer()
       await expectMobileHasCall(s)
-    }))
+    }),
+  )
 })
 
 test('an early answer whose path dies does not end a call that another phone accepts', () =>

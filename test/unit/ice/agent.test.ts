@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { IceAgent, type IceAgentOptions } from '../../../src/ice/agent.ts'
 import type { IceFact } from '../../../src/trace/facts.ts'
-import { at, type Peer, PortRestrictedNat, seededRandom, TestNetwork } from './network.ts'
+import { at, Peer, PortRestrictedNat, seededRandom, TestNetwork } from './network.ts'
 
 const server = at('198.51.100.1', 3478)
 
@@ -419,5 +419,65 @@ describe('life and death', () => {
     expect(a.sent).toBe(sent)
     expect(a.agent.nextTimeout()).toBeUndefined()
     expect(b.agent.state).toBe('failed')
+  })
+})
+
+describe('another peer that answers the same description', () => {
+  const withServer = () => {
+    const net = network()
+    net.addServer(server)
+    const sockets = [at('10.0.0.1', 4_000), at('10.0.0.1', 4_001)]
+    const options = { stunServers: [server] }
+    const nat = new PortRestrictedNat('203.0.113.1')
+    const bases = sockets.map((address, index) => ({ address, component: index === 0 ? 1 : 2 }) as const)
+    const a = net.add(agentOf(1, true, options, 2), bases, nat)
+    net.run(1_000)
+    return { net, a, sockets, nat }
+  }
+
+  it('finds the same credentials and candidates, a dropped component included, and no question to a server', () => {
+    const { net, a } = withServer()
+    const before = a.agent.localCandidates(0)
+    expect(before.map(({ type }) => type)).toEqual(['host', 'host', 'srflx', 'srflx'])
+    net.drive(a, (agent, now) => agent.dropComponent(now, 0, 2))
+    expect(a.agent.localCandidates(0)).toHaveLength(2)
+    const facts: IceFact[] = []
+    const fork = a.agent.fork()
+    expect(fork.parameters).toEqual(a.agent.parameters)
+    expect(fork.localCandidates(0)).toEqual(before)
+    expect(fork.fork().localCandidates(0)).toEqual(before)
+    expect([fork.pollTransmit(), fork.pollEvent(), fork.nextTimeout(), facts]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      [],
+    ])
+  })
+
+  it('connects in the place of the first, through the same NAT; late packets of the first change nothing', () => {
+    const { net, a, sockets, nat } = withServer()
+    const both = (ip: string) =>
+      ([1, 2] as const).map((component) => ({ address: at(ip, 4_000 + component), component }))
+    const first = net.add(agentOf(2, false, {}, 2), both('192.0.2.2'))
+    const second = net.add(agentOf(3, false, {}, 2), both('192.0.2.3'))
+    net.exchange(a, first)
+    expect(net.run(2_000, () => completed(a, first))).toBe(true)
+
+    const agent = a.agent.fork()
+    net.drive(a, (old, now) => old.close(now))
+    const again = new Peer(agent, sockets, nat)
+    net.peers.splice(net.peers.indexOf(a), 1, again)
+    net.drive(second, (peer, now) => peer.setRemote(now, 0, again.description))
+    net.drive(again, (peer, now) => peer.setRemote(now, 0, second.description))
+    expect(net.run(2_000, () => completed(again, second))).toBe(true)
+    expect(agent.selectedPair(0, 1)).toMatchObject({
+      local: { type: 'srflx', base: sockets[0] },
+      remote: at('192.0.2.3', 4_001),
+    })
+    // The first goes on until it is told: its consent checks are answered, its media has no place.
+    net.run(40_000)
+    expect(agent.selectedPair(0, 1)?.remote).toMatchObject(at('192.0.2.3', 4_001))
+    expect(agent.isKnownRemote(0, 1, at('192.0.2.3', 4_001))).toBe(true)
+    expect(agent.isKnownRemote(0, 1, at('192.0.2.2', 4_001))).toBe(false)
   })
 })
