@@ -3,6 +3,7 @@ import pc from 'picocolors'
 import type { Call, CallReport, Fact } from '../index.ts'
 import { formatFact, formatReport } from '../index.ts'
 import type { OutputFlags } from './flags.ts'
+import { wrapped } from './text.ts'
 
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const refreshMs = 120
@@ -38,7 +39,8 @@ export class Output {
   line(text = ''): void {
     if (this.json) return
     this.erase()
-    process.stdout.write(`${text}\n`)
+    const { columns } = process.stdout
+    process.stdout.write(`${columns ? wrapped(text, columns) : text}\n`)
   }
 
   event(event: Record<string, unknown>): void {

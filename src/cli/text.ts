@@ -1,4 +1,5 @@
-// Addresses as several verbs name and print them.
+// Addresses as several verbs name and print them, and lines that fit the terminal.
+import { stripVTControlCharacters } from 'node:util'
 import { formatAddress, type ListeningPoint, type Phone, type RunningServer } from '../index.ts'
 
 /** "udp 0.0.0.0:40312, tcp 0.0.0.0:40312". */
@@ -17,4 +18,26 @@ export function addressesOf({ sip, stun }: RunningServer): { sip: string; stun: 
   const [first] = sip
   if (!first || !stun) throw new Error('a server that listens nowhere')
   return { sip: formatAddress(first), stun: formatAddress(stun) }
+}
+
+/** Where a line goes on: below the text that follows times and labels. */
+const hangingIndent = ' '.repeat(12)
+
+/** Breaks each line that is longer than the terminal between two words; columns that are set apart by more spaces stay together. */
+export function wrapped(text: string, columns: number): string {
+  const width = (line: string): number => stripVTControlCharacters(line).length
+  const lines: string[] = []
+  for (const line of text.split('\n')) {
+    let current = ''
+    for (const word of line.split(/(?<=\S) (?=\S)/)) {
+      if (current === '') current = word
+      else if (width(current) + 1 + width(word) <= columns) current += ` ${word}`
+      else {
+        lines.push(current)
+        current = hangingIndent + word
+      }
+    }
+    lines.push(current)
+  }
+  return lines.join('\n')
 }

@@ -1,0 +1,20 @@
+// What people see on a terminal.
+import { expect, test } from 'vitest'
+import { wrapped } from '../../../src/cli/text.ts'
+
+test('a line that fits stays as it is, spaces and all', () => {
+  const text = '      -6.6  \u00b7  ICE gathered\n\n  two'
+  expect(wrapped(text, 40)).toBe(text)
+})
+
+test('a longer one breaks between words and goes on indented; columns are not torn', () => {
+  expect(wrapped('timings   ringing 9 ms, answered 17 ms', 26)).toBe(
+    'timings   ringing 9 ms,\n            answered 17 ms',
+  )
+  expect(wrapped('a  b  c  d', 4)).toBe('a  b  c  d')
+})
+
+test('colours take no room', () => {
+  const green = '\u001b[32mok\u001b[39m'
+  expect(wrapped(`verdict ${green} now`, 14)).toBe(`verdict ${green} now`)
+})
