@@ -93,8 +93,8 @@ export class SipWire {
     return { client: this.client.size, server: this.server.size }
   }
 
-  /** `hop`: a place, or a SIP URI to be resolved (RFC 3263 4); absent: first Route, else Request-URI. CANCEL, and ACK to a
-   *  non-2xx, always follow their INVITE. Failures arrive through onTransportError, never as an exception. */
+  /** `hop`: a place, or the SIP URI of an outbound proxy to be resolved (RFC 3263 4), which requests in a dialog no longer go
+   *  to; absent: first Route, else Request-URI. CANCEL, and ACK to a non-2xx, always follow their INVITE. Failures arrive through onTransportError, never as an exception. */
   sendRequest(text: string, hop?: Hop | string): void {
     const parsed = parseMessage(Buffer.from(text))
     if (!('message' in parsed) || parsed.message.kind !== 'request') {
@@ -163,8 +163,11 @@ export class SipWire {
       }
     }
     if (typeof hop === 'object') return hop
+    // The route set of a dialog, even an empty one, overrides an outbound proxy (RFC 3261 12.1.2).
+    const proxy = request.toTag === '' ? hop : undefined
     const route = request.list('Route')[0]
-    const target = hop ?? (route === undefined ? undefined : parseNameAddr(route)?.uriText) ?? request.uriText
+    const target =
+      proxy ?? (route === undefined ? undefined : parseNameAddr(route)?.uriText) ?? request.uriText
     const uri = parseUri(target)
     if (uri?.kind !== 'sip') throw new NetworkError(`cannot route to ${target}: give a sip: URI`, target)
     return this.resolver.resolveUri(uri)

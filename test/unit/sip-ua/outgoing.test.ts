@@ -168,6 +168,31 @@ describe('a call that we place (RFC 3261 13.2)', () => {
 })
 
 describe('dialogs (RFC 3261 12)', () => {
+  it.each([
+    ['the recorded route', ['Record-Route: <sip:192.0.2.4;lr>'], '192.0.2.4'],
+    ['the remote target where no route was recorded', [], '192.0.2.2'],
+  ])('follow %s, and no longer the outbound proxy (RFC 3261 12.1.2)', async (_, headers, address) => {
+    const proxy = await ScriptedPeer.open(on.world, '192.0.2.3', on.peer.agent)
+    const router = await ScriptedPeer.open(on.world, '192.0.2.4', on.peer.agent)
+    const listener = new Listener()
+    const account = { aor: 'sip:alice@example.com', server: 'sip:192.0.2.3' }
+    const session = on.agent.invite('sip:bob@example.com', listener, { offer: sdp(), account })
+    const contact = `Contact: <${on.peer.uri}>`
+    proxy.reply(await on.run(proxy.request('INVITE')), 200, {
+      headers: [...headers, contact],
+      body: sdp('answer'),
+    })
+    await on.run(listener.answered)
+    session.hangUp()
+    await on.world.clock.advance(5)
+    const next = address === '192.0.2.4' ? router : on.peer
+    expect(proxy.inbox).toEqual([])
+    expect((await on.run(next.request('ACK'))).uriText).toBe(on.peer.uri)
+    next.reply(await on.run(next.request('BYE')), 200)
+    proxy.close()
+    router.close()
+  })
+
   it('sends requests through the recorded route to the refreshed target', async () => {
     const proxy = await ScriptedPeer.open(on.world, '192.0.2.3', on.peer.agent)
     const listener = new Listener()
