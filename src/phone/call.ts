@@ -1,10 +1,8 @@
 // A call as its user holds it: states, what is played, recorded, heard and dialled, and the report that explains it.
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
 import { openSource } from '../audio/open-source.ts'
-import { gentleRecogniser, type Hearing, hasHeard } from '../audio/recognise.ts'
+import type { Hearing } from '../audio/recognise.ts'
 import { repeated } from '../audio/sources.ts'
-import { gently, inOneGo } from '../audio/steps.ts'
-import { WavWriter } from '../audio/wav-writer.ts'
 import { type CallReport, report } from '../diagnose/report.ts'
 import {
   CallFailed,
@@ -30,18 +28,13 @@ import type { CallStateName } from '../trace/facts.ts'
 import type { Trace } from '../trace/trace.ts'
 import type { CallMedia } from './call-media.ts'
 import { Deferred } from './deferred.ts'
-import { HeardAudio } from './heard-audio.ts'
-import { audibleMs, HearingSchedule, readExpected } from './hearing.ts'
 import { MediaWatchdog } from './media-watchdog.ts'
 import { type CallOptions, type DialOptions, defaults } from './options.ts'
+import { callSampleRateHz, ReceivedAudio } from './received-audio.ts'
 import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
 
-/** The rate of every codec there is so far: what is played, kept and recorded. */
-const sampleRateHz = 8_000
 /** Early answers of one forked INVITE that are looked at: whoever answers, by its To tag. */
 const maximumForks = 16
-/** How often `waitToHear` looks again. */
-const hearingIntervalMs = 250
 
 export class Call {
   readonly trace: Trace
@@ -63,9 +56,7 @@ export class Call {
   private readonly playedLater = new Deferred<void>()
   private readonly endedLater = new Deferred<CallReport>()
   private readonly digits: ReceivedDigits
-  private readonly sinks: AudioSink[] = []
-  private readonly heard: HeardAudio | undefined
-  private recording: { writer: WavWriter; path: string } | undefined
+  private readonly received: ReceivedAudio
   private session: Session | undefined
   private incoming: IncomingSession | undefined
   private source: { source: AudioSource; what: string } | undefined
@@ -91,11 +82,11 @@ export class Call {
     this.connected = this.connectedLater.promise
     this.played = this.playedLater.promise
     this.ended = this.endedLater.promise
-    const keep = options.keepHeardSeconds ?? defaults.keepHeardSeconds
-    if (keep > 0) {
-      this.heard = new HeardAudio(sampleRateHz, keep)
-      this.sinks.push(this.heard)
-    }
+    this.received = new ReceivedAudio(
+      runtime,
+      options.keepHeardSeconds ?? defaults.keepHeardSeconds,
+      trace.record,
+    )
     media.onStream = (stream) => this.onStream(stream)
     media.onPathChange = () => this.maybeConnected()
     this.openFiles(options)
@@ -212,63 +203,33 @@ export class Call {
 
   /** Records received audio into a WAV file from now on; the file is valid at every moment. */
   record(path: string): void {
-    if (this.recording) throw new UsageError(`this call is already recorded to ${this.recording.path}`)
-    const writer = new WavWriter(this.runtime.files.openForWriting(path), sampleRateHz)
-    this.recording = { writer, path }
-    this.addSink(writer)
+    this.received.startRecording(path)
   }
 
   /** Received audio as mono PCM at the sink's rate, gaps filled with silence. */
   addSink(sink: AudioSink): void {
-    this.sinks.push(sink)
-    this.media.stream?.addSink(sink)
+    this.received.addSink(sink)
   }
 
   /** The audio received so far (the last `keepHeardSeconds` of it): mono PCM, 8000 Hz. */
   heardSamples(): { samples: Int16Array; sampleRateHz: number } {
-    return { samples: this.heard?.samples() ?? new Int16Array(0), sampleRateHz }
+    return this.received.samples()
   }
 
   /**
    * Whether what was received contains the expected audio, proved by content. A question only: the verdict does not see it.
-   * While it computes, a tenth of a second for a minute of sound, nothing is sent: in a running call ask `hears`.
    * @param expected WAV path or "tone:440"
    */
-  hasHeard(expected: string): Hearing {
-    return hasHeard(this.heardSamples(), inOneGo(readExpected(expected, this.runtime.files)))
-  }
-
-  /** The same without disturbing any call of the process. */
-  async hears(expected: string): Promise<Hearing> {
-    const { recognise } = await this.listenFor(expected)
-    return recognise(this.heardSamples())
+  hasHeard(expected: string): Promise<Hearing> {
+    return this.received.hasHeard(expected)
   }
 
   /**
    * Resolves as soon as the expected audio has been heard; rejects with TimeoutError that says what was heard instead.
    * An expectation: the report and its verdict tell whether it was met.
    */
-  async waitToHear(expected: string, timeoutMs: Millis): Promise<Hearing> {
-    const { clock } = this.runtime
-    const until = clock.now() + timeoutMs
-    const { wanted, recognise } = await this.listenFor(expected)
-    const schedule = new HearingSchedule(audibleMs(wanted))
-    for (;;) {
-      const over = clock.now() >= until || this.hasEnded()
-      const soundMs = this.media.stream?.statistics().received.heardMs ?? 0
-      if (over || schedule.isTimeToLook(soundMs)) {
-        const hearing = await recognise(this.heardSamples())
-        if (hearing.heard || over) {
-          const { heard, score, detail } = hearing
-          this.trace.record({ layer: 'audio', type: 'hearing', expected, heard, score, detail })
-          if (heard) return hearing
-          throw new TimeoutError(`${expected} was not heard: ${detail}`, timeoutMs)
-        }
-      }
-      await new Promise<void>((resolve) =>
-        clock.setTimer(Math.min(hearingIntervalMs, until - clock.now()), resolve),
-      )
-    }
+  waitToHear(expected: string, timeoutMs: Millis): Promise<Hearing> {
+    return this.received.waitToHear(expected, timeoutMs)
   }
 
   /** Ends the call with BYE, CANCEL or a rejection: what fits its state. Resolves with the report. */
@@ -313,12 +274,6 @@ export class Call {
   // ── inside ───────────────────────────────────────────────────────────────────────────────────
 
   /** Hearing takes much computation in the process that sends on time, so it is done gently. */
-  private async listenFor(expected: string) {
-    const { clock, files } = this.runtime
-    const wanted = await gently(readExpected(expected, files), clock)
-    return { wanted, recognise: gentleRecogniser(wanted, clock) }
-  }
-
   private attach(session: Session): void {
     this.session = session
     this.trace.record({
@@ -465,14 +420,8 @@ export class Call {
   }
 
   private onStream(stream: AudioStream): void {
-    for (const sink of this.sinks) stream.addSink(sink)
+    this.received.attach(stream)
     stream.onDtmf = (digit, durationMs) => this.receiveDigit({ digit, durationMs })
-    stream.onSinkError = (error) =>
-      this.trace.record({
-        layer: 'call',
-        type: 'warning',
-        message: `received audio is not written any more: ${toError(error).message}`,
-      })
     stream.start()
   }
 
@@ -516,7 +465,7 @@ export class Call {
   }
 
   private openPlayed(what: string, loop = false): AudioSource {
-    const open = () => openSource(what, this.runtime.files, sampleRateHz)
+    const open = () => openSource(what, this.runtime.files, callSampleRateHz)
     return loop ? repeated(open) : open()
   }
 
@@ -564,9 +513,7 @@ export class Call {
     this.watchdog?.stop()
     this.media.close()
     this.source?.source.close()
-    if (this.recording) {
-      this.closeRecording(this.recording)
-    }
+    this.received.close()
     this.become('ended', end)
     const error = this.endedError()
     this.answeredLater.reject(error)
@@ -575,19 +522,6 @@ export class Call {
     this.digits.close()
     this.onOver(this)
     this.endedLater.resolve(report(this.trace.facts))
-  }
-
-  private closeRecording({ writer, path }: { writer: WavWriter; path: string }): void {
-    try {
-      writer.close()
-    } catch (error) {
-      this.trace.record({
-        layer: 'call',
-        type: 'warning',
-        message: `recording ${path}: ${toError(error).message}`,
-      })
-    }
-    this.trace.record({ layer: 'audio', type: 'recording', path, durationMs: writer.durationMs })
   }
 
   private become(

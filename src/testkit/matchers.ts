@@ -19,7 +19,7 @@ export async function toHaveHeard(
   options: { withinMs?: Millis } = {},
 ): Promise<CheckResult> {
   if (options.withinMs === undefined) {
-    const hearing = await call.hears(expected)
+    const hearing = await call.hasHeard(expected)
     return { pass: hearing.heard, message: () => `${expected}: ${hearing.detail}` }
   }
   return waited(call.waitToHear(expected, options.withinMs), `${expected} was heard`)

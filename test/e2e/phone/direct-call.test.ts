@@ -35,7 +35,7 @@ for (const protocol of ['udp', 'tcp'] as const) {
     await Promise.all([call.played, answered.played])
     expect((await answered.waitToHear('media/hello-8k.wav', 3_000)).heard).toBe(true)
     expect((await call.waitToHear('media/reply-8k.wav', 3_000)).heard).toBe(true)
-    expect(call.hasHeard('media/hello-8k.wav').heard).toBe(false)
+    expect((await call.hasHeard('media/hello-8k.wav')).heard).toBe(false)
     const report = await call.hangUp()
     expect(report.verdict).toMatchObject({ ok: true })
     expect(report.selected[0]).toMatchObject({ local: { type: 'host' }, remote: { type: 'host' } })

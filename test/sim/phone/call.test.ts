@@ -55,7 +55,7 @@ describe('a call that goes well', () => {
       await Promise.all([call.played, answered.played])
       await answered.waitToHear('hello-8k.wav', 1_000)
       await call.waitToHear('reply-8k.wav', 1_000)
-      expect((await call.hears('hello-8k.wav')).heard).toBe(false)
+      expect((await call.hasHeard('hello-8k.wav')).heard).toBe(false)
       const report = await call.hangUp()
       expect(report.verdict).toMatchObject({ ok: true })
       expect(report.codec?.name).toBe('PCMU')

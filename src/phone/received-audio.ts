@@ -1,0 +1,118 @@
+// What a call hears: the sinks of its stream, the recording, the last seconds kept in memory, and the question whether
+// something was heard. Comparing gives way to the media of the process (audio/steps.ts).
+import type { AudioSink } from '../audio/frames.ts'
+import { gentleRecogniser, type Hearing, type Pcm } from '../audio/recognise.ts'
+import { gently } from '../audio/steps.ts'
+import type { Tone } from '../audio/tones.ts'
+import { WavWriter } from '../audio/wav-writer.ts'
+import { TimeoutError, UsageError } from '../errors.ts'
+import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { AudioStream } from '../stream/audio-stream.ts'
+import type { FactBody } from '../trace/facts.ts'
+import { HeardAudio } from './heard-audio.ts'
+import { audibleMs, HearingSchedule, readExpected } from './hearing.ts'
+
+/** The rate of every codec there is so far: what is played, kept and recorded. */
+export const callSampleRateHz = 8_000
+/** How often `waitToHear` looks again. */
+const hearingIntervalMs = 250
+
+export class ReceivedAudio {
+  private readonly sinks: AudioSink[] = []
+  private readonly heard: HeardAudio
+  private recording: { writer: WavWriter; path: string } | undefined
+  private stream: AudioStream | undefined
+  private over = false
+
+  constructor(
+    private readonly runtime: Runtime,
+    keepSeconds: number,
+    private readonly record: (fact: FactBody) => void,
+  ) {
+    this.heard = new HeardAudio(callSampleRateHz, keepSeconds)
+    if (keepSeconds > 0) this.sinks.push(this.heard)
+  }
+
+  /** The stream whose audio it is, once there is one. */
+  attach(stream: AudioStream): void {
+    this.stream = stream
+    for (const sink of this.sinks) stream.addSink(sink)
+    stream.onSinkError = (error) => this.warn(`received audio is not written any more: ${textOf(error)}`)
+  }
+
+  addSink(sink: AudioSink): void {
+    this.sinks.push(sink)
+    this.stream?.addSink(sink)
+  }
+
+  startRecording(path: string): void {
+    if (this.recording) throw new UsageError(`this call is already recorded to ${this.recording.path}`)
+    const writer = new WavWriter(this.runtime.files.openForWriting(path), callSampleRateHz)
+    this.recording = { writer, path }
+    this.addSink(writer)
+  }
+
+  /** The last seconds, oldest sample first. */
+  samples(): Pcm {
+    return { samples: this.heard.samples(), sampleRateHz: callSampleRateHz }
+  }
+
+  async hasHeard(expected: string): Promise<Hearing> {
+    const { recognise } = await this.listenFor(expected)
+    return recognise(this.samples())
+  }
+
+  async waitToHear(expected: string, timeoutMs: Millis): Promise<Hearing> {
+    const { clock } = this.runtime
+    const until = clock.now() + timeoutMs
+    const { wanted, recognise } = await this.listenFor(expected)
+    const schedule = new HearingSchedule(audibleMs(wanted))
+    for (;;) {
+      const last = clock.now() >= until || this.over
+      if (last || schedule.isTimeToLook(this.stream?.statistics().received.heardMs ?? 0)) {
+        const hearing = await recognise(this.samples())
+        if (hearing.heard || last) return this.conclude(expected, hearing, timeoutMs)
+      }
+      await new Promise<void>((resolve) =>
+        clock.setTimer(Math.min(hearingIntervalMs, until - clock.now()), resolve),
+      )
+    }
+  }
+
+  /** No more will come: the recording is finished. */
+  close(): void {
+    this.over = true
+    if (!this.recording) return
+    const { writer, path } = this.recording
+    try {
+      writer.close()
+    } catch (error) {
+      this.warn(`recording ${path}: ${textOf(error)}`)
+    }
+    this.record({ layer: 'audio', type: 'recording', path, durationMs: writer.durationMs })
+  }
+
+  private conclude(
+    expected: string,
+    { heard, score, detail, ...place }: Hearing,
+    timeoutMs: Millis,
+  ): Hearing {
+    this.record({ layer: 'audio', type: 'hearing', expected, heard, score, detail })
+    if (heard) return { heard, score, detail, ...place }
+    throw new TimeoutError(`${expected} was not heard: ${detail}`, timeoutMs)
+  }
+
+  private async listenFor(
+    expected: string,
+  ): Promise<{ wanted: Pcm | Tone; recognise: (recording: Pcm) => Promise<Hearing> }> {
+    const { clock, files } = this.runtime
+    const wanted = await gently(readExpected(expected, files), clock)
+    return { wanted, recognise: gentleRecogniser(wanted, clock) }
+  }
+
+  private warn(message: string): void {
+    this.record({ layer: 'call', type: 'warning', message })
+  }
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
