@@ -7,7 +7,7 @@ import { origin } from './selecting.ts'
 
 const timeWidth = 10
 /** Columns between the two vertical lines. */
-const laneWidth = 46
+const laneWidth = 44
 
 export const ladder = (facts: readonly Fact[]): string[] => {
   const start = origin(facts)

@@ -104,15 +104,15 @@ test('warnings tell of what did not break the call', () => {
 test('the ladder of a good call', () => {
   expect(`\n${ladder(goodCall()).join('\n')}\n`).toMatchInlineSnapshot(`
     "
-            ms  us                                      far end
+            ms  us                                    far end
            0.0  ·  SDP offer sent: PCMU telephone-event at 192.0.2.1:40000, sendrecv, ICE full, 1 candidate, rtcp-mux
-           0.0  │── INVITE sip:bob@example.com ───────────────▶│  udp 198.51.100.9:5060, 1021 bytes, SDP
-           2.0  │◀─────────────────────────────── 100 Trying ──│  udp 198.51.100.9:5060, 700 bytes
-          12.0  │◀────────────────────────────── 180 Ringing ──│  udp 198.51.100.9:5060, 700 bytes
-         120.0  │◀─────────────────────────────────── 200 OK ──│  udp 198.51.100.9:5060, 700 bytes, SDP
+           0.0  │── INVITE sip:bob@example.com ─────────────▶│  udp 198.51.100.9:5060, 1021 bytes, SDP
+           2.0  │◀───────────────────────────── 100 Trying ──│  udp 198.51.100.9:5060, 700 bytes
+          12.0  │◀──────────────────────────── 180 Ringing ──│  udp 198.51.100.9:5060, 700 bytes
+         120.0  │◀───────────────────────────────── 200 OK ──│  udp 198.51.100.9:5060, 700 bytes, SDP
          120.0  ·  SDP answer received: PCMU telephone-event at 198.51.100.9:27110, sendrecv, ICE full, 1 candidate, rtcp-mux
          120.0  ·  SDP agreed: PCMU (0), 20 ms, sendrecv
-         120.0  │── ACK sip:bob@198.51.100.9 ─────────────────▶│  udp 198.51.100.9:5060, 700 bytes
+         120.0  │── ACK sip:bob@198.51.100.9 ───────────────▶│  udp 198.51.100.9:5060, 700 bytes
          120.0  ·  call answered
          120.0  ·  ICE full, we are controlling
          120.0  ·  ICE checking
@@ -123,7 +123,7 @@ test('the ladder of a good call', () => {
          170.0  ·  playing media/hello-8k.wav
          182.0  ·  RTP first packet from 198.51.100.9:27110, payload type 0
          205.0  ·  first audio heard, -21 dBFS
-        4200.0  │── BYE sip:bob@198.51.100.9 ─────────────────▶│  udp 198.51.100.9:5060, 700 bytes
+        4200.0  │── BYE sip:bob@198.51.100.9 ───────────────▶│  udp 198.51.100.9:5060, 700 bytes
         4200.0  ·  call ended by us: 200 hung up
     "
   `)
