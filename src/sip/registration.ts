@@ -2,7 +2,7 @@
 // (423), retry with back-off when the registrar cannot be reached or is ill, and silence after a refusal.
 import type { Core } from 'sip.js'
 import type { Millis, Timer } from '../runtime/runtime.ts'
-import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import { type AgentContext, type Identity, randomDelayMs, transactionTimeoutMs } from './agent-context.ts'
 import { type DigestAttempt, hostOf } from './digest.ts'
 import type { Flow } from './flow.ts'
 import { parseNumber, quote } from './grammar.ts'
@@ -20,6 +20,9 @@ const refreshMargin = 0.1
 /** A day: more is no keep-alive, and setTimeout ends at 24.8 days. */
 const maximumExpiresSeconds = 86_400
 const unregisterTimeoutMs: Millis = 4_000
+/** RFC 5626 4.4.1: a connection is kept alive at random intervals between these, by an empty line and its answer. */
+const keepAliveMs = { shortest: 95_000, longest: 120_000 }
+const ping = Buffer.from('\r\n\r\n')
 
 export class Registration implements SipRegistration {
   onState: ((state: RegistrationState) => void) | undefined
@@ -35,6 +38,9 @@ export class Registration implements SipRegistration {
   private sequence = 0
   private failures = 0
   private timer: Timer | undefined
+  private keepAlive: Timer | undefined
+  /** The registrar has, or may still have, a binding of ours until then; undefined before the first. */
+  private boundUntil: Millis | undefined
   private inFlight = false
   private onFinal: (() => void) | undefined
   private flow: Flow | undefined
@@ -69,22 +75,22 @@ export class Registration implements SipRegistration {
   flowClosed(flow: Flow): void {
     if (flow !== this.flow || this.state.state !== 'registered' || this.unregistering) return
     this.flow = undefined
+    this.keepAlive?.cancel()
     this.retryLater(503, `the connection to ${this.registrar} was closed`)
   }
 
   /** The user agent stops: nothing more is sent. */
   abandon(): void {
-    this.timer?.cancel()
+    this.stopTimers()
     this.onFinal = undefined
     this.onAbandoned?.()
     if (this.state.state !== 'failed') this.become({ state: 'unregistered' })
   }
 
   private async removeBinding(): Promise<void> {
-    this.timer?.cancel()
-    const mayBeBound =
-      this.inFlight || this.state.state === 'registered' || this.state.state === 'registering'
-    if (!mayBeBound) return this.become({ state: 'unregistered' })
+    this.stopTimers()
+    if (!this.inFlight && (this.boundUntil ?? 0) <= this.context.clock.now())
+      return this.become({ state: 'unregistered' })
     const done = this.context.pending()
     await new Promise<void>((resolve) => {
       const deadline = this.context.clock.setTimer(unregisterTimeoutMs, resolve)
@@ -171,6 +177,7 @@ export class Registration implements SipRegistration {
     if (status < 300) {
       this.flow = message.flow
       this.registered(wire)
+      this.keepFlowAlive()
       return
     }
     const minimum = wire.number('Min-Expires')
@@ -189,18 +196,27 @@ export class Registration implements SipRegistration {
       this.retryLater(status, wire.reason, Number.isFinite(retryAfter) ? retryAfter * 1000 : 0)
       return
     }
-    // A refusal does not improve by asking again, and locks accounts.
+    // A refusal does not improve by asking again, and locks accounts; but a registrar that starts up may not know us yet.
+    if (this.boundUntil !== undefined && !challenge) {
+      this.retryLater(status, wire.reason)
+      return
+    }
     this.become({ state: 'failed', status, reason: problem ?? (wire.reason || 'refused') })
   }
 
   private registered(wire: SipResponse): void {
-    this.failures = 0
     const binding = this.ownBinding(wire)
     const granted =
       parseNumber(binding?.params.get('expires') ?? '', 2 ** 32 - 1) ??
       wire.number('Expires') ??
       this.expiresSeconds
-    const expiresSeconds = Math.min(Math.max(1, granted), maximumExpiresSeconds)
+    if (granted === 0) {
+      this.retryLater(200, 'the registrar granted no time')
+      return
+    }
+    this.failures = 0
+    const expiresSeconds = Math.min(granted, maximumExpiresSeconds)
+    this.boundUntil = this.context.clock.now() + expiresSeconds * 1000
     const marginSeconds = Math.min(Math.max(5, expiresSeconds * refreshMargin), 60, expiresSeconds / 2)
     this.schedule((expiresSeconds - marginSeconds) * 1000, () => this.register(this.expiresSeconds))
     const contact = binding?.uriText ?? this.core.configuration.contact.uri.toRaw()
@@ -217,6 +233,23 @@ export class Registration implements SipRegistration {
       uri.kind === 'sip' && uri.params.get('rinstance') === this.instance
     const sameUser = ({ uri }: NameAddr): boolean => uri.kind === 'sip' && uri.user === this.identity.user
     return contacts.find(ours) ?? lasting(contacts.filter(sameUser)) ?? lasting(contacts)
+  }
+
+  /** So that neither end, nor a NAT between them, closes a connection for want of use. */
+  private keepFlowAlive(): void {
+    this.keepAlive?.cancel()
+    const { flow } = this
+    if (flow?.protocol !== 'tcp') return
+    const delayMs = randomDelayMs(this.context.random, keepAliveMs.shortest, keepAliveMs.longest)
+    this.keepAlive = this.context.clock.setTimer(delayMs, () => {
+      flow.send(ping)
+      this.keepFlowAlive()
+    })
+  }
+
+  private stopTimers(): void {
+    this.timer?.cancel()
+    this.keepAlive?.cancel()
   }
 
   private retryLater(status: number, reason: string, atLeastMs = 0): void {

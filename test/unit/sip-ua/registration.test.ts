@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { TcpConnection } from '../../../src/runtime/runtime.ts'
-import { parseMessage, responseTo, serializeMessage } from '../../../src/sip/message.ts'
+import type { TcpConnection, TcpListener } from '../../../src/runtime/runtime.ts'
+import { parseMessage, responseTo, type SipRequest, serializeMessage } from '../../../src/sip/message.ts'
 import type { RegistrationState } from '../../../src/sip/session.ts'
 import { type Scene, scene } from './scripted-peer.ts'
 
@@ -77,7 +77,6 @@ describe('a registration (RFC 3261 10.2)', () => {
     ],
     ['a Contact under another user', ['Contact: <sip:x-7@192.0.2.1>;expires=55'], 55],
     ['an absurd interval', ['Expires: 4294967295'], 86_400],
-    ['zero', ['Expires: 0'], 1],
   ])('takes %s for its lifetime', async (_, headers, expiresSeconds) => {
     const registration = register()
     on.peer.reply(await next(), 200, {
@@ -121,6 +120,32 @@ describe('a registration (RFC 3261 10.2)', () => {
       expect(states).toEqual([{ state: 'failed', status, reason: 'No' }])
       expect(on.peer.inbox).toEqual([])
     }
+  })
+
+  it('goes on asking, ever more rarely, when a registrar refuses whom it had accepted', async () => {
+    register()
+    on.peer.reply(await next(), 200)
+    on.peer.reply(await next(), 404, { reason: 'Not Found' })
+    await on.world.clock.advance(5)
+    expect(states.at(-1)).toMatchObject({ state: 'failed', status: 404, retryInMs: expect.any(Number) })
+    on.peer.reply(await next(), 200)
+    await on.world.clock.advance(5)
+    expect(names()).toEqual(['registered', 'failed', 'registering', 'registered'])
+  })
+
+  it('does not take a binding of no duration for one', async () => {
+    register()
+    on.peer.reply(await next(), 200, { headers: ['Expires: 0'] })
+    await on.world.clock.advance(1_000)
+    expect(states).toEqual([
+      {
+        state: 'failed',
+        status: 200,
+        reason: expect.stringMatching(/granted no time/),
+        retryInMs: expect.any(Number),
+      },
+    ])
+    expect(on.peer.inbox).toEqual([])
   })
 
   it('takes a stale nonce for what it is', async () => {
@@ -173,35 +198,73 @@ describe('a registration (RFC 3261 10.2)', () => {
     expect(states[0]).toHaveProperty('retryInMs')
   })
 
-  it('registers anew when its connection goes', async () => {
-    const host = on.world.host('registrar', on.world.internet.at('192.0.2.3', { latencyMs: 1 }))
-    const listener = await host.listenTcp({ address: '192.0.2.3', port: 5060 })
-    let connection: TcpConnection | undefined
-    let asked = 0
-    listener.onConnection = (accepted) => {
-      connection = accepted
-      accepted.onData = (data) => {
-        const result = parseMessage(data)
-        if (!('message' in result) || result.message.kind !== 'request') return
-        asked++
-        accepted.write(serializeMessage(responseTo(result.message, 200, 'OK', 't')))
+  describe('over TCP', () => {
+    const connections: TcpConnection[] = []
+    let asked: SipRequest[]
+    let pings: number
+    let listener: TcpListener
+    beforeEach(async () => {
+      asked = []
+      pings = 0
+      const host = on.world.host('registrar', on.world.internet.at('192.0.2.3', { latencyMs: 1 }))
+      listener = await host.listenTcp({ address: '192.0.2.3', port: 5060 })
+      listener.onConnection = (accepted) => {
+        connections.push(accepted)
+        accepted.onData = (data) => {
+          if (Buffer.from(data).equals(Buffer.from('\r\n\r\n'))) {
+            pings++
+            accepted.write(Buffer.from('\r\n'))
+          }
+          const result = parseMessage(data)
+          if (!('message' in result) || result.message.kind !== 'request') return
+          asked.push(result.message)
+          accepted.write(serializeMessage(responseTo(result.message, 200, 'OK', 't')))
+        }
       }
-    }
-    const registration = register({ server: 'sip:192.0.2.3;transport=tcp' })
-    await on.world.clock.advance(20)
-    expect(registration.state.state).toBe('registered')
-    connection!.close()
-    await on.world.clock.advance(20)
-    expect(registration.state).toMatchObject({
-      state: 'failed',
-      reason: expect.stringMatching(/connection to sip:example\.com was closed/),
     })
-    await on.world.clock.advance(5_000)
-    expect(names()).toEqual(['registered', 'failed', 'registering', 'registered'])
-    expect(asked).toBe(2)
-    await on.run(registration.unregister())
-    connection!.close()
-    listener.close()
+    afterEach(() => {
+      for (const connection of connections.splice(0)) connection.close()
+      listener.close()
+    })
+    const overTcp = (options = {}) => register({ server: 'sip:192.0.2.3;transport=tcp' }, options)
+
+    it('registers anew when its connection goes', async () => {
+      const registration = overTcp()
+      await on.world.clock.advance(20)
+      expect(registration.state.state).toBe('registered')
+      connections[0]!.close()
+      await on.world.clock.advance(20)
+      expect(registration.state).toMatchObject({
+        state: 'failed',
+        reason: expect.stringMatching(/connection to sip:example\.com was closed/),
+      })
+      await on.world.clock.advance(5_000)
+      expect(names()).toEqual(['registered', 'failed', 'registering', 'registered'])
+      expect(asked).toHaveLength(2)
+      await on.run(registration.unregister())
+    })
+
+    it('keeps its connection alive between refreshes that are an hour apart (RFC 5626 4.4.1)', async () => {
+      const registration = overTcp({ expiresSeconds: 3_600 })
+      await on.world.clock.advance(3_500_000)
+      expect(names()).toEqual(['registered'])
+      expect(asked).toHaveLength(1)
+      expect(pings).toBeGreaterThan(3_500 / 120 - 1)
+      await on.run(registration.unregister())
+      pings = 0
+      await on.world.clock.advance(1_000_000)
+      expect(pings).toBe(0)
+    })
+
+    it('removes the binding that a connection which has gone left behind', async () => {
+      const registration = overTcp()
+      await on.world.clock.advance(20)
+      connections[0]!.close()
+      await on.world.clock.advance(20)
+      expect(registration.state.state).toBe('failed')
+      await on.run(registration.unregister())
+      expect(asked.at(-1)!.get('Expires')).toBe('0')
+    })
   })
 
   it('unregisters: Expires 0, bounded in time', async () => {
