@@ -180,16 +180,20 @@ class Server {
   }
 
   private forward(request: SipRequest, from: Flow, decision: Decision & { kind: 'forward' }): void {
-    const over = (next: Flow): Uint8Array =>
-      serializeMessage(forwardedRequest(request, decision.targetText, from, next, this.tokens))
-    const send = (next: Flow): void => {
-      next.send(over(next))
-      this.tell({ type: 'forwarded', summary: summaryOf(request), to: next.remote })
+    const render = (flow: Flow) => ({
+      flow,
+      data: serializeMessage(forwardedRequest(request, decision.targetText, from, flow, this.tokens)),
+    })
+    const reliably = (next: Flow) => {
+      const rendered = render(next)
+      return from.protocol === 'tcp' || rendered.data.length > largestUdpRequestBytes
+        ? chain(this.preferTcp(next, decision.uri), (flow) => (flow === next ? rendered : render(flow)))
+        : rendered
     }
-    const reliably = (next: Flow): Flow | Promise<Flow> =>
-      from.protocol === 'tcp' || over(next).length > largestUdpRequestBytes
-        ? this.preferTcp(next, decision.uri)
-        : next
+    const send = ({ flow, data }: ReturnType<typeof render>): void => {
+      flow.send(data)
+      this.tell({ type: 'forwarded', summary: summaryOf(request), to: flow.remote })
+    }
     // RFC 3261 16.9: what cannot be sent is answered as if 503 had come back.
     const unreachable = { status: 503, reason: 'Service Unavailable (next hop not reached)', headers: [] }
     settle(
