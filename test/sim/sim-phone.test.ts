@@ -1,6 +1,6 @@
 // Whole phones in the simulator: digest registration, a call, ICE and media through NATs and firewalls, in virtual time.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type CallReport, Phone, startServer } from '../../src/index.ts'
+import { type CallReport, Phone, type PhoneOptions, startServer } from '../../src/index.ts'
 import { formatAddress } from '../../src/runtime/address.ts'
 import { type NatBehaviour, natKinds } from '../../src/sim/nat.ts'
 import type { Interface } from '../../src/sim/realm.ts'
@@ -27,11 +27,12 @@ interface Ended {
 }
 
 /** A call of five seconds from one place to the other, ended with a BYE; what both ends report then.
- *  @param how.registered whether the caller registers; @param how.hangsUp who says BYE */
+ *  @param how.registered whether the caller registers; @param how.hangsUp who says BYE; @param how.over how the caller reaches
+ *  the server */
 async function callBetween(
   left: Interface,
   right: Interface,
-  how: { registered?: boolean; hangsUp?: keyof Ended } = {},
+  how: { registered?: boolean; hangsUp?: keyof Ended; over?: 'udp' | 'tcp' } = {},
 ): Promise<Ended> {
   const server = await startServer({
     runtime: world.host('server', world.internet.at(SERVER)),
@@ -39,16 +40,19 @@ async function callBetween(
     stun: { address: SERVER, port: 3478 },
     users: { alice: 'one', bob: 'two' },
   })
-  const phone = (user: string, password: string, place: Interface, register: boolean): Promise<Phone> =>
+  const phone = (user: string, password: string, place: Interface, options: PhoneOptions): Promise<Phone> =>
     Phone.start({
       runtime: world.host(user, place),
       account: `sip:${user}@${SERVER}`,
       password,
-      register,
       iceServers: [`stun:${SERVER}`],
+      ...options,
     })
-  const alice = await phone('alice', 'one', left, how.registered ?? true)
-  const bob = await phone('bob', 'two', right, true)
+  const alice = await phone('alice', 'one', left, {
+    register: how.registered ?? true,
+    server: `sip:${SERVER};transport=${how.over ?? 'udp'}`,
+  })
+  const bob = await phone('bob', 'two', right, {})
   const ringing = bob.nextCall()
   const caller = await alice.call('bob', { play: 'tone:440' })
   const called = await ringing
@@ -118,6 +122,27 @@ describe('two phones', () => {
     expectGoodCall(reports)
     await world.clock.advance(60_000)
     expect([world.open, world.clock.pendingTimers]).toEqual([[], 0])
+  })
+
+  it('set up and end a call over TCP although every fourth datagram to the called is lost', {
+    timeout: 20_000,
+  }, async () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      restoreGlobals()
+      world = simulate(seed)
+      restoreGlobals = world.installGlobals()
+      const { internet } = world
+      const reports = await world.clock.run(
+        callBetween(internet.at(LEFT, link), internet.at(RIGHT, { ...link, loss: 0.25 }), { over: 'tcp' }),
+      )
+      const ends = [reports.caller, reports.called].map(({ outcome }) => outcome)
+      expect(ends, `seed ${seed}`).toMatchObject([
+        { state: 'ended', by: 'local', status: 200 },
+        { state: 'ended', by: 'remote', status: 200 },
+      ])
+      await world.clock.advance(60_000)
+      expect([world.open, world.clock.pendingTimers], `seed ${seed}`).toEqual([[], 0])
+    }
   })
 
   it('make the same call again, packet by packet, for the same seed', async () => {
