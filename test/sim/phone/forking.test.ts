@@ -94,8 +94,10 @@ describe('an early answer, and the call accepted by', () => {
       await expectMobileHasCall(s)
       expect(s.desk.hasHeard(caller)).toBe(false)
       expect(await s.desk.end).toMatchObject({ status: 487 })
-      const { ice } = await s.call.ended
+      const { ice, media } = await s.call.ended
       expect(ice.mode).toBe(second === 'off' ? 'peer-without-ice' : 'full')
+      // What the desk had still sent was not taken for the mobile's.
+      expect(media.latchedFrom).toBeUndefined()
     }),
   )
 

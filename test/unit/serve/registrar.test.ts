@@ -58,6 +58,16 @@ test('the wildcard removes everything, but only alone and with Expires 0', () =>
   expect(registrar.all(0)).toEqual([])
 })
 
+test('a contact that two users have, as behind two NATs, names neither of them', () => {
+  const registrar = new Registrar(10)
+  const contact = ['Contact: <sip:192.168.1.2:5060>;expires=60']
+  register(registrar, 0, 1, contact)
+  expect(registrar.byContact(0, 'sip:192.168.1.2:5060')?.user).toBe('bob')
+  registrar.register(30_000, request({ method: 'REGISTER', headers: contact }), 'alice', flow)
+  expect(registrar.byContact(30_000, 'sip:192.168.1.2:5060')).toBeUndefined()
+  expect(registrar.byContact(60_000, 'sip:192.168.1.2:5060')?.user).toBe('alice')
+})
+
 test('bindings of one user are bounded', () => {
   const registrar = new Registrar(10)
   for (let i = 1; i <= 16; i++)
