@@ -43,17 +43,24 @@ export abstract class DialogSession implements Session {
     return `Contact: ${this.core.configuration.contact.toString()}`
   }
 
+  /** The dialog from its 2xx to its end. */
+  private get confirmedDialog(): Core.Session | undefined {
+    const { dialog } = this
+    return this.ended || dialog?.sessionState === Core.SessionState.Early ? undefined : dialog
+  }
+
   reinvite(offer: Body): Promise<Body | undefined> {
-    if (!this.dialog || this.ended)
+    const dialog = this.confirmedDialog
+    if (!dialog)
       return Promise.reject(
         new CallFailed('The call cannot be changed: it is not established.', 0, 'not established'),
       )
-    return this.reinviter.offer(this.dialog, offer, [this.contactHeader, allowHeader])
+    return this.reinviter.offer(dialog, offer, [this.contactHeader, allowHeader])
   }
 
   info(body: Body): Promise<void> {
-    const { dialog } = this
-    if (!dialog || this.ended)
+    const dialog = this.confirmedDialog
+    if (!dialog)
       return Promise.reject(
         new CallFailed('INFO cannot be sent: the call is not established.', 0, 'not established'),
       )

@@ -23,12 +23,11 @@ export class Reinviter {
     private readonly onDialogGone: (status: number) => void,
   ) {}
 
-  offer(session: Core.Session, offer: Body, headers: string[]): Promise<Body | undefined> {
+  async offer(session: Core.Session, offer: Body, headers: string[]): Promise<Body | undefined> {
     if (this.abandon)
-      return Promise.reject(
-        new CallFailed('Another change of the call is still under way.', 491, 'Request Pending'),
-      )
+      throw new CallFailed('Another change of the call is still under way.', 491, 'Request Pending')
     const dialog = session as Core.SessionDialog
+    const body = sipjsBody(offer)
     const target = dialog.remoteTarget.toRaw()
     const attempt = this.identity.digest.attempt(hostOf(target))
     let tries = 0
@@ -100,7 +99,7 @@ export class Reinviter {
         const refused = guarded(onRefused)
         dialog.invite(
           { onAccept: guarded(onAccept), onReject: refused, onRedirect: refused },
-          { extraHeaders, body: sipjsBody(offer) },
+          { extraHeaders, body },
         )
       }
       send()

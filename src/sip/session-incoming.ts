@@ -81,9 +81,10 @@ export class IncomingCall extends DialogSession implements IncomingSession {
 
   accept(body: Body): void {
     if (!this.unanswered) return
+    const answer = sipjsBody(body)
     this.trying?.cancel()
     this.accepted = true
-    const { session } = this.server.accept({ statusCode: 200, body: sipjsBody(body) })
+    const { session } = this.server.accept({ statusCode: 200, body: answer })
     this.attach(session)
     this.done()
   }

@@ -63,6 +63,26 @@ describe('a call that comes in (RFC 3261 13.3)', () => {
     expect(listener.ended).toMatchObject({ by: 'local', status: 200 })
   })
 
+  it('cannot be changed before it is answered, and can afterwards', async () => {
+    const session = await ring()
+    session.progress(180)
+    await on.run(on.peer.response(180))
+    await expect(session.reinvite(sdp('hold'))).rejects.toThrow(/it is not established/)
+    await expect(session.info({ contentType: 'text/plain', content: 'x' })).rejects.toThrow(
+      /the call is not established/,
+    )
+    expect(() => session.accept({ contentType: 'a/b\r\nX: y', content: '' })).toThrow(/line break/)
+    session.accept(sdp('answer'))
+    const ok = await on.run(on.peer.response(200))
+    on.peer.inDialog(ok, 'ACK', ok.cseq.sequence)
+    await on.world.clock.advance(5)
+    await expect(session.reinvite({ contentType: 'a/b\r\nX: y', content: '' })).rejects.toThrow(/line break/)
+    const changed = session.reinvite(sdp('hold'))
+    on.peer.reply(await on.run(on.peer.request('INVITE')), 200, { body: sdp('changed') })
+    expect(await on.run(changed)).toEqual(sdp('changed'))
+    on.peer.inbox.length = 0
+  })
+
   it('sends 100 only when the application is silent for 200 ms', async () => {
     const session = await ring()
     await on.world.clock.advance(150)
