@@ -31,8 +31,11 @@ import { chooseNomination } from './nomination.ts'
 import { type Check, type CheckOutcome, type CheckPurpose, OutgoingChecks } from './outgoing-checks.ts'
 import type { CandidatePair } from './pair.ts'
 import { candidateFact, failureReason, pairFact, pairOutcomeFact } from './report.ts'
-import { type ComponentState, type IceStream, maximumEarlyChecks, maximumPeerReflexive } from './stream.ts'
+import { type ComponentState, type IceStream, maximumPeerReflexive } from './stream.ts'
 import { checkTiming, defaultTuning, type Tuning } from './tuning.ts'
+
+/** Between two triggered checks of one pair; the first waits for nothing. Longer would cost time where packets are lost. */
+const triggerIntervalMs = 20
 
 export interface CheckingOptions {
   role: Role
@@ -144,9 +147,9 @@ export class Checking {
     if (role === 'switch') this.switchRole(now)
     base.send(writeCheckSuccess(message, remote, this.key), remote)
     if (!stream.remote) {
-      if (stream.earlyChecks.length >= maximumEarlyChecks) return 'too many checks before the description'
-      stream.earlyChecks.push({ base, remote, check })
-      return undefined
+      return stream.rememberEarly({ base, remote, check })
+        ? undefined
+        : 'too many checks before the description'
     }
     const reason = this.acceptCheck(now, stream, base, remote, check)
     this.settle(now)
@@ -164,10 +167,7 @@ export class Checking {
   // ── time ─────────────────────────────────────────────────────────────────────────────────────
 
   handleTimeout(now: Millis): void {
-    for (const { pair, purpose } of this.outgoing.handleTimeout(now)) {
-      // The silence of one consent check means nothing: expiry is what counts (RFC 7675 5.1).
-      if (purpose !== 'consent') this.failPair(pair, 'no response')
-    }
+    for (const check of this.outgoing.handleTimeout(now)) this.expireCheck(check)
     for (const stream of this.streams) {
       for (const state of stream.components.values()) this.keepConsent(now, stream, state)
     }
@@ -266,6 +266,7 @@ export class Checking {
   private succeed(now: Millis, stream: IceStream, check: Check, mapped: TransportAddress): void {
     const { pair, purpose } = check
     // One ambiguous measurement beats none: with the RTO of an unknown path a lost nomination costs half a second and more.
+    pair.answeredAt = now
     if (check.transaction.sent === 1 || pair.rttMs === undefined) {
       pair.rttMs = check.transaction.roundTripMs(now)
     }
@@ -287,9 +288,25 @@ export class Checking {
     if (pair.nominateOnSuccess && this.role === 'controlled') this.nominate(now, stream, pair)
   }
 
+  private expireCheck({ pair, purpose, transaction }: Check): void {
+    // The silence of one consent check means nothing: expiry is what counts (RFC 7675 5.1).
+    if (purpose === 'consent') return
+    const state = this.componentOf(pair)
+    if (
+      purpose === 'nomination' &&
+      state?.nominating === pair &&
+      (pair.answeredAt ?? 0) > transaction.startedAt
+    ) {
+      // Only loss, since the peer has answered other checks meanwhile: the media stays, and settling nominates again.
+      state.nominating = undefined
+      return
+    }
+    this.failPair(pair, 'no response')
+  }
+
   private failPair(pair: CandidatePair, why: string): void {
     if (pair.state === 'failed') return
-    const state = this.streams[pair.base.stream]!.components.get(pair.component)
+    const state = this.componentOf(pair)
     if (state?.nominating === pair) state.nominating = undefined
     if (state?.selected === pair) state.selected = undefined
     pair.fail(why)
@@ -326,6 +343,7 @@ export class Checking {
     const nominates = check.useCandidate && this.role === 'controlled'
     const pair = stream.checklist.find(base, source) ?? this.peerReflexivePair(stream, base, source, check)
     if (!pair) return 'too many peer-reflexive candidates'
+    pair.heard = true
     if (pair.state === 'succeeded') {
       if (nominates && !pair.nominated) this.nominate(now, stream, pair)
       return undefined
@@ -334,6 +352,10 @@ export class Checking {
     // Once a pair is selected only the peer's nomination can call for another one.
     if (state.selected && !nominates) return undefined
     if (nominates) pair.nominateOnSuccess = true
+    // One just triggered is still under way and answers this check too; a flood of replayed checks gets no flood back.
+    const fresh = pair.triggeredAt !== undefined && now - pair.triggeredAt < triggerIntervalMs
+    if (fresh && pair.state === 'in-progress') return undefined
+    pair.triggeredAt = now
     this.triggerCheck(now, pair)
     return undefined
   }
@@ -488,9 +510,15 @@ export class Checking {
   }
 
   private formPairs(stream: IceStream, remotes: readonly Candidate[]): void {
+    // A peer-reflexive candidate that is signalled now has its true priority.
+    stream.checklist.reorder(this.role === 'controlling')
     stream.checklist.form(this.options.locals.ofStream(stream.index), remotes, this.role === 'controlling')
     limitPairs(this.checklists())
     unfreezeIdleFoundations(this.checklists())
+  }
+
+  private componentOf(pair: CandidatePair): ComponentState | undefined {
+    return this.streams[pair.base.stream]!.components.get(pair.component)
   }
 
   private checklists() {

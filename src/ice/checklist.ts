@@ -80,7 +80,7 @@ const canReach = (local: Candidate, remote: Candidate): boolean =>
   addressFamily(local.address) === addressFamily(remote.address) &&
   isLinkLocal(local.address) === isLinkLocal(remote.address)
 
-const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address)
+const isLinkLocal = (address: string): boolean => /^fe[89ab].:/i.test(address)
 
 /** Neighbours by the prefix lengths that subnets usually have: /24 and /64. */
 function sameNetwork(a: string, b: string): boolean {
@@ -106,12 +106,16 @@ export function limitPairs(checklists: readonly Checklist[]): void {
 }
 
 /** RFC 8445 6.1.2.6 and 6.1.4.2: of every foundation that is neither waiting nor in progress anywhere, the pair of the
- *  lowest component, then of the highest priority, starts waiting. */
+ *  lowest component, then of the highest priority, starts waiting.
+ *
+ *  A deviation: a pair whose check had to be repeated holds its foundation no longer. There are peers that give all their
+ *  candidates one foundation, and there a dead pair would hold up the living one for the 39.5 s of its checks. */
 export function unfreezeIdleFoundations(checklists: readonly Checklist[]): void {
   const all = checklists.flatMap((checklist) => checklist.pairs)
   const busy = new Set<string>()
   for (const pair of all) {
-    if ((pair.state === 'waiting' || pair.state === 'in-progress') && !pair.stopped) busy.add(pair.foundation)
+    const held = pair.state === 'waiting' || (pair.state === 'in-progress' && pair.checksSent <= 1)
+    if (held && !pair.stopped) busy.add(pair.foundation)
   }
   for (const component of [1, 2] as const) {
     for (const pair of all) {

@@ -3,7 +3,7 @@
 import { sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Datagram, Deadline } from '../runtime/core.ts'
 import type { Millis } from '../runtime/runtime.ts'
-import { readErrorCode, readMappedAddress } from '../stun/attributes.ts'
+import { readErrorCode, readMappedAddress, unknownRequiredAttributes } from '../stun/attributes.ts'
 import { integrityMatches } from '../stun/integrity.ts'
 import { type StunMessage, transactionKey } from '../stun/message.ts'
 import { ClientTransaction, type TransactionTiming } from '../stun/transaction.ts'
@@ -76,6 +76,9 @@ export class OutgoingChecks {
       if (!error) return { type: 'dropped', reason: 'error response without ERROR-CODE' }
       this.checks.delete(key)
       return { type: 'error', check, code: error.code, authenticated }
+    }
+    if (unknownRequiredAttributes(message).length > 0) {
+      return { type: 'dropped', reason: 'response with unknown attributes' }
     }
     const mapped = readMappedAddress(message)
     if (!mapped) return { type: 'dropped', reason: 'response without XOR-MAPPED-ADDRESS' }

@@ -42,6 +42,8 @@ export class CandidatePair {
   nominateOnSuccess = false
   /** Routing would probably send to the remote candidate from this base (see checklist.ts). */
   likely = false
+  /** A genuine check of the peer came over this pair: one direction works. */
+  heard = false
   /** RFC 7675 5.1: these credentials must not be used on this pair again; only an ICE restart can. */
   consentEnded = false
   /** Why no more checks are made although the pair neither succeeded nor failed. */
@@ -49,6 +51,10 @@ export class CandidatePair {
   checksSent = 0
   lastCheckAt: Millis | undefined
   rttMs: Millis | undefined
+  /** When the peer last answered a check of this pair. */
+  answeredAt: Millis | undefined
+  /** When a check of the peer last made us send one. */
+  triggeredAt: Millis | undefined
   /** Why it failed. */
   detail: string | undefined
   readonly remoteAddress: TransportAddress

@@ -3,7 +3,7 @@
 import type { KeyObject } from 'node:crypto'
 import { sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
-import { canonicalIp } from '../stun/ip-address.ts'
+import { canonicalIp, isUnicast } from '../stun/ip-address.ts'
 import type { Base, Candidate, Component } from './candidate.ts'
 import type { ReceivedCheck } from './check-message.ts'
 import { Checklist } from './checklist.ts'
@@ -30,7 +30,7 @@ export interface ComponentState {
 }
 
 /** Bounds what a peer that floods us with checks from many addresses can make us remember. */
-export const maximumEarlyChecks = 32
+const maximumEarlyChecks = 32
 export const maximumPeerReflexive = 32
 /** More candidates than any honest peer has. */
 const maximumRemoteCandidates = 100
@@ -64,20 +64,42 @@ export class IceStream {
     return this.remoteCandidates.find((c) => c.component === component && sameAddress(c, address))
   }
 
-  /** Returns those that are new and usable; host names, mDNS names, TCP candidates and components that we do not have are
-   *  ignored, as RFC 8839 5.1 says of what an agent does not understand. */
+  /** Of several checks over one path one is kept, with what any of them asked for; returns whether there was room. */
+  rememberEarly(early: EarlyCheck): boolean {
+    const { base, remote, check } = early
+    const known = this.earlyChecks.find((e) => e.base === base && sameAddress(e.remote, remote))
+    if (known) {
+      const useCandidate = check.useCandidate || known.check.useCandidate
+      known.check = { ...check, useCandidate }
+      return true
+    }
+    if (this.earlyChecks.length >= maximumEarlyChecks) return false
+    this.earlyChecks.push(early)
+    return true
+  }
+
+  /** Returns those that are new and usable; host names, mDNS names, addresses of no single host, TCP candidates and
+   *  components that we do not have are ignored, as RFC 8839 5.1 says of what an agent does not understand. A candidate
+   *  that was peer-reflexive until now becomes what it is signalled as, and counts as new: other bases may reach it. */
   addRemoteCandidates(candidates: readonly Candidate[]): Candidate[] {
     const added: Candidate[] = []
     for (const candidate of candidates) {
       const { transport, port } = candidate
       const component = candidate.component as Component
       const address = canonicalIp(candidate.address)
-      if (!address || transport !== 'udp' || port === 0 || !this.components.has(component)) continue
-      if (this.findRemote(component, { address, port })) continue
+      if (!address || !isUnicast(address) || transport !== 'udp' || !this.components.has(component)) continue
+      if (!(port > 0 && port < 65_536)) continue
+      const known = this.findRemote(component, { address, port })
+      if (known?.type === 'prflx') {
+        // In place: its pairs hold this object.
+        added.push(Object.assign(known, candidate, { address }))
+        continue
+      }
+      if (known) continue
       if (this.remoteCandidates.length >= maximumRemoteCandidates) break
-      const known = { ...candidate, address }
-      this.remoteCandidates.push(known)
-      added.push(known)
+      const fresh = { ...candidate, address }
+      this.remoteCandidates.push(fresh)
+      added.push(fresh)
     }
     return added
   }

@@ -21,6 +21,10 @@ export const defaultTuning: Readonly<Tuning> = { taMs: 5, initialRtoMs: defaultR
 
 /** A retransmission sooner than this measures our event loop, not the network. */
 const minimumRtoMs = 100
+/** On a pair where the peer has been heard, silence is loss and no dead path: doubling the interval (RFC 8489 6.2.1) would only
+ *  keep the call waiting, up to 10 s where one packet in five is lost. So the interval stops growing, and there are more
+ *  requests, over about the same time. */
+const aliveTiming = { longestIntervalMs: 500, rc: 16, rm: 4 } as const
 /** RFC 7675 5.1: consent checks are not retransmitted; a response counts until two more have gone out. */
 const consentTiming: TransactionTiming = { rtoMs: 10_000, rc: 1, rm: 1 }
 
@@ -36,7 +40,8 @@ export function checkTiming(
   if (purpose === 'consent') return consentTiming
   const sameHost = pairs.find((p) => p.rttMs !== undefined && p.remote.address === pair.remote.address)
   const rttMs = pair.rttMs ?? sameHost?.rttMs
-  if (rttMs !== undefined) return { rtoMs: Math.max(minimumRtoMs, 3 * rttMs) }
+  const alive = pair.heard || pair.rttMs !== undefined ? aliveTiming : {}
+  if (rttMs !== undefined) return { ...alive, rtoMs: Math.max(minimumRtoMs, 3 * rttMs) }
   const busy = pairs.filter((p) => (p.state === 'waiting' || p.state === 'in-progress') && !p.stopped)
-  return { rtoMs: Math.max(initialRtoMs, taMs * busy.length) }
+  return { ...alive, rtoMs: Math.max(initialRtoMs, taMs * busy.length) }
 }

@@ -24,6 +24,14 @@ export function canonicalIp(text: string): string | undefined {
   return octets && formatIp(octets)
 }
 
+/** Whether one host can have it: not unspecified ("0.0.0.0", "::"), multicast, broadcast or reserved (RFC 6890, RFC 4291 2.4). */
+export function isUnicast(text: string): boolean {
+  const octets = parseIp(text)
+  if (!octets) return false
+  if (octets.length === 4) return octets[0]! > 0 && octets[0]! < 224
+  return octets[0] !== 0xff && octets.some((octet) => octet !== 0)
+}
+
 function parseIpv4(text: string): Uint8Array | undefined {
   const parts = text.split('.')
   if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)) {

@@ -13,6 +13,8 @@ export interface TransactionTiming {
   rtoMs?: Millis
   rc?: number
   rm?: number
+  /** Where doubling the interval between requests ends; by default never. */
+  longestIntervalMs?: Millis
 }
 
 export class ClientTransaction {
@@ -23,6 +25,7 @@ export class ClientTransaction {
   private readonly rtoMs: Millis
   private readonly rc: number
   private readonly rm: number
+  private readonly longestIntervalMs: Millis
   private intervalMs: Millis
   private lastSentAt: Millis
 
@@ -35,6 +38,7 @@ export class ClientTransaction {
     this.rtoMs = timing.rtoMs ?? defaultRtoMs
     this.rc = timing.rc ?? defaultRc
     this.rm = timing.rm ?? defaultRm
+    this.longestIntervalMs = timing.longestIntervalMs ?? Number.POSITIVE_INFINITY
     this.intervalMs = this.rtoMs
     this.lastSentAt = startedAt
     this.nextAt = startedAt + this.waitAfterSending()
@@ -45,7 +49,7 @@ export class ClientTransaction {
     if (this.sent >= this.rc) return 'timed-out'
     this.sent++
     this.lastSentAt = now
-    this.intervalMs *= 2
+    this.intervalMs = Math.min(2 * this.intervalMs, Math.max(this.rtoMs, this.longestIntervalMs))
     this.nextAt = now + this.waitAfterSending()
     return 'retransmit'
   }
