@@ -3,7 +3,6 @@
 import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
-import { hostOf } from './digest.ts'
 import { Reinviter } from './reinvite.ts'
 import { allowHeader } from './request-checks.ts'
 import type { Body, EndInfo, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
@@ -21,6 +20,9 @@ export abstract class DialogSession implements Session {
   onClosed: (() => void) | undefined
 
   protected dialog: Core.Session | undefined
+  /** The IP address that the call came from or was answered from: a proxy there may ask for credentials in the dialog. Nobody
+   *  else may: who calls a phone could otherwise challenge its BYE and crack the password at leisure. */
+  protected challenger = ''
   protected ended = false
   private byeSent = false
   private waitingForAck: (() => void) | undefined
@@ -55,7 +57,7 @@ export abstract class DialogSession implements Session {
       return Promise.reject(
         new CallFailed('The call cannot be changed: it is not established.', 0, 'not established'),
       )
-    return this.reinviter.offer(dialog, offer, [this.contactHeader, allowHeader])
+    return this.reinviter.offer(dialog, offer, [this.contactHeader, allowHeader], this.challenger)
   }
 
   info(body: Body): Promise<void> {
@@ -133,14 +135,14 @@ export abstract class DialogSession implements Session {
     headers: string[] = [],
   ): void {
     const target = dialog.remoteTarget.toRaw()
-    const attempt = this.identity.digest.attempt(hostOf(target))
+    const attempt = this.identity.digest.attempt(this.callId)
     const send = (): void => {
       const extraHeaders = [...headers, ...attempt.headers(method, target, body?.content)]
       const options = body ? { extraHeaders, body: sipjsBody(body) } : { extraHeaders }
       const message = (dialog as Core.SessionDialog).createOutgoingRequestMessage(method, options)
       const onFinalResponse = ({ message }: Core.IncomingResponse): void => {
         const status = message.statusCode ?? 0
-        const challenge = challengeOf(message)
+        const challenge = challengeOf(message, this.challenger)
         const problem = challenge && attempt.challenged(...challenge)
         if (challenge && problem === undefined) {
           send()

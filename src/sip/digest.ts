@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import type { Random } from '../runtime/runtime.ts'
 import { type Params, quote } from './grammar.ts'
 import { parseChallenges } from './header-values.ts'
+import { evictOldest } from './reliability.ts'
 
 /** Weakest first; RFC 8760 2.4 lets the client choose the strongest it knows. */
 const hashNames = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' } as const
@@ -13,6 +14,10 @@ const strength: readonly Algorithm[] = ['MD5', 'SHA-256', 'SHA-512-256']
 
 /** Staleness in a row that is believed before a server is called broken. */
 const maximumStaleRetries = 2
+
+/** Servers whose nonces are remembered, and realms of one server. One that asks in ever new realms must not make requests grow. */
+const maximumHosts = 64
+const maximumSpaces = 4
 
 export interface DigestChallenge {
   realm: string
@@ -70,7 +75,8 @@ interface Space {
 
 /** The credentials of one account and what servers have asked of it so far. */
 export class DigestClient {
-  private readonly spaces = new Map<string, Space>()
+  /** By host, then by status and realm. */
+  private readonly spaces = new Map<string, Map<string, Space>>()
 
   constructor(
     readonly username: string,
@@ -78,7 +84,8 @@ export class DigestClient {
     private readonly random: Random,
   ) {}
 
-  /** One request and its retries. Nonces learnt from `host` before are used at once, which spares a round trip. */
+  /** One request and its retries. Nonces learnt from `host` before are used at once, which spares a round trip.
+   *  @param host a server, or a call within which credentials stay (its Call-ID) */
   attempt(host: string): DigestAttempt {
     return new DigestAttempt(this, host)
   }
@@ -91,23 +98,27 @@ export class DigestClient {
   /** @internal */
   learn(host: string, status: 401 | 407, challenge: DigestChallenge): void {
     const cnonce = Buffer.from(this.random.bytes(16)).toString('hex')
-    this.spaces.set(`${host} ${status} ${challenge.realm}`, { status, challenge, nonceCount: 0, cnonce })
+    const key = `${status} ${challenge.realm}`
+    const spaces = this.spaces.get(host) ?? new Map<string, Space>()
+    spaces.delete(key)
+    evictOldest(spaces, maximumSpaces)
+    spaces.set(key, { status, challenge, nonceCount: 0, cnonce })
+    this.spaces.delete(host)
+    evictOldest(this.spaces, maximumHosts)
+    this.spaces.set(host, spaces)
   }
 
   /** @internal */
   forget(host: string): void {
-    for (const key of this.spaces.keys()) if (key.startsWith(`${host} `)) this.spaces.delete(key)
+    this.spaces.delete(host)
   }
 
   /** @internal */
   headers(host: string, method: string, uri: string, body: string): string[] {
-    const headers: string[] = []
-    for (const [key, space] of this.spaces) {
-      if (!key.startsWith(`${host} `)) continue
+    return [...(this.spaces.get(host)?.values() ?? [])].map((space) => {
       const name = space.status === 401 ? 'Authorization' : 'Proxy-Authorization'
-      headers.push(`${name}: ${this.credentials(space, method, uri, body)}`)
-    }
-    return headers
+      return `${name}: ${this.credentials(space, method, uri, body)}`
+    })
   }
 
   /** RFC 7616 3.4. */

@@ -66,6 +66,11 @@ export class Registration implements SipRegistration {
     this.register(this.expiresSeconds)
   }
 
+  /** Whether calls for that user part from that IP address are this account's: its registrar sends them. */
+  serves(user: string | undefined, address: string): boolean {
+    return this.identity.user === user && this.flow?.remote.address === address
+  }
+
   unregister(): Promise<void> {
     this.unregistering ??= this.removeBinding()
     return this.unregistering

@@ -3,7 +3,6 @@ import type { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { type AgentContext, type Identity, randomDelayMs } from './agent-context.ts'
-import { hostOf } from './digest.ts'
 import type { Body } from './session.ts'
 import { sipjsBody } from './sipjs-core.ts'
 import { isCaller, isWaitingForAck, refreshRemoteTarget } from './sipjs-corrections.ts'
@@ -23,13 +22,19 @@ export class Reinviter {
     private readonly onDialogGone: (status: number) => void,
   ) {}
 
-  async offer(session: Core.Session, offer: Body, headers: string[]): Promise<Body | undefined> {
+  /** @param challenger the IP address that may ask for credentials */
+  async offer(
+    session: Core.Session,
+    offer: Body,
+    headers: string[],
+    challenger: string,
+  ): Promise<Body | undefined> {
     if (this.abandon)
       throw new CallFailed('Another change of the call is still under way.', 491, 'Request Pending')
     const dialog = session as Core.SessionDialog
     const body = sipjsBody(offer)
     const target = dialog.remoteTarget.toRaw()
-    const attempt = this.identity.digest.attempt(hostOf(target))
+    const attempt = this.identity.digest.attempt(dialog.callId)
     let tries = 0
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
@@ -60,7 +65,7 @@ export class Reinviter {
       }
       const onRefused = ({ message }: Core.IncomingResponse): void => {
         const status = message.statusCode ?? 0
-        const challenge = challengeOf(message)
+        const challenge = challengeOf(message, challenger)
         if (challenge) {
           const problem = attempt.challenged(...challenge)
           if (problem === undefined) send()

@@ -35,6 +35,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     )
     const { wire, flow } = message
     this.callId = wire.callId
+    this.challenger = flow.remote.address
     this.remote = {
       uri: wire.from.uriText,
       ...(wire.from.displayName && { displayName: wire.from.displayName }),

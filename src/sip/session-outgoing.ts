@@ -131,6 +131,7 @@ export class OutgoingSession extends DialogSession {
   private onAccept(response: Core.AckableIncomingResponseWithSession): void {
     const { message, session, ack } = response
     refreshRemoteTarget(session, message)
+    if (message instanceof IncomingResponse) this.challenger ||= message.flow.remote.address
     if (this.dialog || this.ended || this.givenUp) {
       // A fork that answered too late, or a 2xx that crossed our CANCEL (RFC 3261 13.2.2.4, 9.1).
       ack()

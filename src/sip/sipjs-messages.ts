@@ -120,9 +120,14 @@ const text = (bytes: Uint8Array): string =>
 const tagOf = (message: Core.IncomingResponseMessage): string =>
   message.toTag === untagged ? '' : (message.toTag ?? '')
 
-/** What digest.ts needs of a 401 or 407; undefined for every other response. */
-export function challengeOf(message: Core.IncomingResponseMessage): [401 | 407, string[]] | undefined {
+/** What digest.ts needs of a 401 or 407; undefined for every other response.
+ *  @param challenger the only IP address whose challenge counts; absent: every one's */
+export function challengeOf(
+  message: Core.IncomingResponseMessage,
+  challenger?: string,
+): [401 | 407, string[]] | undefined {
   if (!(message instanceof IncomingResponse)) return undefined
+  if (challenger !== undefined && message.flow.remote.address !== challenger) return undefined
   if (message.statusCode === 401) return [401, message.wire.lines('WWW-Authenticate')]
   if (message.statusCode === 407) return [407, message.wire.lines('Proxy-Authenticate')]
   return undefined

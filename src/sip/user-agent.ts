@@ -9,7 +9,7 @@ import type { DialogSession } from './dialog-session.ts'
 import { DigestClient } from './digest.ts'
 import type { Flow, ListeningPoint } from './flow.ts'
 import { isToken } from './grammar.ts'
-import type { SipRequest, SipResponse } from './message.ts'
+import type { SipResponse } from './message.ts'
 import { Registration } from './registration.ts'
 import { acceptHeader } from './request-checks.ts'
 import { RequestReceiver } from './request-receiver.ts'
@@ -266,15 +266,16 @@ export class UserAgent {
   private takeCall(message: IncomingRequest): IncomingCall | number {
     if (this.stopping) return 503
     if (!this.onInvite) return 480
-    const call = new IncomingCall(this.context, this.identityCalled(message.wire), message)
+    const call = new IncomingCall(this.context, this.identityCalled(message), message)
     this.keep(call)
     return call
   }
 
-  /** The account that a call is for: its credentials answer a proxy that challenges our BYE. */
-  private identityCalled(request: SipRequest): Identity {
-    const user = request.uri?.kind === 'sip' ? request.uri.user : undefined
-    for (const { identity } of this.registrations) if (identity.user === user) return identity
+  /** The account that a call is for, where its registrar sent it: the credentials answer a proxy that challenges our BYE. */
+  private identityCalled({ wire, flow }: IncomingRequest): Identity {
+    const user = wire.uri?.kind === 'sip' ? wire.uri.user : undefined
+    for (const registration of this.registrations)
+      if (registration.serves(user, flow.remote.address)) return registration.identity
     return this.anonymous
   }
 

@@ -115,6 +115,14 @@ describe('credentials', () => {
     expect(digest.attempt('other').headers('REGISTER', 'sip:other')).toEqual([])
   })
 
+  it('keeps requests short for a server that asks in ever new realms', () => {
+    const digest = client()
+    for (let i = 0; i < 100; i++) digest.attempt('h').challenged(401, [`Digest realm="r${i}", nonce="n"`])
+    const headers = digest.attempt('h').headers('REGISTER', 'sip:h')
+    expect(headers).toHaveLength(4)
+    expect(headers.at(-1)).toContain('realm="r99"')
+  })
+
   it('gives up on a wrong password at once, and on endless staleness', () => {
     const attempt = client().attempt('h')
     attempt.challenged(401, ['Digest realm="r", nonce="1"'])

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Body, IncomingSession } from '../../../src/sip/session.ts'
-import { Listener, type Scene, scene, sdp } from './scripted-peer.ts'
+import { Listener, type Scene, ScriptedPeer, scene, sdp } from './scripted-peer.ts'
 
 let on: Scene
 let sessions: IncomingSession[]
@@ -140,6 +140,32 @@ describe('a call that comes in (RFC 3261 13.3)', () => {
     on.peer.inDialog(ok, 'ACK', ok.cseq.sequence)
     on.peer.reply(await on.run(on.peer.request('BYE')), 200)
     expect(listener.heard).toEqual(['ended'])
+  })
+
+  it.each([
+    ['its registrar', '192.0.2.2', true],
+    ['anybody else, who may have called for its password', '192.0.2.3', false],
+  ])('has its BYE challenged by %s', async (_, address, answers) => {
+    const account = { aor: 'sip:alice@example.com', password: 'secret', server: 'sip:192.0.2.2' }
+    on.agent.register(account)
+    on.peer.reply(await on.run(on.peer.request('REGISTER')), 200)
+    const caller =
+      address === '192.0.2.2' ? on.peer : await ScriptedPeer.open(on.world, address, on.peer.agent)
+    caller.send('INVITE', {}, sdp())
+    await on.world.clock.advance(5)
+    sessions[0]!.accept(sdp('answer'))
+    const ok = await on.run(caller.response(200))
+    caller.inDialog(ok, 'ACK', ok.cseq.sequence)
+    await on.world.clock.advance(5)
+    sessions[0]!.hangUp()
+    caller.reply(await on.run(caller.request('BYE')), 407, {
+      headers: ['Proxy-Authenticate: Digest realm="example.com", nonce="n"'],
+    })
+    await on.world.clock.advance(5)
+    const again = caller.inbox.find((message) => message.kind === 'request' && message.method === 'BYE')
+    expect(again?.get('Proxy-Authorization') !== undefined).toBe(answers)
+    if (again?.kind === 'request') caller.reply(again, 200)
+    if (caller !== on.peer) caller.close()
   })
 
   it('is cancelled: 200 to the CANCEL, 487 to the INVITE, one To tag', async () => {
