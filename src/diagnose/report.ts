@@ -197,8 +197,10 @@ const mediaOf = (facts: readonly Fact[]): CallReport['media'] => {
   const sent = first(facts, 'rtp', 'first-sent')
   const received = first(facts, 'rtp', 'first-received')
   const latched = last(facts, 'rtp', 'latched')
+  // Since the peer's media came from elsewhere, ours goes there too.
+  const sentTo = sent && (latched && latched.at >= sent.at ? latched.from : sent.to)
   return {
-    ...(sent ? { sentTo: sent.to } : {}),
+    ...(sentTo ? { sentTo } : {}),
     ...(received ? { receivedFrom: received.from } : {}),
     ...(latched ? { latchedFrom: latched.from } : {}),
   }

@@ -416,7 +416,9 @@ export class Call {
               reason,
             )
     }
-    this.finish({ by: end.by, status: end.status, reason: end.reason })
+    // What the far end itself says about it (RFC 3326) tells most.
+    const reason = end.reasonHeader ? `${end.reason} (Reason: ${end.reasonHeader})` : end.reason
+    this.finish({ by: end.by, status: end.status, reason })
   }
 
   private onStream(stream: AudioStream): void {

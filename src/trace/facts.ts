@@ -170,4 +170,3 @@ export interface StreamStatistics {
 export type FactBody = SipFact | CallFact | SdpFact | IceFact | MediaFact
 /** `at` is the Clock's monotonic time. */
 export type Fact = FactBody & { at: Millis }
-export type RecordFact = (fact: FactBody) => void

@@ -14,7 +14,7 @@ import { addresses, type Host, on } from './lab.ts'
 const run = promisify(execFile)
 
 /** A peer on a host of the lab. */
-export async function startOn(
+async function startOn(
   host: Host,
   scene: Scene,
   { program, args, ...options }: ProcessOptions,

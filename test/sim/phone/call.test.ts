@@ -4,6 +4,7 @@ import { CallFailed, IceFailed, TimeoutError } from '../../../src/errors.ts'
 import type { Call } from '../../../src/phone/call.ts'
 import type { DialOptions, PhoneOptions } from '../../../src/phone/options.ts'
 import type { LinkQuality } from '../../../src/sim/link.ts'
+import { natKinds } from '../../../src/sim/nat.ts'
 import { expectNothingLeft, phoneOn, world } from './world.ts'
 
 interface Scene {
@@ -170,4 +171,70 @@ describe('a peer that dies in mid-call', () => {
       expect(report.verdict.ok).toBe(false)
       expect(now() - diedAt).toBeLessThan(65_000)
     }))
+})
+
+describe('symmetric RTP with a peer without ICE', () => {
+  test('media goes to where the peer’s media comes from, not to the private address it names', async () => {
+    const simulation = world()
+    const { clock, internet } = simulation
+    const home = simulation.nat('home', '203.0.113.7', natKinds.portRestricted)
+    const alicesHost = simulation.host('alice', internet.at('203.0.113.1'))
+    const bobsHost = simulation.host('bob', home.inside.at('192.168.1.2'))
+    await clock.run(
+      (async () => {
+        const alice = await phoneOn(alicesHost)
+        const bob = await phoneOn(bobsHost, { ice: 'off' })
+        const incoming = alice.nextCall()
+        const call = await bob.call('sip:alice@203.0.113.1', { play: 'hello-8k.wav' })
+        const answered = await incoming
+        await answered.answer({ play: 'reply-8k.wav' })
+        await Promise.all([call.played, answered.played])
+        await call.waitToHear('reply-8k.wav', 2_000)
+        await answered.waitToHear('hello-8k.wav', 2_000)
+        const report = answered.report()
+        expect(report.media.latchedFrom?.address).toBe('203.0.113.7')
+        expect(report.media.sentTo?.address).toBe('203.0.113.7')
+        expect((await call.hangUp()).verdict).toMatchObject({ ok: true })
+        await bob.stop()
+        await alice.stop()
+      })(),
+    )
+    await expectNothingLeft(simulation)
+  })
+
+  test('a stranger’s packets neither reach the call nor move its media', async () => {
+    const simulation = world()
+    const { clock, internet } = simulation
+    const alicesHost = simulation.host('alice', internet.at('203.0.113.1'))
+    const stranger = simulation.host('stranger', internet.at('203.0.113.66'))
+    await clock.run(
+      (async () => {
+        const alice = await phoneOn(alicesHost)
+        const bob = await phoneOn(simulation.host('bob', internet.at('203.0.113.2')), { ice: 'off' })
+        const incoming = alice.nextCall()
+        const call = await bob.call('sip:alice@203.0.113.1', { play: 'hello-8k.wav', loop: true })
+        const answered = await incoming
+        await answered.answer({ play: 'reply-8k.wav', loop: true })
+        await answered.connected
+        await new Promise<void>((resolve) => clock.setTimer(500, resolve))
+        const socket = await stranger.openUdp({ address: '203.0.113.66', port: 4000 })
+        const rtp = new Uint8Array(172).fill(0x55)
+        rtp.set([0x80, 0x00])
+        const ports = alicesHost.open.flatMap((what) => /^udp \S+:(\d+)/.exec(what)?.[1] ?? [])
+        for (let round = 0; round < 100; round++) {
+          for (const port of ports) socket.send(rtp, { address: '203.0.113.1', port: Number(port) })
+          await new Promise<void>((resolve) => clock.setTimer(20, resolve))
+        }
+        socket.close()
+        await call.waitToHear('reply-8k.wav', 5_000)
+        const report = answered.report()
+        expect(report.media.sentTo?.address).toBe('203.0.113.2')
+        expect(report.statistics?.received.lost).toBe(0)
+        await call.hangUp()
+        await bob.stop()
+        await alice.stop()
+      })(),
+    )
+    await expectNothingLeft(simulation)
+  })
 })
