@@ -28,6 +28,8 @@ export interface ClientTransaction extends DeadlineOwner {
   intervalMs: Millis
   retransmitAt: Millis
   endAt: Millis
+  /** A CANCEL has gone out: provisional responses no longer prolong the INVITE. */
+  cancelled?: boolean
   /** The ACK to a non-2xx. */
   ack?: Packet
   /** The ACK to the 2xx of each fork, by To tag; undefined while it has not been sent. */
@@ -76,6 +78,15 @@ export class ClientReliability {
     this.transactions.set(key, transaction)
     if (method === 'INVITE') this.invitations.set(transaction.invitationKey, transaction)
     this.arm(transaction)
+    if (method === 'CANCEL') this.cancelled(now, this.invitationOf(request))
+  }
+
+  /** RFC 3261 9.1: 64*T1 after the CANCEL the INVITE is over, whether or not its final response has come. */
+  private cancelled(now: Millis, invitation: ClientTransaction | undefined): void {
+    if (invitation?.state !== 'proceeding') return
+    invitation.cancelled = true
+    invitation.endAt = now + transactionLifetimeMs(this.timers)
+    this.arm(invitation)
   }
 
   /** The INVITE that this CANCEL, or this ACK to a non-2xx, belongs to: it goes the same way (RFC 3261 9.1, 17.1.1.3). */
@@ -147,7 +158,7 @@ export class ClientReliability {
       if (final) return 'retransmission'
       transaction.state = 'proceeding'
       transaction.retransmitAt = Number.POSITIVE_INFINITY
-      transaction.endAt = now + ringingLifetimeMs
+      if (!transaction.cancelled) transaction.endAt = now + ringingLifetimeMs
       return 'new'
     }
     if (status >= 300) {

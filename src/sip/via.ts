@@ -25,12 +25,11 @@ export function stampReceived(request: SipRequest, remote: TransportAddress): vo
   request.replaceFirst('Via', formatVia({ ...via, params }))
 }
 
-/** Where a response with this top Via goes; `host` may still be a name. */
+/** Where a response with this top Via goes; `host` may still be a name. maddr is not followed: it is for multicast, which floe does
+ *  not hear, and would aim our answers, with all their repetitions, at whom the sender of a request likes. */
 export function responseDestination(via: Via): { protocol: Protocol; host: string; port: number } {
   const protocol = via.transport === 'TCP' ? 'tcp' : 'udp'
   const sentByPort = via.port ?? defaultPort
-  const maddr = via.params.get('maddr')
-  if (protocol === 'udp' && maddr) return { protocol, host: maddr, port: sentByPort }
   const received = via.params.get('received')?.replace(/^\[|\]$/g, '')
   const rport = Number(via.params.get('rport') ?? Number.NaN)
   // rport says where a UDP request came from; over TCP a lost connection is replaced by one to the sent-by port.

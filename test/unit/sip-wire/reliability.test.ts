@@ -62,6 +62,15 @@ describe('client', () => {
     expect(client.size).toBe(0)
   })
 
+  test('an INVITE that was cancelled is forgotten 64*T1 later, however long it goes on ringing', () => {
+    const invite = send(invitation)
+    client.received(100, response(invite, 180))
+    client.sent(200, request({ method: 'CANCEL', branch: 'z9hG4bKinvite' }), packetOf('CANCEL'))
+    client.received(20_000, response(invite, 180))
+    runUntil(client, 40_000)
+    expect(client.size).toBe(0)
+  })
+
   test('timer E: others at T1, doubling up to T2, until timer F', () => {
     send({ method: 'BYE' })
     expect(times(runUntil(client, 100_000))).toEqual([

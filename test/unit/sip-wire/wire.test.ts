@@ -215,6 +215,13 @@ test.each([
   expect(runtime.take()[0]!.text).toContain(`;branch=z9hG4bKx${parameter.replace('\\', '')}`)
 })
 
+test('an answer goes back to the address its request came from, whatever its Via says', () => {
+  wire.onRequest = (request) => wire.sendResponse(responseText(request, 200))
+  const via = 'SIP/2.0/UDP phone.example:5070;branch=z9hG4bKm;maddr=198.51.100.9;received=198.51.100.9'
+  runtime.receive(requestText({ via }))
+  expect(runtime.take()[0]!.to).toEqual({ address: '192.0.2.2', port: 5070 })
+})
+
 test('what goes wrong within while a message is taken in is recorded and goes no further', () => {
   wire.onRequest = () => {
     throw new Error('a bug')
