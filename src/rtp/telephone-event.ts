@@ -1,12 +1,12 @@
 // DTMF digits as named telephone events (RFC 4733). Writing: one event as a train of packets that share a timestamp,
-// with start and end repeated against loss. Reading goes by timestamp, so that any packet of an event may be lost.
+// with the end repeated against loss. Reading goes by timestamp, so that any packet of an event may be lost.
 // Leaves out tones (RFC 4733 4) and events other than the sixteen DTMF digits.
 
 /** RFC 4733 2.3. */
 export const eventPayloadLengthBytes = 4
 /** The duration field has 16 bits (RFC 4733 2.3.5); an event that lasts longer continues as a new segment (2.5.1.3). */
 export const maximumEventTicks = 0xffff
-/** RFC 4733 2.5.1.4: the last packet of an event is sent three times; the first one is repeated as often. */
+/** RFC 4733 2.5.1.4: the last packet of an event is sent three times. A lost first one needs no copy: every packet tells all. */
 export const eventRepetitions = 3
 /** Power of the tone below 0 dBm0, in dB: the level that telephones use (RFC 4733 2.3.4). */
 const eventVolume = 10
@@ -30,9 +30,7 @@ export function writeEvent(out: Uint8Array, offset: number, packet: EventPacket)
 export interface EventPacket {
   event: number
   timestamp: number
-  /** How many packets carry this, each with a sequence number of its own. */
-  copies: number
-  /** On every packet that begins the event, so that it is seen whichever of them arrives. */
+  /** On the first packet of the event (RFC 4733 2.5.1.1). */
   marker: boolean
   end: boolean
   durationTicks: number
@@ -67,7 +65,6 @@ export class EventTrain {
     return {
       event: this.event,
       timestamp: this.timestamp,
-      copies: first ? eventRepetitions : 1,
       marker: first,
       end,
       durationTicks: this.elapsedTicks,

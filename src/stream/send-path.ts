@@ -201,14 +201,8 @@ export class SendPath {
     header.marker = event.marker
     header.timestamp = event.timestamp
     writeEvent(eventPacket, rtpHeaderLengthBytes, event)
-    for (let copy = 0; copy < event.copies; copy++) {
-      writeRtpHeader(eventPacket, header)
-      const left = this.transmit(eventPacket, eventPayloadLengthBytes)
-      if (!left && event.marker && copy === 0) {
-        this.digits.repeatBeginning()
-        return
-      }
-    }
+    writeRtpHeader(eventPacket, header)
+    if (!this.transmit(eventPacket, eventPayloadLengthBytes) && event.marker) this.digits.repeatBeginning()
   }
 
   private packetWith(payloadBytes: number): Uint8Array {
