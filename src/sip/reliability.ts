@@ -1,7 +1,7 @@
 // What client and server side of the retransmission layer (RFC 3261 17, RFC 6026) share: timers, packets, keys.
 // The layer is sans-I/O: messages and time go in; verdicts, packets to repeat and one deadline come out.
 import type { Millis } from '../runtime/runtime.ts'
-import type { Flow } from './flow.ts'
+import type { Flow, Hop } from './flow.ts'
 import type { SipMessage } from './message.ts'
 import { magicCookie } from './via.ts'
 
@@ -40,6 +40,8 @@ export interface MessageDescription {
 export interface Packet {
   readonly data: Uint8Array
   readonly flow: Flow
+  /** Where it goes when its connection has gone. */
+  readonly fallback?: Hop
   readonly description?: MessageDescription | undefined
 }
 

@@ -209,7 +209,8 @@ export class SipWire {
   }
 
   private transmit(request: SipRequest, data: Uint8Array, flow: Flow): void {
-    const packet = { data, flow, description: this.describe(request) }
+    const fallback = { protocol: flow.protocol, ...flow.remote }
+    const packet = { data, flow, fallback, description: this.describe(request) }
     this.emit(packet, false)
     if (request.method === 'ACK') this.client.acknowledged(request, packet)
     else this.client.sent(this.runtime.clock.now(), request, packet)
@@ -234,7 +235,9 @@ export class SipWire {
   private respond(response: SipResponse, flow: Flow, transaction: ServerTransaction | undefined): void {
     if (this.stopped) return
     rewriteContact(response, placeholderHost, flow.protocol, flow.sentBy)
-    const packet = { data: serializeMessage(response), flow, description: this.describe(response) }
+    const { protocol, host, port } = responseDestination(response.topVia)
+    const fallback = { protocol, address: host, port }
+    const packet = { data: serializeMessage(response), flow, fallback, description: this.describe(response) }
     this.emit(packet, false)
     if (transaction) this.server.sent(this.runtime.clock.now(), transaction, response, packet)
     this.arm()
@@ -263,9 +266,9 @@ export class SipWire {
   /** Sends what must be sent again, then sleeps until the next deadline. */
   private repeat(): void {
     for (let packet = this.client.pollTransmit(); packet; packet = this.client.pollTransmit())
-      this.emit(packet, true)
+      this.emitAgain(packet)
     for (let packet = this.server.pollTransmit(); packet; packet = this.server.pollTransmit())
-      this.emit(packet, true)
+      this.emitAgain(packet)
     this.arm()
   }
 
@@ -294,7 +297,20 @@ export class SipWire {
 
   // ---- telling ---------------------------------------------------------------------------------------------------------
 
+  /** A connection that has gone is replaced (RFC 3261 18.2.2): a 2xx is repeated over TCP too, and so is its ACK. */
+  private emitAgain(packet: Packet): void {
+    const { flow, fallback } = packet
+    if (flow.open || !fallback) {
+      this.emit(packet, true)
+      return
+    }
+    Promise.resolve(this.transport.flowTo(fallback))
+      .then((found) => this.emit({ ...packet, flow: found }, true))
+      .catch((error) => this.dropped(flow.remote, `not repeated: ${asError(error).message}`))
+  }
+
   private emit(packet: Packet, retransmission: boolean): void {
+    if (this.stopped) return
     packet.flow.send(packet.data)
     this.note('sent', packet.flow, packet.data.length, retransmission, packet.description)
   }
