@@ -1,7 +1,8 @@
 // Connectivity checks of all streams (RFC 8445 6 to 8): which check goes out when, what a request or a response changes,
-// nomination, the end of it, and consent afterwards. Bytes are check-message.ts, retransmission outgoing-checks.ts.
+// nomination, the end of it, and consent afterwards. Bytes are check-message.ts, answering the peer's requests is
+// incoming-checks.ts, retransmitting ours outgoing-checks.ts.
 import type { KeyObject } from 'node:crypto'
-import { formatAddress, type TransportAddress } from '../runtime/address.ts'
+import type { TransportAddress } from '../runtime/address.ts'
 import type { Datagram, Deadline } from '../runtime/core.ts'
 import type { Millis, Random } from '../runtime/runtime.ts'
 import { shortTermKey } from '../stun/integrity.ts'
@@ -9,14 +10,7 @@ import { type StunMessage, transactionIdLengthBytes } from '../stun/message.ts'
 import { errorCode } from '../stun/numbers.ts'
 import type { IceFact } from '../trace/facts.ts'
 import { type Base, type Candidate, type Component, candidatePriority, type RemoteIce } from './candidate.ts'
-import {
-  judgeRequest,
-  type ReceivedCheck,
-  type Role,
-  resolveRole,
-  writeCheckSuccess,
-  writeRoleConflict,
-} from './check-message.ts'
+import type { Role } from './check-message.ts'
 import {
   limitPairs,
   nextOrdinaryCheck,
@@ -26,12 +20,13 @@ import {
 } from './checklist.ts'
 import { Consent } from './consent.ts'
 import type { IceEvent, IceState } from './events.ts'
+import { answerCheck, pairOfCheck } from './incoming-checks.ts'
 import type { LocalCandidates } from './local-candidates.ts'
 import { chooseNomination } from './nomination.ts'
 import { type Check, type CheckOutcome, type CheckPurpose, OutgoingChecks } from './outgoing-checks.ts'
 import type { CandidatePair } from './pair.ts'
 import { candidateFact, failureReason, pairFact, pairOutcomeFact } from './report.ts'
-import { type ComponentState, type IceStream, maximumPeerReflexive } from './stream.ts'
+import { type ArrivedCheck, type ComponentState, type IceStream, stateOf } from './stream.ts'
 import { checkTiming, defaultTuning, type Tuning } from './tuning.ts'
 
 /** Between two triggered checks of one pair; the first waits for nothing. Longer would cost time where packets are lost. */
@@ -97,8 +92,8 @@ export class Checking {
         stream.dropComponent(2)
     }
     this.formPairs(stream, added)
-    for (const { base, remote: source, check } of stream.earlyChecks.splice(0)) {
-      if (check.ufrag === remote.ufrag) this.acceptCheck(now, stream, base, source, check)
+    for (const early of stream.earlyChecks.splice(0)) {
+      if (early.check.ufrag === remote.ufrag) this.acceptCheck(now, stream, early)
     }
     this.settle(now)
     this.sendOrdinaryChecks(now)
@@ -128,30 +123,21 @@ export class Checking {
   /** Returns why the request was dropped or refused, if it was. */
   receiveRequest(now: Millis, message: StunMessage, { remote }: Datagram, base: Base): string | undefined {
     const stream = this.streams[base.stream]!
-    const judgement = judgeRequest(message, this.options.parameters.ufrag, this.key)
-    if (judgement.verdict === 'refuse') {
-      if (judgement.response) base.send(judgement.response, remote)
-      return judgement.reason
+    const own = {
+      ufrag: this.options.parameters.ufrag,
+      key: this.key,
+      role: this.role,
+      tieBreaker: this.tieBreaker,
+      ...(stream.remote && { peerUfrag: stream.remote.ufrag }),
     }
-    const { check } = judgement
-    // Another fork of our INVITE, that has lost or is not yet known to have won: answered, so that it does not give up.
-    if (stream.remote && check.ufrag !== stream.remote.ufrag) {
-      base.send(writeCheckSuccess(message, remote, this.key), remote)
-      return 'check of another peer'
-    }
-    const role = resolveRole({ role: this.role, tieBreaker: this.tieBreaker }, check)
-    if (role === 'conflict') {
-      base.send(writeRoleConflict(message, this.key), remote)
-      return undefined
-    }
-    if (role === 'switch') this.switchRole(now)
-    base.send(writeCheckSuccess(message, remote, this.key), remote)
+    const answered = answerCheck(message, remote, base, own)
+    if (answered.type === 'done') return answered.reason
+    if (answered.switchRole) this.switchRole(now)
+    const arrived = { base, remote, check: answered.check }
     if (!stream.remote) {
-      return stream.rememberEarly({ base, remote, check })
-        ? undefined
-        : 'too many checks before the description'
+      return stream.rememberEarly(arrived) ? undefined : 'too many checks before the description'
     }
-    const reason = this.acceptCheck(now, stream, base, remote, check)
+    const reason = this.acceptCheck(now, stream, arrived)
     this.settle(now)
     return reason
   }
@@ -331,17 +317,12 @@ export class Checking {
   // ── what a request means ─────────────────────────────────────────────────────────────────────
 
   /** RFC 8445 7.3.1.3 to 7.3.1.5. */
-  private acceptCheck(
-    now: Millis,
-    stream: IceStream,
-    base: Base,
-    source: TransportAddress,
-    check: ReceivedCheck,
-  ): string | undefined {
+  private acceptCheck(now: Millis, stream: IceStream, arrived: ArrivedCheck): string | undefined {
+    const { base, check } = arrived
     const state = stream.components.get(base.component)
     if (!state) return undefined
     const nominates = check.useCandidate && this.role === 'controlled'
-    const pair = stream.checklist.find(base, source) ?? this.peerReflexivePair(stream, base, source, check)
+    const pair = pairOfCheck(stream, arrived, this.options, this.role === 'controlling')
     if (!pair) return 'too many peer-reflexive candidates'
     pair.heard = true
     if (pair.state === 'succeeded') {
@@ -358,34 +339,6 @@ export class Checking {
     pair.triggeredAt = now
     this.triggerCheck(now, pair)
     return undefined
-  }
-
-  private peerReflexivePair(
-    stream: IceStream,
-    base: Base,
-    source: TransportAddress,
-    check: ReceivedCheck,
-  ): CandidatePair | undefined {
-    const local = this.options.locals.find(base, base.address)
-    if (!local) return undefined
-    let remote = stream.findRemote(base.component, source)
-    if (!remote) {
-      const learned = stream.remoteCandidates.filter(({ type }) => type === 'prflx').length
-      if (learned >= maximumPeerReflexive) return undefined
-      remote = {
-        // RFC 8445 7.3.1.3: a foundation of its own.
-        foundation: `prflx-${formatAddress(source)}`,
-        component: base.component,
-        transport: 'udp',
-        priority: check.priority,
-        address: source.address,
-        port: source.port,
-        type: 'prflx',
-      }
-      stream.remoteCandidates.push(remote)
-      this.options.record(candidateFact('remote', remote))
-    }
-    return stream.checklist.addPair(local, remote, this.role === 'controlling')
   }
 
   // ── nomination, selection, consent ───────────────────────────────────────────────────────────
@@ -425,7 +378,7 @@ export class Checking {
           this.settleNomination(now, stream, component, state)
         }
       }
-      this.settleFailure(now, stream)
+      stream.settleFailure(now)
     }
     const lists = this.checklists()
     if (!nextOrdinaryCheck(lists)) unfreezeIdleFoundations(lists)
@@ -455,27 +408,10 @@ export class Checking {
     this.sendCheck(now, choice.nominate, 'nomination')
   }
 
-  private settleFailure(now: Millis, stream: IceStream): void {
-    if (stream.patienceEndsAt !== undefined && now < stream.patienceEndsAt) return
-    stream.patienceEndsAt = undefined
-    if (stream.failed || stream.connected) return
-    const hopeless = [...stream.components].some(
-      ([component, { inUse }]) =>
-        !inUse && stream.checklist.ofComponent(component).every((pair) => pair.state === 'failed'),
-    )
-    if (hopeless) stream.failed = true
-  }
-
   private settleState(): void {
     const active = this.streams.filter((stream) => stream.remote)
     if (active.length === 0 || this.state === 'failed') return
-    const state: IceState = active.some((stream) => stream.failed)
-      ? 'failed'
-      : active.every((stream) => stream.completed)
-        ? 'completed'
-        : active.every((stream) => stream.connected)
-          ? 'connected'
-          : 'checking'
+    const state = stateOf(active)
     if (state === this.state) return
     // Lost consent is told as such; the session does not go back to checking.
     if (state === 'checking' && this.state !== 'new') return

@@ -8,10 +8,12 @@ import type { Base, Candidate, Component } from './candidate.ts'
 import type { ReceivedCheck } from './check-message.ts'
 import { Checklist } from './checklist.ts'
 import type { Consent } from './consent.ts'
+import type { IceState } from './events.ts'
 import type { CandidatePair } from './pair.ts'
 
-/** A check that came before the peer's description (RFC 8445 7.3: answered at once, worked through later). */
-export interface EarlyCheck {
+/** A genuine check of the peer and the path it came over. Before the peer's description comes they are kept (RFC 8445 7.3:
+ *  answered at once, worked through later). */
+export interface ArrivedCheck {
   base: Base
   remote: TransportAddress
   check: ReceivedCheck
@@ -30,8 +32,8 @@ export interface ComponentState {
 }
 
 /** Bounds what a peer that floods us with checks from many addresses can make us remember. */
-const maximumEarlyChecks = 32
-export const maximumPeerReflexive = 32
+const maximumArrivedChecks = 32
+const maximumPeerReflexive = 32
 /** More candidates than any honest peer has. */
 const maximumRemoteCandidates = 100
 
@@ -40,7 +42,7 @@ export class IceStream {
   readonly checklist = new Checklist()
   remote: { ufrag: string; key: KeyObject; lite: boolean } | undefined
   remoteCandidates: Candidate[] = []
-  earlyChecks: EarlyCheck[] = []
+  earlyChecks: ArrivedCheck[] = []
   /** Until when a checklist without hope still waits for checks of the peer (RFC 8863 4); undefined once that is over. */
   patienceEndsAt: Millis | undefined
   failed = false
@@ -65,15 +67,17 @@ export class IceStream {
   }
 
   /** Of several checks over one path one is kept, with what any of them asked for; returns whether there was room. */
-  rememberEarly(early: EarlyCheck): boolean {
+  rememberEarly(early: ArrivedCheck): boolean {
     const { base, remote, check } = early
-    const known = this.earlyChecks.find((e) => e.base === base && sameAddress(e.remote, remote))
+    const known = this.earlyChecks.find(
+      (e) => e.base === base && sameAddress(e.remote, remote) && e.check.ufrag === check.ufrag,
+    )
     if (known) {
       const useCandidate = check.useCandidate || known.check.useCandidate
       known.check = { ...check, useCandidate }
       return true
     }
-    if (this.earlyChecks.length >= maximumEarlyChecks) return false
+    if (this.earlyChecks.length >= maximumArrivedChecks) return false
     this.earlyChecks.push(early)
     return true
   }
@@ -104,11 +108,30 @@ export class IceStream {
     return added
   }
 
+  /** A peer-reflexive candidate (RFC 8445 7.3.1.3); returns whether there was room. */
+  learnRemote(candidate: Candidate): boolean {
+    const learned = this.remoteCandidates.filter(({ type }) => type === 'prflx').length
+    if (learned >= maximumPeerReflexive) return false
+    this.remoteCandidates.push(candidate)
+    return true
+  }
+
   dropComponent(component: Component): void {
     this.components.delete(component)
     this.checklist.dropComponent(component)
     this.remoteCandidates = this.remoteCandidates.filter((c) => c.component !== component)
     this.earlyChecks = this.earlyChecks.filter(({ base }) => base.component !== component)
+  }
+
+  /** Without hope: patience is over, and a component has no pair in use and none that may still succeed. */
+  settleFailure(now: Millis): void {
+    if (this.patienceEndsAt !== undefined && now < this.patienceEndsAt) return
+    this.patienceEndsAt = undefined
+    if (this.failed || this.connected) return
+    this.failed = [...this.components].some(
+      ([component, { inUse }]) =>
+        !inUse && this.checklist.ofComponent(component).every((pair) => pair.state === 'failed'),
+    )
   }
 
   get connected(): boolean {
@@ -122,4 +145,11 @@ export class IceStream {
   private every(holds: (state: ComponentState) => boolean): boolean {
     return [...this.components.values()].every(holds)
   }
+}
+
+/** Of the whole session, by its streams (RFC 8445 6.1.3). */
+export function stateOf(streams: readonly IceStream[]): Exclude<IceState, 'new' | 'closed'> {
+  if (streams.some(({ failed }) => failed)) return 'failed'
+  if (streams.every(({ completed }) => completed)) return 'completed'
+  return streams.every(({ connected }) => connected) ? 'connected' : 'checking'
 }
