@@ -184,9 +184,11 @@ row('receives the DTMF that Asterisk sends', async (scene, asterisk) => {
   expect(report?.dtmf.received).toBe('1234*#')
 })
 
-row('keeps a call on which DTMF comes in INFO', async (scene, asterisk) => {
-  const { code } = await floe(scene, 'call', words`${dial(asterisk, 'send-dtmf', '1011')} --hear ${reply}`)
+row('receives the DTMF that Asterisk sends in INFO', async (scene, asterisk) => {
+  const command = words`${dial(asterisk, 'send-dtmf', '1011')} --hear ${reply} --expect-dtmf 1234*#`
+  const { code, report } = await floe(scene, 'call', command)
   expect(code).toBe(exit.ok)
+  expect(report?.dtmf.received).toBe('1234*#')
   expect(asterisk.logText()).toMatch(/\nINFO sip:/)
 })
 
