@@ -232,18 +232,21 @@ export class Checking {
     const { check } = outcome
     const { pair } = check
     const stream = this.streams[pair.base.stream]!
+    // Of a check that another one has replaced only success counts; failure is the other's to meet.
+    const replaced = check.cancelledUntil !== undefined
     switch (outcome.type) {
       case 'success':
         this.succeed(now, stream, check, outcome.mapped)
         break
       case 'asymmetric':
-        this.failPair(pair, 'response from another address')
+        if (!replaced) this.failPair(pair, 'response from another address')
         break
       case 'error':
         if (outcome.code === errorCode.roleConflict) this.yieldRole(now, check)
-        else if (check.purpose !== 'consent') this.failPair(pair, `refused with ${outcome.code}`)
-        // RFC 7675 5.1 and 5.2: a signed 403 withdraws consent at once.
-        else if (outcome.code === 403 && outcome.authenticated) this.loseConsent(stream, pair)
+        else if (check.purpose !== 'consent') {
+          if (!replaced) this.failPair(pair, `refused with ${outcome.code}`)
+          // RFC 7675 5.1 and 5.2: a signed 403 withdraws consent at once.
+        } else if (outcome.code === 403 && outcome.authenticated) this.loseConsent(stream, pair)
         break
     }
     this.settle(now)

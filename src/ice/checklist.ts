@@ -93,9 +93,11 @@ function sameNetwork(a: string, b: string): boolean {
   )
 }
 
-/** RFC 8445 6.1.2.5: the lowest priorities go, wherever they are; what was checked already stays. */
+/** RFC 8445 6.1.2.5: the lowest priorities go, wherever they are; what was checked already stays. Unlikely pairs go before
+ *  likely ones, or the last addresses of a peer with many would never be tried. */
 export function limitPairs(checklists: readonly Checklist[]): void {
-  const all = checklists.flatMap((checklist) => checklist.pairs).sort(byPriority)
+  const all = checklists.flatMap((checklist) => checklist.pairs)
+  all.sort((a, b) => Number(b.likely) - Number(a.likely) || byPriority(a, b))
   const excess = new Set(
     all.slice(maximumPairs).filter(({ state }) => state === 'frozen' || state === 'waiting'),
   )

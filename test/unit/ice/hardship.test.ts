@@ -164,6 +164,22 @@ describe('candidates of a careless peer', () => {
   })
 })
 
+describe('more pairs than the hundred that may be checked', () => {
+  it('leave out unlikely ones first, so that every address of the peer is tried', () => {
+    const bench = new Bench(true)
+    for (const n of [1, 2]) {
+      bench.agent.addSocket(0, { stream: 0, component: 1, base: at(`10.0.${n}.1`, 4_000) })
+    }
+    const candidates = Array.from({ length: 60 }, (_, i) =>
+      hostCandidate(`198.51.100.${i + 1}`, 4_000, 1, 2_130_000_000 - i),
+    )
+    bench.describe({ candidates })
+    const rows = bench.agent.pairs()
+    expect(rows).toHaveLength(100)
+    expect(new Set(rows.map((row) => row.remote.address)).size).toBe(60)
+  })
+})
+
 describe('a flood', () => {
   it('of one replayed check gets one answer each, but hardly any checks of ours', () => {
     const bench = new Bench(false)
@@ -182,6 +198,23 @@ describe('a flood', () => {
 })
 
 describe('responses', () => {
+  it('that refuse a check which a later one has replaced do not end the pair', () => {
+    const bench = new Bench(true)
+    bench.describe()
+    const [first] = bench.requests()
+    bench.advance(30)
+    bench.receive(bench.check())
+    const [triggered] = bench.requests()
+    bench.receive(
+      new MessageWriter('error', method.binding, messageOf(first!).transactionId)
+        .errorCode(errorCode.unauthenticated)
+        .finish(),
+    )
+    expect(bench.agent.pairs()).toMatchObject([{ state: 'in-progress' }])
+    bench.receive(bench.answer(triggered!))
+    expect(bench.agent.pairs()).toMatchObject([{ state: 'succeeded' }])
+  })
+
   it('with attributes that we had to understand are dropped (RFC 8489 6.3.3)', () => {
     const bench = new Bench(true)
     bench.describe()
