@@ -230,8 +230,12 @@ export function serializeMessage(message: SipMessage): Uint8Array {
   for (const { name, value } of message.headers)
     if (name !== 'Content-Length') head += `${name}: ${value}\r\n`
   head += `Content-Length: ${message.body.length}\r\n\r\n`
-  if (message.body.length === 0) return Buffer.from(head, 'utf8')
-  return Buffer.concat([Buffer.from(head, 'utf8'), message.body])
+  // Not from Node's pool: what is kept to be sent again would keep the pool's 8 KiB, too.
+  const headBytes = Buffer.byteLength(head)
+  const data = Buffer.allocUnsafeSlow(headBytes + message.body.length)
+  data.write(head, 'utf8')
+  data.set(message.body, headBytes)
+  return data
 }
 
 /** A response without body made of what RFC 3261 8.2.6.2 copies; `toTag` is added where the request has none. */
