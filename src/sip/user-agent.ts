@@ -298,7 +298,8 @@ export class UserAgent {
 
 /** A SIP URI that floe can send to today. Throws UsageError in words. */
 function callableUri(text: string): SipUri {
-  const uri = parseUri(text)
+  // Peers' URIs may hold odd characters between quotes; ours become a line of a message.
+  const uri = /[\s"<>]/.test(text) ? undefined : parseUri(text)
   if (!uri) throw new UsageError(`"${text}" is no SIP URI; write it as sip:user@host.`)
   if (uri.kind === 'sip' && uri.scheme === 'sip') return uri
   throw new UsageError(
