@@ -30,4 +30,10 @@ describe('a client transaction', () => {
     expect(transaction.roundTripMs(1_542)).toBe(42)
     expect(transaction.sent).toBe(2)
   })
+
+  it('stops doubling where it is told to, but never waits less than the RTO', () => {
+    const timing = { rc: 5, rm: 1, longestIntervalMs: 500 }
+    expect(schedule({ rtoMs: 200, ...timing }).sentAt).toEqual([0, 200, 600, 1_100, 1_600])
+    expect(schedule({ rtoMs: 900, ...timing }).sentAt).toEqual([0, 900, 1_800, 2_700, 3_600])
+  })
 })
