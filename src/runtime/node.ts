@@ -29,6 +29,8 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 /** How long a closed connection may still flush what was written. */
 const CLOSE_LINGER_MS = 2_000
 const CONNECT_TIMEOUT_MS = 10_000
+/** What may wait for a peer that does not read; its connection is closed beyond that, before the memory is full. */
+const MAXIMUM_BACKLOG_BYTES = 4 * 1024 * 1024
 
 const errnoOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'unknown error'
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
@@ -246,7 +248,13 @@ class NodeTcpConnection implements TcpConnection {
   }
 
   write(data: Uint8Array): void {
-    if (this.socket.writable) this.socket.write(data)
+    if (!this.socket.writable) return
+    this.socket.write(data)
+    if (this.socket.writableLength <= MAXIMUM_BACKLOG_BYTES) return
+    const at = formatAddress(this.remote)
+    this.socket.destroy(
+      new NetworkError(`TCP ${at} does not read what it is sent: the connection was closed`, at),
+    )
   }
 
   close(): void {

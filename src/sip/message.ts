@@ -11,6 +11,8 @@ export const maximumMessageBytes = 65_535
 /** Most header lines taken. */
 const maximumHeaders = 256
 const emptyBody = new Uint8Array(0)
+/** All but those that may stand between words and lines. */
+const controlCharacter = /[^\P{Cc}\t\r\n]/gu
 
 export class SipRequest extends MessageFields {
   readonly kind = 'request'
@@ -137,9 +139,9 @@ const isBlank = (code: number): boolean => code === 0x20 || code === 0x09 || cod
 function parseHeaders(head: string, from: number): { fields: HeaderField[]; problem?: string } {
   const fields: HeaderField[] = []
   let problem: string | undefined
-  // Legal as a quoted pair only (RFC 3261 25.1, RFC 4475 3.1.1.2).
-  for (let nul = head.indexOf('\0'); nul >= 0; nul = head.indexOf('\0', nul + 1))
-    if (head[nul - 1] !== '\\') problem = 'a NUL in its header'
+  // Legal as a quoted pair only (RFC 3261 25.1, RFC 4475 3.1.1.2); what people are shown of a message must not steer their terminal.
+  for (const { index } of head.matchAll(controlCharacter))
+    if (head[index - 1] !== '\\') problem = 'a control character in its header'
   for (let i = from; i < head.length; ) {
     let end = head.indexOf('\n', i)
     if (end < 0) end = head.length

@@ -38,7 +38,8 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     this.challenger = flow.remote.address
     this.remote = {
       uri: wire.from.uriText,
-      ...(wire.from.displayName && { displayName: wire.from.displayName }),
+      // A quoted pair may hold any character; people are shown this.
+      ...(wire.from.displayName && { displayName: wire.from.displayName.replace(/\p{Cc}/gu, ' ') }),
     }
     this.local = { uri: wire.to.uriText }
     this.localAddress = /^(0\.0\.0\.0|::)$/.test(flow.local.address)

@@ -187,6 +187,16 @@ describe('TCP', () => {
     expect([heard.length, closes]).toEqual([100_000, 2])
   })
 
+  it('closes the connection of a peer that does not read, instead of filling the memory', async () => {
+    const [client, server] = await pair()
+    const closed = new Promise<Error | undefined>((resolve) => {
+      server.onClose = resolve
+    })
+    for (let i = 0; i < 400; i++) server.write(new Uint8Array(64 * 1024))
+    expect((await closed)?.message).toMatch(/does not read what it is sent/)
+    client.close()
+  })
+
   it('says that a connection was refused', async () => {
     const listener = await network.listenTcp(LOOPBACK)
     listener.close()

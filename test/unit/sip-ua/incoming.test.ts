@@ -63,6 +63,16 @@ describe('a call that comes in (RFC 3261 13.3)', () => {
     expect(listener.ended).toMatchObject({ by: 'local', status: 200 })
   })
 
+  it('shows nobody a control character of the peer', async () => {
+    const esc = String.fromCharCode(27)
+    on.peer.send('INVITE', { Subject: `${esc}[2J` }, sdp())
+    await on.run(on.peer.response(400))
+    const session = await ring({ From: `"red \\${esc}[31m" <sip:bob@192.0.2.2>;tag=b` })
+    expect(session.remote.displayName).toBe('red  [31m')
+    session.reject(486)
+    await on.run(on.peer.response(486))
+  })
+
   it('cannot be changed before it is answered, and can afterwards', async () => {
     const session = await ring()
     session.progress(180)
