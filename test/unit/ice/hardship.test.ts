@@ -66,6 +66,21 @@ describe('one packet in five is lost', () => {
     expect(sentAt(true).slice(0, 5)).toEqual([500, 1_000, 1_500, 2_000, 2_500])
   })
 
+  it('does not end a call of ten minutes: consent checks are repeated', () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const net = new TestNetwork(seededRandom(seed))
+      net.lossPercent = 20
+      const [a, b] = [true, false].map((controlling) => {
+        const agent = new IceAgent({ controlling, random: seededRandom(seed), stunServers: [] })
+        agent.addStream(1)
+        return net.add(agent, [{ address: at(controlling ? '192.0.2.1' : '192.0.2.2', 4_000) }])
+      })
+      net.exchange(a!, b!)
+      net.run(600_000)
+      expect(a!.has('consent-lost') || b!.has('consent-lost'), `seed ${seed}`).toBe(false)
+    }
+  })
+
   it('does not give up a pair whose nomination stays unanswered while other checks are answered', () => {
     const bench = new Bench(true)
     bench.describe()
