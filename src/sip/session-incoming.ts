@@ -12,6 +12,8 @@ import { sipUri } from './uri.ts'
 
 /** RFC 3261 17.2.1: the server transaction sends 100 unless an answer follows within this time. */
 const tryingAfterMs = 200
+/** A longer Expires is none: setTimeout ends at 24.8 days, patience before. */
+const longestExpirySeconds = 86_400
 
 export class IncomingCall extends DialogSession implements IncomingSession {
   readonly direction = 'incoming'
@@ -25,6 +27,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
   private readonly server: Core.InviteUserAgentServer
   private accepted = false
   private trying: Timer | undefined
+  private readonly expiry: Timer | undefined
   private readonly done: () => void
 
   constructor(context: AgentContext, identity: Identity, message: IncomingRequest) {
@@ -59,6 +62,12 @@ export class IncomingCall extends DialogSession implements IncomingSession {
         if (this.unanswered) this.server.trying()
       }),
     )
+    // RFC 3261 13.3.1: how long the invitation stands.
+    const expiresSeconds = wire.number('Expires', longestExpirySeconds)
+    if (expiresSeconds)
+      this.expiry = context.clock.setTimer(expiresSeconds * 1000, () =>
+        context.guard('Expires', () => this.withdrawn({ reason: 'the invitation has expired' })),
+      )
   }
 
   /** Told when the server transaction has ended. */
@@ -85,6 +94,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     if (!this.unanswered) return
     const answer = sipjsBody(body)
     this.trying?.cancel()
+    this.expiry?.cancel()
     this.accepted = true
     const { session } = this.server.accept({ statusCode: 200, body: answer })
     this.attach(session)
@@ -108,11 +118,17 @@ export class IncomingCall extends DialogSession implements IncomingSession {
   }
 
   private onCancel(cancel: IncomingRequest): void {
+    const reasonHeader = cancel.wire.get('Reason')
+    this.withdrawn({
+      reason: 'the caller hung up before the answer',
+      ...(reasonHeader !== undefined && { reasonHeader }),
+    })
+  }
+
+  private withdrawn(why: { reason: string; reasonHeader?: string }): void {
     if (!this.unanswered) return
     this.server.reject({ statusCode: 487 })
-    const reasonHeader = cancel.wire.get('Reason')
-    const end = { by: 'remote' as const, status: 487, reason: 'the caller hung up before the answer' }
-    this.end(reasonHeader === undefined ? end : { ...end, reasonHeader })
+    this.end({ by: 'remote', status: 487, ...why })
   }
 
   protected override rejectPending(): void {
@@ -129,6 +145,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
 
   protected cleanUp(): void {
     this.trying?.cancel()
+    this.expiry?.cancel()
     this.done()
   }
 }

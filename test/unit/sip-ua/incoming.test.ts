@@ -199,6 +199,23 @@ describe('a call that comes in (RFC 3261 13.3)', () => {
     expect(listener.heard).toEqual(['ended'])
   })
 
+  it('ends with 487 when the invitation expires, even if nobody is left to cancel it', async () => {
+    const session = await ring({ Expires: '20' })
+    session.progress(180)
+    await on.world.clock.advance(19_000)
+    expect(listener.ended).toBeUndefined()
+    await on.world.clock.advance(1_100)
+    expect(listener.ended).toMatchObject({ by: 'remote', status: 487, reason: 'the invitation has expired' })
+    await on.run(on.peer.response(487))
+
+    const answered = await ring({ Expires: '20', 'Call-ID': 'answered' })
+    answered.accept(sdp('answer'))
+    const ok = await on.run(on.peer.response(200))
+    on.peer.inDialog(ok, 'ACK', ok.cseq.sequence)
+    await on.world.clock.advance(21_000)
+    expect(listener.heard).toEqual(['ended', 'confirmed'])
+  })
+
   it('leaves a CANCEL after the answer without effect', async () => {
     const via = 'SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKy;rport'
     const session = await ring({ Via: via, CSeq: '7 INVITE' })
