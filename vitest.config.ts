@@ -16,5 +16,7 @@ export default defineConfig({
     include: ['test/{unit,conformance,sim,e2e,fuzz}/**/*.test.ts', 'samples/*.test.ts'],
     testTimeout: 30_000,
     pool: 'forks',
+    // Most of the time is spent waiting for real calls, not computing.
+    maxWorkers: 4,
   },
 })

@@ -10,7 +10,7 @@ import { at, hostCandidate, messageOf, seededRandom } from './network.ts'
 export const local = at('192.0.2.1', 4_000)
 export const remote = at('192.0.2.2', 4_000)
 export const random = seededRandom(7)
-export const theirs = { ufrag: 'peer', pwd: 'a-password-of-the-peer-1' }
+const theirs = { ufrag: 'peer', pwd: 'a-password-of-the-peer-1' }
 export const theirKey = shortTermKey(theirs.pwd)
 
 /** One agent whose peer is the test itself. */
