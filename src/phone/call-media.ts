@@ -71,6 +71,10 @@ export class CallMedia implements MediaTransport {
     return this.path?.isUsable ?? false
   }
 
+  get pathIsSettled(): boolean {
+    return this.path?.isSettled ?? false
+  }
+
   get pathFailure(): PathFailure | undefined {
     return this.path?.failure
   }

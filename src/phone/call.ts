@@ -33,6 +33,8 @@ import { type CallOptions, type DialOptions, defaults } from './options.ts'
 import { callSampleRateHz, ReceivedAudio } from './received-audio.ts'
 import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
 
+/** Asterisk reads a digit twice that comes before its own ICE has ended: digits wait for that, but no longer than this. */
+const settleLimitMs = 1_000
 /** Early answers of one forked INVITE that are looked at: whoever answers, by its To tag. */
 const maximumForks = 16
 
@@ -53,6 +55,7 @@ export class Call {
   private currentState: CallStateName = 'calling'
   private readonly answeredLater = new Deferred<void>()
   private readonly connectedLater = new Deferred<void>()
+  private readonly settledLater = new Deferred<void>()
   private readonly playedLater = new Deferred<void>()
   private readonly endedLater = new Deferred<CallReport>()
   private readonly digits: ReceivedDigits
@@ -191,6 +194,7 @@ export class Call {
     if (!/^[0-9A-Da-d*#w]+$/.test(digits))
       throw new UsageError(`"${digits}" is not DTMF: use 0-9 A-D * # and w to wait`)
     await this.connected
+    await this.settled()
     const stream = this.media.stream
     if (!stream || this.hasEnded()) throw this.endedError()
     await stream.sendDtmf(digits, options)
@@ -440,10 +444,18 @@ export class Call {
       this.fail(new IceFailed(why, this.pairsTried()))
       return
     }
+    if (this.media.pathIsSettled) this.settledLater.resolve()
     if (!this.media.pathIsUsable || this.connectedLater.isSettled) return
     this.connectedLater.resolve()
     this.startWatchdog()
     void this.playConfigured()
+  }
+
+  private async settled(): Promise<void> {
+    if (this.settledLater.isSettled) return
+    const limit = this.runtime.clock.setTimer(settleLimitMs, () => this.settledLater.resolve())
+    await this.settledLater.promise
+    limit.cancel()
   }
 
   private async playConfigured(): Promise<void> {
@@ -520,6 +532,7 @@ export class Call {
     const error = this.endedError()
     this.answeredLater.reject(error)
     this.connectedLater.reject(error)
+    this.settledLater.resolve()
     if (!this.playedLater.isSettled && !this.media.stream?.isPlaying) this.playedLater.reject(error)
     this.digits.close()
     this.onOver(this)

@@ -154,6 +154,11 @@ export class MediaPath implements MediaTransport {
     return this.usable
   }
 
+  /** Whether the path will stay as it is: with ICE, every component has its nominated pair. */
+  get isSettled(): boolean {
+    return this.mode === 'ice' ? this.agent?.state === 'completed' : this.usable
+  }
+
   sendRtp(packet: Uint8Array): boolean {
     const sent = this.send(1, packet)
     if (sent && !this.sentRtp) {
@@ -373,6 +378,7 @@ export class MediaPath implements MediaTransport {
       case 'state':
         if (event.state === 'failed' && this.mode === 'ice')
           this.fail({ type: 'failed', reason: event.reason ?? 'no candidate pair works' })
+        else if (event.state === 'completed') this.onChange?.()
         break
       case 'consent-lost':
         if (event.component === 1) this.fail({ type: 'consent-lost' })
