@@ -12,7 +12,10 @@ export async function withPhone(
   const interrupt = new Interrupt()
   let phone: Phone | undefined
   try {
-    if (options.account) output.setStatus(`registering ${options.account}`)
+    if (options.account && options.register !== false) {
+      output.event({ type: 'registering', account: options.account })
+      output.setStatus(`registering ${options.account}`)
+    }
     const giveUp = new AbortController()
     interrupt.onInterrupt(() => giveUp.abort())
     phone = await Phone.start({ ...options, signal: giveUp.signal })

@@ -328,23 +328,22 @@ export class Call {
 
   private onAccepted(response: ResponseInfo, acknowledge: (answer?: Body) => void): void {
     if (this.hasEnded()) return
-    if (this.direction === 'outgoing' && !this.offered) {
+    if (this.direction === 'outgoing' && !this.media.hasOffered) {
       void this.answerLateOffer(response, acknowledge)
       return
     }
     acknowledge()
     // Most repeat the answer of their 183; who has given one need not (RFC 3261 13.2.1).
     const answer = response.body ?? this.earlyAnswers.get(response.remoteTag)
-    if (!answer || this.tryAccept(answer)) {
-      this.become('answered', { status: response.status, reason: response.reason })
-      this.answeredLater.resolve()
-      this.maybeConnected()
-    }
+    if (!answer || this.tryAccept(answer)) this.becomeAnswered(response)
   }
 
-  /** Whether our INVITE carried the offer. */
-  private get offered(): boolean {
-    return this.media.hasOffered
+  private becomeAnswered({ status, reason }: ResponseInfo): void {
+    // The call may have ended while candidates were gathered for a late offer.
+    if (this.hasEnded()) return
+    this.become('answered', { status, reason })
+    this.answeredLater.resolve()
+    this.maybeConnected()
   }
 
   private async answerLateOffer(response: ResponseInfo, acknowledge: (answer?: Body) => void): Promise<void> {
@@ -357,9 +356,7 @@ export class Call {
       this.fail(toError(error))
       return
     }
-    this.become('answered', { status: response.status, reason: response.reason })
-    this.answeredLater.resolve()
-    this.maybeConnected()
+    this.becomeAnswered(response)
   }
 
   private onConfirmed(answer: Body | undefined): void {
@@ -448,7 +445,8 @@ export class Call {
     if (!this.media.pathIsUsable || this.connectedLater.isSettled) return
     this.connectedLater.resolve()
     this.startWatchdog()
-    void this.playConfigured()
+    // A file that cannot be read any more fails `played`, not the process.
+    this.playConfigured().catch((error) => this.playedLater.reject(toError(error)))
   }
 
   private async settled(): Promise<void> {

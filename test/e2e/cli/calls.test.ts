@@ -188,7 +188,7 @@ describe('what cannot work ends with its exit code and one sentence', () => {
 describe('Ctrl-C at every stage: a decent end and exit 130', () => {
   test('while registering at a server that does not answer', async () => {
     const call = floe(['register', '--as', 'alice@127.0.0.1:9', '-o', 'json'])
-    await new Promise((resolve) => setTimeout(resolve, 700))
+    await call.line((line) => line.type === 'registering')
     call.interrupt()
     expect((await call.ended).code).toBe(130)
   })
