@@ -1,11 +1,11 @@
 // The import directions of "How floe is built" in the README: a folder may import only folders of a lower rank.
 const ranks = [
   ['errors', 'runtime', 'trace'],
-  ['stun', 'sdp', 'rtp', 'codec', 'audio', 'diagnose'],
-  ['rtcp'],
+  ['stun', 'wire', 'sdp', 'rtp', 'codec', 'audio', 'diagnose'],
+  ['rtcp', 'turn'],
   ['ice', 'stream', 'sip'],
   ['phone', 'sim', 'serve'],
-  ['testkit'],
+  ['testkit', 'doctor'],
   ['cli', 'index'],
 ]
 const place = (name) => `^src/${name}(/|\\.ts$)`
@@ -34,8 +34,9 @@ const rankRules = ranks.flatMap((names, rank) =>
 const never = [
   ['stream', ['ice', 'stun', 'sip', 'sdp']],
   ['sip', ['sdp', 'ice', 'stun', 'stream', 'rtp', 'rtcp', 'codec', 'audio', 'diagnose']],
-  ['ice', ['sdp', 'rtp', 'rtcp', 'codec', 'audio', 'diagnose']],
-  ['diagnose', ['stun', 'sdp', 'rtp', 'codec', 'audio']],
+  ['ice', ['sdp', 'wire', 'rtp', 'rtcp', 'codec', 'audio', 'diagnose']],
+  ['turn', ['wire', 'sdp', 'rtp', 'codec', 'audio', 'diagnose']],
+  ['diagnose', ['stun', 'wire', 'sdp', 'rtp', 'codec', 'audio']],
 ]
 const owner = (module, folders) => ({
   name: `only-${folders[0]}-imports-${module}`,

@@ -292,7 +292,7 @@ export class IceAgent implements Core<IceEvent> {
   private serverAnswered({ base, server, afterMs, result }: ServerOutcome): void {
     const detail = result.type === 'error' ? { detail: result.detail } : {}
     const outcome = { server, outcome: result.type, afterMs, ...detail }
-    this.events.push({ type: 'server', base: base.address, ...outcome })
+    this.events.push({ type: 'server', protocol: 'stun', base: base.address, ...outcome })
     this.record({ layer: 'ice', type: 'server', ...outcome })
     if (result.type === 'answered') this.addCandidate(this.locals.add('srflx', base, result.mapped, server))
   }

@@ -8,7 +8,7 @@ export interface Candidate {
   foundation: string
   /** 1 is RTP, 2 is RTCP. */
   component: number
-  /** Lower case. Only "udp" is used; others are kept and ignored. */
+  /** Lower case: "udp", "tcp" (RFC 6544); others are kept and ignored. */
   transport: string
   priority: number
   address: string
@@ -16,7 +16,11 @@ export interface Candidate {
   type: CandidateType
   /** raddr and rport. */
   related?: TransportAddress
+  /** RFC 6544 4.5, with transport "tcp" alone. */
+  tcpType?: TcpType
 }
+
+export type TcpType = 'active' | 'passive' | 'so'
 
 /** The peer's half, one per data stream. */
 export interface RemoteIce {
@@ -25,6 +29,8 @@ export interface RemoteIce {
   lite: boolean
   options: string[]
   candidates: Candidate[]
+  /** a=end-of-candidates (RFC 8838 8.2): nothing will be trickled. */
+  endOfCandidates?: boolean
   /** a=ice-pacing (RFC 8839 5.5): the Ta that the peer asks for. */
   pacingMs?: number
 }

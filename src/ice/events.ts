@@ -13,6 +13,7 @@ export type IceEvent =
   | {
       type: 'server'
       server: TransportAddress
+      protocol: 'stun' | 'turn-udp' | 'turn-tcp' | 'turn-tls'
       base: TransportAddress
       outcome: 'answered' | 'timeout' | 'error'
       afterMs: Millis
@@ -25,4 +26,6 @@ export type IceEvent =
   | { type: 'selected'; stream: number; component: Component; pair: IcePath }
   /** RFC 7675 5.1: nothing may be sent on this component any more. */
   | { type: 'consent-lost'; stream: number; component: Component }
+  /** What came through a relay or a TCP candidate and is no STUN: RTP and RTCP of a known remote candidate. */
+  | { type: 'data'; stream: number; component: Component; data: Uint8Array; from: TransportAddress }
   | { type: 'role-conflict'; now: 'controlling' | 'controlled' }

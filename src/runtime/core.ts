@@ -3,11 +3,19 @@
 import type { TransportAddress } from './address.ts'
 import type { Clock, Millis, Timer } from './runtime.ts'
 
+/** How a datagram travels where not by UDP: framed on a TCP connection of ICE (RFC 4571), or as it is on a connection to a
+ *  TURN server, whose messages tell their own length (RFC 8656 12.5). */
+export type Stream = 'tcp' | 'turn-tcp' | 'turn-tls'
+
 /** A datagram and the two ends of its path: `local` names the socket, `remote` the peer. */
 export interface Datagram {
   data: Uint8Array
+  /** Of a connection that we open ourselves, the port is only a number that tells it from others: the connection is opened
+   *  by the first datagram that is sent on it. */
   local: TransportAddress
   remote: TransportAddress
+  /** Absent: UDP. */
+  over?: Stream
 }
 
 export interface Deadline {

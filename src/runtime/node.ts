@@ -7,7 +7,14 @@ import { lookup } from 'node:dns/promises'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import { createServer, isIP, connect as netConnect, type Server, type Socket as StreamSocket } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { NetworkError, UsageError } from '../errors.ts'
+import {
+  type ConnectionOptions,
+  checkServerIdentity,
+  rootCertificates,
+  type TLSSocket,
+  connect as tlsConnect,
+} from 'node:tls'
+import { InvariantError, NetworkError, UsageError } from '../errors.ts'
 import { addressFamily, formatAddress, type TransportAddress } from './address.ts'
 import type {
   Clock,
@@ -247,6 +254,13 @@ class NodeTcpConnection implements TcpConnection {
     else this.socket.pause()
   }
 
+  /** Hands the socket over to TLS. */
+  secure(options: ConnectionOptions): TLSSocket {
+    this.socket.removeAllListeners('data')
+    this.socket.removeAllListeners('close')
+    return tlsConnect({ ...options, socket: this.socket })
+  }
+
   write(data: Uint8Array): void {
     if (!this.socket.writable) return
     this.socket.write(data)
@@ -322,7 +336,9 @@ const connectTcp: Network['connectTcp'] = (to, options) =>
       else refuse(`cannot connect to TCP ${at} (${code}): check the address and the route to it`, error)
     }
     try {
-      const connecting = netConnect({ host: to.address, port: to.port })
+      const { from } = options ?? {}
+      const bind = from && { localAddress: zonedAddress(from.address), localPort: from.port }
+      const connecting = netConnect({ host: to.address, port: to.port, ...bind })
       socket = connecting
       connecting.once('error', failed)
       connecting.once('connect', () => {
@@ -333,6 +349,47 @@ const connectTcp: Network['connectTcp'] = (to, options) =>
     } catch (error) {
       failed(error)
     }
+  })
+
+const startTls: Network['startTls'] = (connection, { serverName, ca, verify = true, timeoutMs }) =>
+  new Promise((resolve, reject) => {
+    const at = `${serverName} (${formatAddress(connection.remote)})`
+    if (!(connection instanceof NodeTcpConnection))
+      throw new InvariantError('TLS starts on a connection of this network alone.')
+    const limitMs = timeoutMs ?? CONNECT_TIMEOUT_MS
+    let secured: TLSSocket | undefined
+    const refuse = (message: string, cause?: unknown): void => {
+      clearTimeout(timer)
+      secured?.destroy()
+      connection.close()
+      reject(new NetworkError(message, at, { cause }))
+    }
+    const timer = setTimeout(
+      () => refuse(`TLS with ${at} was not set up within ${limitMs} ms: check that the port speaks TLS`),
+      limitMs,
+    )
+    const failed = (error: unknown): void => {
+      const code = errnoOf(error)
+      const isCertificate = /CERT|SIGNATURE|ALTNAME|ISSUER/.test(code)
+      refuse(
+        isCertificate
+          ? `the certificate of ${at} is not accepted (${code}): give its authority, or check the name and the clock`
+          : `TLS with ${at} failed (${code}): check that the port speaks TLS`,
+        error,
+      )
+    }
+    secured = connection.secure({
+      ...(isIP(serverName) ? {} : { servername: serverName }),
+      rejectUnauthorized: verify,
+      checkServerIdentity: (_name, certificate) => checkServerIdentity(serverName, certificate),
+      ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
+    })
+    secured.once('error', failed)
+    secured.once('secureConnect', () => {
+      clearTimeout(timer)
+      secured?.off('error', failed)
+      resolve(new NodeTcpConnection(secured!))
+    })
   })
 
 // ---- the rest of the network -------------------------------------------------------------------------------------------
@@ -365,6 +422,7 @@ const network: Network = {
   openUdp,
   listenTcp,
   connectTcp,
+  startTls,
   resolve: resolveHost,
   sourceAddressFor,
 }

@@ -59,12 +59,28 @@ export interface TcpListener {
   close(): void
 }
 
+export interface TlsOptions {
+  /** What the certificate must name (RFC 9525), and the SNI where it is a name. */
+  serverName: string
+  /** Further authorities to trust, PEM. */
+  ca?: string
+  /** Default true. */
+  verify?: boolean
+  timeoutMs?: Millis
+}
+
 export interface Network {
   interfaces(): NetworkInterface[]
   /** Port 0 lets the system choose. Rejects with NetworkError. */
   openUdp(bind: TransportAddress, options?: { receiveBufferBytes?: number }): Promise<UdpSocket>
   listenTcp(bind: TransportAddress): Promise<TcpListener>
-  connectTcp(to: TransportAddress, options?: { timeoutMs?: Millis }): Promise<TcpConnection>
+  /** @param options.from the local address to connect from, port 0 for any; default: what routing chooses */
+  connectTcp(
+    to: TransportAddress,
+    options?: { timeoutMs?: Millis; from?: TransportAddress },
+  ): Promise<TcpConnection>
+  /** TLS on an open connection, which must not be used otherwise any more. Rejects with NetworkError, and closes it. */
+  startTls(connection: TcpConnection, options: TlsOptions): Promise<TcpConnection>
   /** Addresses of a host name in order of preference; an IP literal resolves to itself. Rejects with NetworkError. */
   resolve(host: string): Promise<string[]>
   /** The local address from which the system would reach `to`; undefined where there is no route. */

@@ -8,7 +8,7 @@ export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
 export interface CandidateAttribute {
   foundation: string
   component: number
-  /** Lower case. Only "udp" is used; others are kept and ignored. */
+  /** Lower case: "udp", "tcp" (RFC 6544); others are kept and ignored. */
   transport: string
   priority: number
   /** An IP literal, or a name (mDNS) to be resolved by whoever pairs it. */
@@ -16,6 +16,8 @@ export interface CandidateAttribute {
   port: number
   type: 'host' | 'srflx' | 'prflx' | 'relay'
   related?: TransportAddress
+  /** RFC 6544 4.5. */
+  tcpType?: 'active' | 'passive' | 'so'
 }
 
 export interface IceDescription {
@@ -24,6 +26,8 @@ export interface IceDescription {
   lite: boolean
   options: string[]
   candidates: CandidateAttribute[]
+  /** a=end-of-candidates (RFC 8840 4.4). */
+  endOfCandidates?: boolean
   /** a=remote-candidates: what the controlling side has selected (RFC 8839 5.2), by component. */
   remoteCandidates?: { component: number; address: string; port: number }[]
 }

@@ -125,13 +125,16 @@ export class VirtualHost implements Runtime, Network {
     return listener
   }
 
-  connectTcp(to: TransportAddress, options?: { timeoutMs?: Millis }): Promise<TcpConnection> {
+  connectTcp(
+    to: TransportAddress,
+    options?: { timeoutMs?: Millis; from?: TransportAddress },
+  ): Promise<TcpConnection> {
     return new Promise((resolve, reject) => {
       const timeoutMs = options?.timeoutMs ?? CONNECT_TIMEOUT_MS
       const at = formatAddress(to)
-      const address = this.route(to)?.address
+      const address = options?.from?.address ?? this.route(to)?.address
       if (!address) return reject(noRoute(to))
-      const local = this.claim('tcp', { address, port: 0 })
+      const local = this.claim('tcp', { address, port: options?.from?.port ?? 0 })
       const connection = this.connection(local, to)
       const key = connectionKey(local, to)
       const established = this.holders.get(key)!
@@ -163,6 +166,11 @@ export class VirtualHost implements Runtime, Network {
       })
       connection.sendSegment('syn')
     })
+  }
+
+  /** Without cryptography: what the simulated network carries is readable to nobody anyway. */
+  async startTls(connection: TcpConnection): Promise<TcpConnection> {
+    return connection
   }
 
   async resolve(host: string): Promise<string[]> {

@@ -31,6 +31,8 @@ export abstract class DialogSession implements Session {
   /** INFO requests that wait for their answer. */
   private readonly infos = new Set<(error: CallFailed) => void>()
 
+  readonly peerInfoPackages: ReadonlySet<string> = new Set()
+
   constructor(
     protected readonly context: AgentContext,
     protected readonly core: SignallingCore,

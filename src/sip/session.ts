@@ -57,8 +57,9 @@ export interface SessionHandler {
    *  the offer with which we accepted a re-INVITE that had none. */
   onConfirmed?(answer?: Body): void
   onReinvite?(reinvite: Reinvite): void
-  /** SIP INFO in the dialog (RFC 6086); answered 200 by the layer. */
-  onInfo?(body: Body | undefined): void
+  /** SIP INFO in the dialog (RFC 6086); answered 200 by the layer, 469 where its package is none of ours.
+   *  @param infoPackage of the Info-Package header; absent in the older use of INFO */
+  onInfo?(body: Body | undefined, infoPackage?: string): void
   /** Exactly once, whatever ended it: rejection, CANCEL, BYE, time-out, transport. `rejected` carries the final response of our INVITE. */
   onEnded(end: EndInfo, rejected?: ResponseInfo): void
 }
@@ -73,7 +74,10 @@ export interface Session {
   hangUp(reason?: { status?: number; text?: string }): void
   /** In-dialog offer; resolves with the answer, rejects with CallFailed (491 is retried as RFC 3261 14.1 says). */
   reinvite(offer: Body): Promise<Body | undefined>
-  info(body: Body): Promise<void>
+  /** Rejects with CallFailed where it is refused. */
+  info(body: Body, infoPackage?: string): Promise<void>
+  /** The Info-Packages that the peer takes (its Recv-Info, RFC 6086 5.2), lower case; empty before it has said so. */
+  readonly peerInfoPackages: ReadonlySet<string>
 }
 
 export interface IncomingSession extends Session {

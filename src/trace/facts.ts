@@ -105,6 +105,8 @@ export type IceFact =
       layer: 'ice'
       type: 'server'
       server: TransportAddress
+      /** What was asked for; absent: STUN over UDP. */
+      protocol?: 'stun' | 'turn-udp' | 'turn-tcp' | 'turn-tls'
       outcome: 'answered' | 'timeout' | 'error'
       afterMs: Millis
       detail?: string
@@ -127,6 +129,8 @@ export type IceFact =
     }
   | { layer: 'ice'; type: 'role-conflict'; now: 'controlling' | 'controlled' }
   | { layer: 'ice'; type: 'consent-lost'; stream: number; component: 1 | 2 }
+  /** A new generation (RFC 8445 9): why, and who began it. The next `selected` fact ends it. */
+  | { layer: 'ice'; type: 'restart'; by: 'local' | 'remote'; why: string }
 
 export type MediaFact =
   | { layer: 'rtp'; type: 'first-sent'; to: TransportAddress }

@@ -51,6 +51,7 @@ export class FakeRuntime implements Runtime {
     connectTcp: async (to) => {
       throw new NetworkError('refused', to.address)
     },
+    startTls: async (connection) => connection,
     resolve: async (host) => {
       this.lookups++
       const addresses = this.names.get(host)
