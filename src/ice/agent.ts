@@ -281,7 +281,7 @@ export class IceAgent implements Core<IceEvent> {
       return this.checking.receiveRequest(now, message, received, base)
     }
     const outcome = this.gathering.receive(now, message, received)
-    if (!outcome) return this.checking.receiveResponse(now, message, received)
+    if (!outcome) return this.checking.receiveResponse(now, message, received, base)
     this.serverAnswered(outcome)
     this.concludeGathering(now)
     return undefined

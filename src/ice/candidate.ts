@@ -43,6 +43,8 @@ export interface Base {
   readonly component: Component
   readonly address: TransportAddress
   readonly localPreference: number
+  /** Of ICE over TCP (RFC 6544); absent where datagrams leave, as from sockets and relays. */
+  readonly tcpType?: TcpType
   send(data: Uint8Array, to: TransportAddress): void
 }
 

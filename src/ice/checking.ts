@@ -2,7 +2,7 @@
 // nomination, the end of it, and consent afterwards. Bytes are check-message.ts, answering the peer's requests is
 // incoming-checks.ts, retransmitting ours outgoing-checks.ts.
 import type { KeyObject } from 'node:crypto'
-import type { TransportAddress } from '../runtime/address.ts'
+import { sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Datagram, Deadline } from '../runtime/core.ts'
 import type { Millis, Random } from '../runtime/runtime.ts'
 import { shortTermKey } from '../stun/integrity.ts'
@@ -34,6 +34,8 @@ const triggerIntervalMs = 20
 
 export interface CheckingOptions {
   role: Role
+  /** RFC 8445 2.5: answers checks and makes none. */
+  lite?: boolean
   random: Random
   parameters: { ufrag: string; pwd: string }
   locals: LocalCandidates
@@ -80,6 +82,7 @@ export class Checking {
     if (stream.remote && stream.remote.ufrag !== remote.ufrag) return
     // RFC 8445 6.1.1: towards a lite peer the full agent controls.
     if (remote.lite) this.setRole(now, 'controlling')
+    if (remote.endOfCandidates) stream.endOfCandidates = true
     const known = stream.remote !== undefined
     stream.remote ??= { ufrag: remote.ufrag, key: shortTermKey(remote.pwd), lite: remote.lite }
     if (remote.pacingMs !== undefined) this.tuning.taMs = Math.max(this.tuning.taMs, remote.pacingMs)
@@ -105,6 +108,39 @@ export class Checking {
     this.formPairs(stream, stream.remoteCandidates)
     this.settle(now)
     this.sendOrdinaryChecks(now)
+  }
+
+  /** Trickled in (RFC 8838 11): further candidates of the peer whose credentials are known. */
+  addRemoteCandidates(
+    now: Millis,
+    stream: IceStream,
+    candidates: readonly Candidate[],
+    endOfCandidates = false,
+  ): void {
+    if (!stream.remote) return
+    if (endOfCandidates) stream.endOfCandidates = true
+    const added = stream.addRemoteCandidates(candidates)
+    for (const candidate of added) this.options.record(candidateFact('remote', candidate))
+    this.formPairs(stream, added)
+    this.settle(now)
+    this.sendOrdinaryChecks(now)
+  }
+
+  /** Whether the peer still answers on the pair in use; the event 'probe' tells within about a second. */
+  probe(now: Millis, stream: IceStream, component: Component): void {
+    const pair = stream.components.get(component)?.inUse
+    if (pair) this.sendCheck(now, pair, 'probe')
+    else this.options.emit({ type: 'probe', stream: stream.index, component, alive: false })
+  }
+
+  /** A base has gone with its interface, or its relay with its server: its pairs fail, and others are taken. */
+  baseGone(now: Millis, base: Base, reason: string): void {
+    this.closePairs(now, base, reason, () => true)
+  }
+
+  /** A TCP connection could not be opened or has ended. */
+  wireClosed(now: Millis, base: Base, remote: TransportAddress, reason: string): void {
+    this.closePairs(now, base, reason, (pair) => sameAddress(pair.remoteAddress, remote))
   }
 
   dropComponent(now: Millis, stream: IceStream, component: Component): void {
@@ -143,8 +179,8 @@ export class Checking {
   }
 
   /** Returns why the response was dropped, if it was. */
-  receiveResponse(now: Millis, message: StunMessage, datagram: Datagram): string | undefined {
-    const outcome = this.outgoing.receive(message, datagram)
+  receiveResponse(now: Millis, message: StunMessage, { remote }: Datagram, base: Base): string | undefined {
+    const outcome = this.outgoing.receive(message, remote, base)
     if (outcome.type === 'dropped') return outcome.reason
     this.concludeCheck(now, outcome)
     return undefined
@@ -243,7 +279,7 @@ export class Checking {
         break
       case 'error':
         if (outcome.code === errorCode.roleConflict) this.yieldRole(now, check)
-        else if (check.purpose !== 'consent') {
+        else if (check.purpose !== 'consent' && check.purpose !== 'probe') {
           if (!replaced) this.failPair(pair, `refused with ${outcome.code}`)
           // RFC 7675 5.1 and 5.2: a signed 403 withdraws consent at once.
         } else if (outcome.code === 403 && outcome.authenticated) this.loseConsent(stream, pair)
@@ -261,6 +297,10 @@ export class Checking {
     }
     const state = stream.components.get(pair.component)
     if (state?.inUse === pair) state.consent?.refreshed(now)
+    if (purpose === 'probe') {
+      this.answerProbe(pair, true)
+      return
+    }
     if (purpose === 'nomination' && state?.nominating === pair) {
       state.nominating = undefined
       if (pair.state === 'succeeded') this.nominate(now, stream, pair)
@@ -280,6 +320,10 @@ export class Checking {
   private expireCheck({ pair, purpose, transaction }: Check): void {
     // The silence of one consent check means nothing: expiry is what counts (RFC 7675 5.1).
     if (purpose === 'consent') return
+    if (purpose === 'probe') {
+      this.answerProbe(pair, false)
+      return
+    }
     const state = this.componentOf(pair)
     if (
       purpose === 'nomination' &&
@@ -291,6 +335,10 @@ export class Checking {
       return
     }
     this.failPair(pair, 'no response')
+  }
+
+  private answerProbe({ base, component }: CandidatePair, alive: boolean): void {
+    this.options.emit({ type: 'probe', stream: base.stream, component, alive })
   }
 
   private failPair(pair: CandidatePair, why: string): void {
@@ -454,6 +502,16 @@ export class Checking {
     stream.checklist.form(this.options.locals.ofStream(stream.index), remotes, this.role === 'controlling')
     limitPairs(this.checklists())
     unfreezeIdleFoundations(this.checklists())
+  }
+
+  private closePairs(now: Millis, base: Base, why: string, which: (pair: CandidatePair) => boolean): void {
+    const pairs = this.streams[base.stream]!.checklist.pairs.filter(
+      (pair) => pair.base === base && which(pair),
+    )
+    this.outgoing.forget(({ pair }) => pairs.includes(pair))
+    for (const pair of pairs) this.failPair(pair, why)
+    this.settle(now)
+    this.sendOrdinaryChecks(now)
   }
 
   private componentOf(pair: CandidatePair): ComponentState | undefined {

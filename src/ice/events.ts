@@ -28,4 +28,6 @@ export type IceEvent =
   | { type: 'consent-lost'; stream: number; component: Component }
   /** What came through a relay or a TCP candidate and is no STUN: RTP and RTCP of a known remote candidate. */
   | { type: 'data'; stream: number; component: Component; data: Uint8Array; from: TransportAddress }
+  /** What `probe` found: whether the peer answers on the pair in use. */
+  | { type: 'probe'; stream: number; component: Component; alive: boolean }
   | { type: 'role-conflict'; now: 'controlling' | 'controlled' }

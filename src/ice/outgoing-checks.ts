@@ -1,17 +1,18 @@
 // Connectivity checks that we sent and that wait for their response (RFC 8445 7.2): retransmission, matching, verdicts.
 // What a verdict means for the checklist is the agent's business.
-import { sameAddress, type TransportAddress } from '../runtime/address.ts'
-import type { Datagram, Deadline } from '../runtime/core.ts'
+import type { TransportAddress } from '../runtime/address.ts'
+import type { Deadline } from '../runtime/core.ts'
 import type { Millis } from '../runtime/runtime.ts'
 import { readErrorCode, readMappedAddress, unknownRequiredAttributes } from '../stun/attributes.ts'
 import { integrityMatches } from '../stun/integrity.ts'
 import { type StunMessage, transactionKey } from '../stun/message.ts'
 import { ClientTransaction, type TransactionTiming } from '../stun/transaction.ts'
+import type { Base } from './candidate.ts'
 import { type CheckRequest, writeCheck } from './check-message.ts'
 import type { CandidatePair } from './pair.ts'
 
-/** Why a check was sent; "consent" is RFC 7675's. */
-export type CheckPurpose = 'connectivity' | 'nomination' | 'consent'
+/** Why a check was sent; "consent" is RFC 7675's, "probe" the same in haste. */
+export type CheckPurpose = 'connectivity' | 'nomination' | 'consent' | 'probe'
 
 export interface Check {
   pair: CandidatePair
@@ -50,7 +51,7 @@ export class OutgoingChecks {
     pair.base.send(bytes, pair.remoteAddress)
   }
 
-  receive(message: StunMessage, datagram: Datagram): CheckOutcome {
+  receive(message: StunMessage, source: TransportAddress, base: Base): CheckOutcome {
     const key = transactionKey(message.transactionId)
     const check = this.checks.get(key)
     if (!check) return { type: 'dropped', reason: 'response to no request' }
@@ -60,9 +61,7 @@ export class OutgoingChecks {
     if (!authenticated && error?.code !== 400 && error?.code !== 401) {
       return { type: 'dropped', reason: 'response with a wrong password' }
     }
-    const symmetric =
-      sameAddress(datagram.remote, check.pair.remoteAddress) &&
-      sameAddress(datagram.local, check.pair.base.address)
+    const symmetric = check.pair.connects(base, source)
     if (!symmetric) {
       // Ends a pair that is still to prove itself. Later the genuine response is waited for: a replayed one must not
       // end a nomination or a call.

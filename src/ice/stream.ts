@@ -43,6 +43,8 @@ export class IceStream {
   remote: { ufrag: string; key: KeyObject; lite: boolean } | undefined
   remoteCandidates: Candidate[] = []
   earlyChecks: ArrivedCheck[] = []
+  /** RFC 8838 8.2: the peer will trickle no more. */
+  endOfCandidates = false
   /** Until when a checklist without hope still waits for checks of the peer (RFC 8863 4); undefined once that is over. */
   patienceEndsAt: Millis | undefined
   failed = false
