@@ -1,5 +1,5 @@
 // What a session description says about one audio stream, in our own words; the text form is session-description's business.
-// Covers RFC 8866, RFC 3264, RFC 8839 (ICE), RFC 5761 (rtcp-mux), RFC 3605 (a=rtcp).
+// Covers RFC 8866, RFC 3264, RFC 8839 (ICE), RFC 8840 (trickle), RFC 6544 (TCP candidates), RFC 5761 (rtcp-mux), RFC 3605 (a=rtcp).
 import type { TransportAddress } from '../runtime/address.ts'
 
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
@@ -28,7 +28,9 @@ export interface IceDescription {
   candidates: CandidateAttribute[]
   /** a=end-of-candidates (RFC 8840 4.4). */
   endOfCandidates?: boolean
-  /** a=remote-candidates: what the controlling side has selected (RFC 8839 5.2), by component. */
+  /** a=ice-pacing: the least time between two checks, in ms (RFC 8839 5.5). */
+  pacingMs?: number
+  /** a=remote-candidates: what the controlling side has selected (RFC 8839 5.2), by component. Written in offers alone. */
   remoteCandidates?: { component: number; address: string; port: number }[]
 }
 

@@ -1,5 +1,5 @@
 // Offer and answer (RFC 3264) for one audio stream: what we write, what we make of the peer's, what both then agree on.
-// ICE: RFC 8839; rtcp-mux: RFC 5761. SRTP profiles and streams other than the first acceptable audio are refused.
+// ICE: RFC 8839; rtcp-mux: RFC 5761; BUNDLE: RFC 9143. SRTP profiles and streams other than the first acceptable audio are refused.
 import { InvariantError, RemoteError } from '../errors.ts'
 import type { TransportAddress } from '../runtime/address.ts'
 import { isHostName, isUnspecified } from './addresses.ts'
@@ -31,6 +31,9 @@ import { writeSession } from './writing.ts'
 
 const plainProfiles: readonly string[] = ['RTP/AVP', 'RTP/AVPF']
 
+/** The mid of our own offers, which have one m-line. */
+const ownMid = '0'
+
 /** Frames that every codec here can be cut into; anything else a peer asks for is brought into this range. */
 const ptimeRangeMs = { from: 10, to: 120, step: 10 }
 
@@ -57,33 +60,38 @@ export interface RemoteOffer extends RemoteAudio {
 }
 
 /** An offer of our audio. `previous` is the description we sent last in this session: its m-lines keep their places and
- *  payload types, and its version is kept where nothing has changed, else counted on. */
-export const createOffer = (local: LocalAudio, previous?: string): { text: string } => {
-  const before = previous === undefined ? [] : readSession(previous).sections
+ *  payload types, and its version is kept where nothing has changed, else counted on. `mid` is what trickled candidates name. */
+export const createOffer = (local: LocalAudio, previous?: string): { text: string; mid?: string } => {
+  const session = previous === undefined ? undefined : readSession(previous)
+  const before = session?.sections ?? []
   const live = before.findIndex((section) => section.media === 'audio' && section.port !== 0)
   const at = live >= 0 ? live : before.findIndex((section) => section.media === 'audio')
   const slot = before[at]
   const events = local.telephoneEvent ? telephoneEventsFor(local.codecs, slot?.codecs ?? []) : []
   const sections: (MediaSection | 'audio')[] = before.map((section, i) => (i === at ? 'audio' : section))
   if (!slot) sections.push('audio')
+  const mid = slot ? slot.mid : ownMid
+  const bundled = session ? isBundled(session, mid) : true
   const text = writeSession(
     local,
     sections,
     {
       protocol: slot?.protocol ?? 'RTP/AVP',
-      ...(slot?.mid === undefined ? {} : { mid: slot.mid }),
+      ...(mid === undefined ? {} : { mid }),
       codecs: [...local.codecs, ...events],
       direction: local.direction,
       ptimeMs: local.ptimeMs,
       rtcpMux: local.rtcpMux,
+      offer: true,
       onlyComponent1: false,
       ice: true,
       iceMismatch: false,
     },
-    slot?.mid !== undefined && readSession(previous!).bundles.length > 0,
+    // RFC 9143 9.3.1.1: bundled RTP has its RTCP with it.
+    bundled && local.rtcpMux,
     previous,
   )
-  return { text }
+  return { text, ...(mid === undefined ? {} : { mid }) }
 }
 
 /** Reads a peer's offer before any address of ours is chosen. `codecs` are those we can do. Throws RemoteError, with
@@ -110,7 +118,7 @@ export const createAnswer = (
   offer: RemoteOffer,
   local: LocalAudio,
   previous?: string,
-): { text: string; negotiated: NegotiatedAudio } => {
+): { text: string; mid?: string; negotiated: NegotiatedAudio } => {
   const { session, index } = offer
   const section = session.sections[index]
   const codec = offer.codecs[0]
@@ -120,7 +128,6 @@ export const createAnswer = (
   const direction = both(local.direction, offer.direction)
   const rtcpMux = offer.rtcpMux && local.rtcpMux
   const ptimeMs = agreedPtime(section, local.ptimeMs)
-  const bundle = section.mid !== undefined && session.bundles.some((mids) => mids.includes(section.mid!))
   const text = writeSession(
     local,
     session.sections.map((other, i) => (i === index ? 'audio' : other)),
@@ -135,11 +142,12 @@ export const createAnswer = (
       direction,
       ptimeMs,
       rtcpMux,
+      offer: false,
       onlyComponent1: rtcpMux,
       ice: offer.ice !== undefined,
       iceMismatch: offer.iceMismatch,
     },
-    bundle,
+    rtcpMux && isBundled(session, section.mid),
     previous,
   )
   const negotiated: NegotiatedAudio = {
@@ -153,7 +161,7 @@ export const createAnswer = (
     ...agreedTransport(offer, rtcpMux, local.ice !== undefined),
     problems: [...offer.problems],
   }
-  return { text, negotiated }
+  return { text, ...(section.mid === undefined ? {} : { mid: section.mid }), negotiated }
 }
 
 /** What our offer and the peer's answer add up to. Throws RemoteError where the answer does not fit or refuses the audio. */
@@ -207,8 +215,13 @@ export const readAnswer = (offerText: string, answerText: string): NegotiatedAud
   }
 }
 
+const isBundled = (session: SessionText, mid: string | undefined): boolean =>
+  mid !== undefined && session.bundles.some((mids) => mids.includes(mid))
+
 /** Why an audio section cannot be used, in words for the person who reads the refusal; undefined where it can. */
 const whyNot = (section: MediaSection, codecs: readonly CodecDescription[]): string | undefined => {
+  // RFC 9143 7.3.1: without an address of its own it stands or falls with the m-line it is bundled with.
+  if (section.bundleOnly) return 'the audio is bundle-only, and nothing that it is bundled with is taken here'
   if (section.port === 0) return 'the audio is refused (port 0)'
   if (!plainProfiles.includes(section.protocol))
     return `the audio uses ${section.protocol.slice(0, 40)} and only ${plainProfiles.join(' and ')} are spoken here`

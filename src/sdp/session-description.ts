@@ -1,12 +1,12 @@
 // A session description (RFC 8866) read into our words, m-line by m-line, with session-level values inherited.
-// sdp-transform splits the lines; the m-line itself and ice-options are read here, because its grammar loses parts of them.
+// sdp-transform reads most attributes; the m-line itself and those of ICE are read here, because its grammar loses parts of them.
 import { type MediaDescription, parse } from 'sdp-transform'
 import { RemoteError } from '../errors.ts'
 import type { TransportAddress } from '../runtime/address.ts'
 import { canonicalAddress, isHostName, isPort, isUnspecified } from './addresses.ts'
 import type { CodecDescription, Direction, IceDescription, SdpProblem } from './description.ts'
 import { codecsOf, type RtpMap } from './formats.ts'
-import { readIce } from './ice-attributes.ts'
+import { hasFlag, readIce } from './ice-attributes.ts'
 
 /** More than any phone says, less than a datagram holds. */
 const maximumLengthChars = 65_535
@@ -22,6 +22,8 @@ export interface MediaSection {
   /** The fmt list, as written. */
   formats: string[]
   mid?: string
+  /** a=bundle-only (RFC 9143 6): port 0 does not refuse it. */
+  bundleOnly: boolean
   direction: Direction
   /** c=, the section's own or the session's; a host name stays one. */
   address?: string
@@ -85,7 +87,7 @@ const readSection = (
   if (!line || !isPort(port)) throw new RemoteError('An m-line is malformed', 'RFC 8866 5.14', 400)
   const connection = media.connection ?? session.connection
   const address = connection === undefined ? undefined : readAddress(String(connection.ip))
-  const ice = readIce(media, session, iceOptions(lines) ?? iceOptions(head) ?? [], problems)
+  const ice = readIce(lines, head, problems)
   const ptimeMs = milliseconds(media.ptime)
   const maxptimeMs = milliseconds(media.maxptime)
   const rtcp = readRtcp(media)
@@ -95,6 +97,7 @@ const readSection = (
     protocol: line[3]!,
     formats: line[4]!.split(' ').filter((format) => format !== ''),
     ...(media.mid === undefined ? {} : { mid: String(media.mid) }),
+    bundleOnly: port === 0 && hasFlag(lines, 'bundle-only'),
     direction: media.direction ?? session.direction ?? 'sendrecv',
     ...(address === undefined ? {} : { address }),
     codecs: codecsOf(line[4]!.split(' '), rtpmapsOf(media), fmtpsOf(media)),
@@ -103,9 +106,7 @@ const readSection = (
     ...(rtcp ? { rtcp } : {}),
     rtcpMux: media.rtcpMux !== undefined,
     ...(ice ? { ice } : {}),
-    iceMismatch: [...(media.invalid ?? []), ...(session.invalid ?? [])].some(
-      (attribute) => attribute.value === 'ice-mismatch',
-    ),
+    iceMismatch: hasFlag(lines, 'ice-mismatch') || hasFlag(head, 'ice-mismatch'),
   }
 }
 
@@ -123,15 +124,6 @@ const readRtcp = (media: MediaDescription): MediaSection['rtcp'] => {
 
 const milliseconds = (value: unknown): number | undefined =>
   typeof value === 'number' && value > 0 ? value : undefined
-
-/** RFC 8839 5.6: tags parted by spaces, of which sdp-transform keeps the first. */
-const iceOptions = (lines: readonly string[]): string[] | undefined =>
-  lines
-    .find((line) => line.startsWith('a=ice-options:'))
-    ?.slice('a=ice-options:'.length)
-    .split(' ')
-    .filter((tag) => tag !== '')
-    .slice(0, 16)
 
 const rtpmapsOf = (media: MediaDescription): Map<number, RtpMap> =>
   new Map(

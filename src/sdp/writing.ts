@@ -2,7 +2,7 @@
 import { type MediaDescription, type SessionDescription, write } from 'sdp-transform'
 import { addressFamily } from '../runtime/address.ts'
 import type { CodecDescription, Direction, LocalAudio } from './description.ts'
-import { writeIce } from './ice-attributes.ts'
+import { writeIce, writeSessionIce } from './ice-attributes.ts'
 import { type MediaSection, readSession } from './session-description.ts'
 
 /** The audio m-line as it will stand in the text. */
@@ -14,6 +14,8 @@ export interface AudioText {
   direction: Direction
   ptimeMs: number
   rtcpMux: boolean
+  /** Whether this is an offer: it may name remote-candidates, an answer may not (RFC 8839 4.4.1.2.2). */
+  offer: boolean
   /** Whether component 2 is given up: RTCP shares component 1 (an answer that accepts rtcp-mux). */
   onlyComponent1: boolean
   /** Whether our ICE attributes are written at all. */
@@ -45,8 +47,7 @@ export const writeSession = (
       connection: connection(local.rtp.address),
       timing: { start: 0, stop: 0 },
       ...(bundle && audio.mid !== undefined ? { groups: [{ type: 'BUNDLE', mids: audio.mid }] } : {}),
-      ...(ice?.lite ? { icelite: 'ice-lite' } : {}),
-      ...(ice && ice.options.length > 0 ? { iceOptions: ice.options.join(' ') } : {}),
+      ...(ice ? writeSessionIce(ice) : {}),
       media: sections.map((section) => (section === 'audio' ? audioLine(local, audio) : refused(section))),
     }
     return write(session)
@@ -82,7 +83,7 @@ const audioLine = (local: LocalAudio, audio: AudioText): MediaDescription => ({
   direction: audio.direction,
   ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
   ...(local.rtcp && !audio.onlyComponent1 ? { rtcp: rtcpAttribute(local) } : {}),
-  ...(audio.ice && local.ice ? writeIce(local.ice, audio.onlyComponent1) : {}),
+  ...(audio.ice && local.ice ? writeIce(local.ice, audio) : {}),
   ...(audio.iceMismatch ? { invalid: [{ value: 'ice-mismatch' }] } : {}),
 })
 

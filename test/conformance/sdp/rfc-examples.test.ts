@@ -173,6 +173,7 @@ describe('RFC 8839', () => {
       pwd: 'asd88fgpdd777uzjYhagZg',
       lite: false,
       options: ['ice2'],
+      pacingMs: 50,
       candidates: [
         {
           foundation: '1',

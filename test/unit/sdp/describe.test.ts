@@ -80,5 +80,5 @@ test('an offer with host and reflexive candidates for both components leaves roo
   const { text } = createOffer(
     local({ ice: ice({ candidates }), rtcp: { address: '192.0.2.1', port: 40001 } }),
   )
-  expect(text.length).toBeLessThan(800)
+  expect(text.length).toBeLessThan(830)
 })

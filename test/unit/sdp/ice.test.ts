@@ -11,7 +11,9 @@ const read = (...attributes: string[]) => readOffer(peerAudio(...attributes), g7
 test('what we write is what the other end reads', () => {
   const description = ice({
     lite: true,
-    options: ['ice2', 'rtp+ecn'],
+    options: ['trickle', 'ice2'],
+    pacingMs: 5,
+    endOfCandidates: true,
     candidates: [
       host('192.0.2.1', 40000),
       {
@@ -22,6 +24,16 @@ test('what we write is what the other end reads', () => {
       },
       { ...host('2001:db8::1', 40002), foundation: '3' },
       host('192.0.2.1', 40001, 2),
+      { ...host('192.0.2.1', 9), foundation: '4', transport: 'tcp', tcpType: 'active' },
+      { ...host('192.0.2.1', 40003), foundation: '5', transport: 'tcp', tcpType: 'passive' },
+      {
+        ...host('203.0.113.7', 40004),
+        foundation: '6',
+        transport: 'tcp',
+        type: 'srflx',
+        related: { address: '192.0.2.1', port: 40004 },
+        tcpType: 'so',
+      },
     ],
     remoteCandidates: [
       { component: 1, address: '198.51.100.9', port: 27110 },
@@ -30,7 +42,7 @@ test('what we write is what the other end reads', () => {
   })
   const { text } = createOffer(local({ ice: description }))
   expect(readOffer(text, g711)).toMatchObject({ ice: description, iceMismatch: false, problems: [] })
-  expect(lines(text).indexOf('a=ice-options:ice2 rtp+ecn')).toBeLessThan(
+  expect(lines(text).indexOf('a=ice-options:trickle ice2')).toBeLessThan(
     lines(text).findIndex((line) => line.startsWith('m=')),
   )
 })
@@ -39,7 +51,7 @@ test('an answer with rtcp-mux names the first component alone', () => {
   const offer = read(...credentials, peerHost, 'a=rtcp-mux')
   const { text } = createAnswer(
     offer,
-    local({ ice: ice({ remoteCandidates: [{ component: 2, address: '1.2.3.4', port: 5 }] }) }),
+    local({ ice: ice({ remoteCandidates: [{ component: 1, address: '1.2.3.4', port: 5 }] }) }),
   )
   expect(lines(text).filter((line) => line.includes('candidate'))).toEqual([
     'a=candidate:1 1 UDP 2130706431 192.0.2.1 40000 typ host',
@@ -100,6 +112,7 @@ describe('candidate lines', () => {
         address: '2a02:a03f:3eb0:e000:b0aa:d60a:cff2:933c',
         port: 9,
         type: 'host',
+        tcpType: 'active',
       },
       {
         foundation: '2',
@@ -130,6 +143,18 @@ describe('candidate lines', () => {
         type: 'prflx',
       },
     ])
+  })
+
+  test('of TCP tell their type, wherever it stands; UDP has none', () => {
+    const { kept, problems } = candidates(
+      '1 1 TCP 1 192.0.2.1 9 typ host generation 0 TCPTYPE Active',
+      '1 1 TCP 1 192.0.2.1 7 typ srflx raddr 10.0.0.1 rport 7 tcptype so generation 0',
+      '1 1 TCP 1 192.0.2.1 8 typ host tcptype sideways',
+      '1 1 UDP 1 192.0.2.1 9 typ host tcptype active',
+    )
+    expect(problems).toEqual([])
+    expect(kept.map((c) => c.tcpType)).toEqual(['active', 'so', undefined, undefined])
+    expect(kept[1]?.related).toEqual({ address: '10.0.0.1', port: 7 })
   })
 
   test('that are malformed are dropped and counted', () => {
@@ -232,6 +257,43 @@ describe('whether ICE is used', () => {
     const answered = readAnswer(createOffer(local({ ice: ice() })).text, peerAudio(...credentials, peerHost))
     expect(answered.ice?.candidates).toHaveLength(1)
   })
+})
+
+test('pacing is read where it is a time', () => {
+  const withPacing = (value: string) =>
+    readOffer(
+      sdp(
+        `a=ice-pacing:${value}`,
+        'c=IN IP4 198.51.100.9',
+        'm=audio 27110 RTP/AVP 0',
+        ...credentials,
+        peerHost,
+      ),
+      g711,
+    ).ice?.pacingMs
+  expect(['50', '1', '0', '-5', '5.5', 'x', '', '99999999'].map(withPacing)).toEqual([
+    50,
+    1,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ])
+})
+
+test('the end of candidates may be told at either level', () => {
+  expect(read(...credentials, peerHost).ice).not.toHaveProperty('endOfCandidates')
+  expect(read(...credentials, peerHost, 'a=end-of-candidates').ice).toMatchObject({ endOfCandidates: true })
+  const head = sdp(
+    'a=end-of-candidates',
+    'c=IN IP4 198.51.100.9',
+    'm=audio 27110 RTP/AVP 0',
+    ...credentials,
+    peerHost,
+  )
+  expect(readOffer(head, g711).ice).toMatchObject({ endOfCandidates: true })
 })
 
 test('broken remote-candidates are passed over', () => {
