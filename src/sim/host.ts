@@ -1,6 +1,6 @@
 // A simulated host: a whole `Runtime` (clock, network, randomness, files) for anything that takes one. It has loopback
-// addresses and one or more interfaces, each in a realm of its own or the same.
-import { NetworkError } from '../errors.ts'
+// addresses and interfaces, each in a realm of its own or the same, which may come and go.
+import { NetworkError, UsageError } from '../errors.ts'
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type {
   Millis,
@@ -40,19 +40,45 @@ export class VirtualHost implements Runtime, Network {
   readonly files = new MemoryFiles()
   readonly network: Network = this
   private readonly holders = new Map<string, PortHolder>()
+  private attached: readonly (Interface & { readonly name: string })[] = []
+  private attachedSoFar = 0
 
   /** @param names what this host's name server knows */
   constructor(
     private readonly world: World,
     clock: VirtualClock,
     readonly name: string,
-    private readonly attachments: readonly Interface[],
+    interfaces: readonly Interface[],
     private readonly names: ReadonlyMap<string, readonly string[]>,
   ) {
     this.clock = clock
     this.random = world.random.fork(`host ${name}`)
-    for (const { realm, address, link } of attachments)
-      realm.attach(address, link, (packet) => this.receive(packet))
+    for (const place of interfaces) this.addInterface(place)
+  }
+
+  /** Its interfaces but loopback. */
+  get attachments(): readonly Interface[] {
+    return this.attached
+  }
+
+  /** A network cable is plugged in, a radio has found its network. */
+  addInterface(place: Interface): void {
+    place.realm.attach(place.address, place.link, (packet) => this.receive(packet))
+    this.attached = [...this.attached, { ...place, name: `eth${this.attachedSoFar++}` }]
+  }
+
+  /** The interface with this address is gone. Sockets bound to it stay and reach nobody, as they do on real systems. */
+  removeInterface(address: string): void {
+    const place = this.attached.find((own) => own.address === address)
+    if (!place) throw new UsageError(`${this.name} has no interface with the address ${address}`)
+    place.realm.detach(address)
+    this.attached = this.attached.filter((own) => own !== place)
+  }
+
+  /** Other interfaces than until now: a change of network, from Wi-Fi to LTE, or of address. */
+  setInterfaces(...interfaces: Interface[]): void {
+    for (const { address } of this.attached) this.removeInterface(address)
+    for (const place of interfaces) this.addInterface(place)
   }
 
   /** The sockets, listeners and connections that are open: ["udp 192.168.1.2:5060", ...]. */
@@ -63,7 +89,7 @@ export class VirtualHost implements Runtime, Network {
   /** Power off: every socket is gone without a word, and the host no longer answers. */
   powerOff(): void {
     this.holders.clear()
-    for (const { realm, address } of this.attachments) realm.detach(address)
+    this.setInterfaces()
   }
 
   interfaces(): NetworkInterface[] {
@@ -73,8 +99,8 @@ export class VirtualHost implements Runtime, Network {
       family: family as 4 | 6,
       loopback: true,
     }))
-    const others = this.attachments.map(({ address }, index) => ({
-      name: `eth${index}`,
+    const others = this.attached.map(({ address, name }) => ({
+      name,
       address,
       family: addressFamily(address),
       loopback: false,
@@ -168,8 +194,9 @@ export class VirtualHost implements Runtime, Network {
     })
   }
 
-  /** Without cryptography: what the simulated network carries is readable to nobody anyway. */
+  /** Without cryptography: what the simulated network carries is readable to nobody anyway. Firewalls see the difference. */
   async startTls(connection: TcpConnection): Promise<TcpConnection> {
+    if (connection instanceof VirtualTcpConnection) connection.tls = true
     return connection
   }
 
@@ -191,7 +218,7 @@ export class VirtualHost implements Runtime, Network {
   private claim(protocol: Packet['protocol'], bind: TransportAddress): TransportAddress {
     const { address } = bind
     const any = address === ANY[4] || address === ANY[6]
-    if (!any && !isLoopback(address) && !this.attachments.some((own) => own.address === address))
+    if (!any && !isLoopback(address) && !this.attached.some((own) => own.address === address))
       throw new NetworkError(
         `cannot bind ${protocol.toUpperCase()} to ${formatAddress(bind)}: no interface of this machine has that address; choose another`,
         formatAddress(bind),
@@ -232,10 +259,10 @@ export class VirtualHost implements Runtime, Network {
   private route(to: TransportAddress): { address: string; via?: Interface } | undefined {
     const family = addressFamily(to.address)
     if (isLoopback(to.address)) return { address: LOOPBACK[family] }
-    const own = this.attachments.filter(({ address }) => addressFamily(address) === family)
+    const own = this.attached.filter(({ address }) => addressFamily(address) === family)
     const via =
       own.find(({ realm }) => realm.holds(to.address)) ??
-      own.find(({ realm }) => realm.leadsOutFor(family)) ??
+      own.find(({ realm }) => realm.gatewayFor(family)) ??
       own[0]
     return via && { address: via.address, via }
   }
@@ -248,21 +275,21 @@ export class VirtualHost implements Runtime, Network {
       const address = local.address === ANY[6] || family === 4 ? this.route(to)?.address : undefined
       return address === undefined ? undefined : { address, port: local.port }
     }
-    const leaves =
-      addressFamily(local.address) === family && isLoopback(local.address) === isLoopback(to.address)
-    return leaves ? local : undefined
+    if (addressFamily(local.address) !== family) return undefined
+    if (isLoopback(local.address) || isLoopback(to.address))
+      return isLoopback(local.address) && isLoopback(to.address) ? local : undefined
+    return this.attached.some(({ address }) => address === local.address) ? local : undefined
   }
 
   private transmit(packet: Packet): void {
     const { source, destination } = packet
     const ownAddress =
-      isLoopback(destination.address) ||
-      this.attachments.some(({ address }) => address === destination.address)
+      isLoopback(destination.address) || this.attached.some(({ address }) => address === destination.address)
     if (ownAddress) {
       this.clock.setTimer(0, () => this.receive(packet))
       return
     }
-    const via = this.attachments.find(({ address }) => address === source.address)
+    const via = this.attached.find(({ address }) => address === source.address)
     if (!via) {
       this.world.observe('no route', packet, this.name)
       return

@@ -1,6 +1,6 @@
 // NAT boxes in the words of RFC 4787 (UDP) and RFC 5382 (TCP), and stateful firewalls, which filter but do not translate.
 // Both remember what went out and decide by that what may come in. A NAT inside a NAT's realm is a carrier-grade NAT.
-// Left out: address pooling, port parity and overloading, ICMP.
+// Left out: address pooling, port contiguity, ICMP.
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
 import { Link, type LinkQuality, type Packet, type World } from './link.ts'
@@ -23,10 +23,15 @@ export interface FilterBehaviour {
 
 export interface NatBehaviour extends FilterBehaviour {
   mapping: Dependence
-  /** How the outside port is chosen (RFC 4787 4.2.1); a port that is taken is never preserved. Default preserving. */
-  ports?: 'preserving' | 'sequential' | 'random'
+  /** How the outside port is chosen (RFC 4787 4.2.1 and 4.2.2). Where mappings may overload a port, the inside port is kept
+   *  unless another insider has it towards the same remote end; otherwise a port that is taken is never given again, and
+   *  another is drawn. Default preserving. */
+  ports?: 'preserving' | 'overloading' | 'parity' | 'sequential' | 'random'
   /** Whether two insiders reach each other by their outside addresses (RFC 4787 6); default false. */
   hairpinning?: boolean
+  /** A Linux router without an input rule: what comes in unsolicited takes its port for that sender for UNSOLICITED_LIFETIME_MS,
+   *  so that an insider who answers with the same port gets another one. Default false. */
+  inputAccepted?: boolean
 }
 
 /** The kinds that people name. */
@@ -39,9 +44,23 @@ export const natKinds = {
     filtering: 'address-and-port-dependent',
     ports: 'random',
   },
+  /** A Linux router: a session for each remote end, all with the inside port while nobody else has it. */
+  masquerade: {
+    mapping: 'address-and-port-dependent',
+    filtering: 'address-and-port-dependent',
+    ports: 'overloading',
+  },
+  masqueradeInputAccepted: {
+    mapping: 'address-and-port-dependent',
+    filtering: 'address-and-port-dependent',
+    ports: 'overloading',
+    inputAccepted: true,
+  },
 } as const satisfies Record<string, NatBehaviour>
 
 const DEFAULT_UDP_LIFETIME_MS = 300_000
+/** net.netfilter.nf_conntrack_udp_timeout. */
+const UNSOLICITED_LIFETIME_MS = 30_000
 /** RFC 5382 REQ-5: established connections, not less than 2 hours 4 minutes. */
 const TCP_LIFETIME_MS = 7_440_000
 /** RFC 4787 4.2.1: ports below belong to well-known services. */
@@ -100,8 +119,8 @@ export class Firewall implements Gateway {
     private readonly world: World,
     readonly name: string,
     readonly inside: Realm,
-    private readonly outside: Realm,
-    private readonly behaviour: FilterBehaviour,
+    readonly outside: Realm,
+    readonly behaviour: FilterBehaviour,
     quality?: LinkQuality,
   ) {
     this.filter = new Filter(behaviour)
@@ -139,13 +158,18 @@ interface Mapping {
   readonly protocol: Protocol
   readonly inside: TransportAddress
   readonly outside: TransportAddress
+  /** Where the packet went that made it, as far as the mapping depends on it. */
+  readonly remote: string
   lastUse: Millis
 }
 
 /** A NAT with one outside address. */
 export class Nat implements Gateway {
   private readonly byInside = new Map<string, Mapping>()
-  private readonly byOutside = new Map<string, Mapping>()
+  /** By protocol and outside port; more than one where ports are overloaded. */
+  private readonly byOutside = new Map<string, Mapping[]>()
+  /** Ports that unsolicited packets have taken for their senders, and when. */
+  private readonly unsolicited = new Map<string, Millis>()
   private readonly filter: Filter
   private readonly link: Link
   private nextPort: number
@@ -155,9 +179,9 @@ export class Nat implements Gateway {
     private readonly world: World,
     readonly name: string,
     readonly inside: Realm,
-    private readonly outside: Realm,
+    readonly outside: Realm,
     address: string,
-    private readonly behaviour: NatBehaviour,
+    readonly behaviour: NatBehaviour,
     quality?: LinkQuality,
   ) {
     this.filter = new Filter(behaviour)
@@ -175,6 +199,7 @@ export class Nat implements Gateway {
   flush(): void {
     this.byInside.clear()
     this.byOutside.clear()
+    this.unsolicited.clear()
     this.filter.clear()
   }
 
@@ -218,58 +243,97 @@ export class Nat implements Gateway {
 
   private inbound(packet: Packet): void {
     const { protocol, source, destination } = packet
-    const mapping = this.live(this.byOutside.get(`${protocol} ${destination.port}`))
+    const mapping = this.mappingTo(protocol, destination.port, source)
     if (!mapping) {
-      this.world.observe('no mapping', packet, this.name)
+      this.reject('no mapping', packet)
       return
     }
     const now = this.world.clock.now()
     if (!this.filter.admits(now, protocol, mapping.outside, source)) {
-      this.world.observe('filtered by NAT', packet, this.name)
+      this.reject('filtered by NAT', packet)
       return
     }
     if (this.behaviour.inboundRefresh) mapping.lastUse = now
     this.inside.route({ ...packet, destination: mapping.inside })
   }
 
+  private reject(why: 'no mapping' | 'filtered by NAT', packet: Packet): void {
+    this.world.observe(why, packet, this.name)
+    if (!this.behaviour.inputAccepted) return
+    const { protocol, source, destination } = packet
+    this.unsolicited.set(tuple(protocol, destination.port, formatAddress(source)), this.world.clock.now())
+  }
+
+  /** The mapping that a packet from outside is for: of several on one port the one made for its sender, else the latest. */
+  private mappingTo(protocol: Protocol, port: number, source: TransportAddress): Mapping | undefined {
+    const mappings = this.liveOn(protocol, port)
+    if (mappings.length < 2) return mappings[0]
+    const remote = dependentPart(this.behaviour.mapping, source)
+    return mappings.find((mapping) => mapping.remote === remote) ?? mappings.at(-1)
+  }
+
   private mappingFor({ protocol, source, destination }: Packet): Mapping | undefined {
     const now = this.world.clock.now()
     const remote = dependentPart(this.behaviour.mapping, destination)
     const key = `${protocol} ${formatAddress(source)} ${remote}`
-    const known = this.live(this.byInside.get(key))
-    if (known) {
+    const known = this.byInside.get(key)
+    if (known && this.isLive(known)) {
       known.lastUse = now
       return known
     }
-    const port = this.freePort(protocol, source.port)
+    const port = this.freePort(protocol, source.port, destination)
     if (port === undefined) return undefined
     const outside = { address: this.outsideAddress, port }
-    const mapping: Mapping = { key, protocol, inside: source, outside, lastUse: now }
+    const mapping: Mapping = { key, protocol, inside: source, outside, remote, lastUse: now }
     this.byInside.set(key, mapping)
-    this.byOutside.set(`${protocol} ${port}`, mapping)
+    this.byOutside.set(portOf(protocol, port), [...this.liveOn(protocol, port), mapping])
     return mapping
   }
 
-  /** The mapping, unless it has expired: then it is removed. */
-  private live(mapping: Mapping | undefined): Mapping | undefined {
-    if (!mapping) return undefined
-    const idleMs = this.world.clock.now() - mapping.lastUse
-    if (idleMs <= this.filter.lifetimeMs(mapping.protocol)) return mapping
-    this.byInside.delete(mapping.key)
-    this.byOutside.delete(`${mapping.protocol} ${mapping.outside.port}`)
-    return undefined
+  private isLive({ lastUse, protocol }: Mapping): boolean {
+    return this.world.clock.now() - lastUse <= this.filter.lifetimeMs(protocol)
   }
 
-  private freePort(protocol: Protocol, insidePort: number): number | undefined {
-    const isFree = (port: number): boolean => !this.live(this.byOutside.get(`${protocol} ${port}`))
+  /** The mappings of an outside port; those that have expired are removed. */
+  private liveOn(protocol: Protocol, port: number): readonly Mapping[] {
+    const key = portOf(protocol, port)
+    const mappings = this.byOutside.get(key)
+    if (!mappings) return []
+    const live = mappings.filter((mapping) => this.isLive(mapping))
+    if (live.length === mappings.length) return mappings
+    for (const mapping of mappings) {
+      if (!live.includes(mapping) && this.byInside.get(mapping.key) === mapping)
+        this.byInside.delete(mapping.key)
+    }
+    if (live.length > 0) this.byOutside.set(key, live)
+    else this.byOutside.delete(key)
+    return live
+  }
+
+  private freePort(protocol: Protocol, insidePort: number, to: TransportAddress): number | undefined {
     const { ports = 'preserving' } = this.behaviour
-    if (ports === 'preserving' && isFree(insidePort)) return insidePort
-    if (ports === 'random') this.nextPort = LOWEST_PORT + this.world.random.integer(PORT_COUNT)
+    if (ports === 'overloading' && this.mayOverload(protocol, insidePort, to)) return insidePort
+    const isFree = (port: number): boolean => this.liveOn(protocol, port).length === 0
+    if ((ports === 'preserving' || ports === 'parity') && isFree(insidePort)) return insidePort
+    if (ports !== 'sequential' && ports !== 'preserving')
+      this.nextPort = LOWEST_PORT + this.world.random.integer(PORT_COUNT)
     for (let tries = 0; tries < PORT_COUNT; tries++) {
       const port = this.nextPort
       this.nextPort = LOWEST_PORT + ((port - LOWEST_PORT + 1) % PORT_COUNT)
+      if (ports === 'parity' && port % 2 !== insidePort % 2) continue
       if (isFree(port)) return port
     }
     return undefined
   }
+
+  /** Whether nobody else has the port towards this remote end. */
+  private mayOverload(protocol: Protocol, port: number, to: TransportAddress): boolean {
+    const remote = dependentPart(this.behaviour.mapping, to)
+    if (this.liveOn(protocol, port).some((mapping) => mapping.remote === remote)) return false
+    const taken = this.unsolicited.get(tuple(protocol, port, formatAddress(to)))
+    return taken === undefined || this.world.clock.now() - taken > UNSOLICITED_LIFETIME_MS
+  }
 }
+
+const portOf = (protocol: Protocol, port: number): string => `${protocol} ${port}`
+const tuple = (protocol: Protocol, port: number, remote: string): string => `${protocol} ${port} ${remote}`

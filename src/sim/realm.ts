@@ -54,8 +54,14 @@ export class Realm {
     outside.inner.push(gateway)
   }
 
-  leadsOutFor(family: 4 | 6): boolean {
-    return this.gateways.has(family)
+  /** The way out for a family; undefined in the internet, and where there is none. */
+  gatewayFor(family: 4 | 6): Gateway | undefined {
+    return this.gateways.get(family)
+  }
+
+  /** Gateways to realms inside of this one. */
+  get innerGateways(): readonly Gateway[] {
+    return this.inner
   }
 
   route(packet: Packet): void {

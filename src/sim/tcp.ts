@@ -17,6 +17,8 @@ export class VirtualTcpConnection implements TcpConnection {
   /** In order, but not handed out for want of a handler. */
   private readonly waiting: Packet[] = []
   private closed = false
+  /** What is written from now on looks like TLS to firewalls. */
+  tls = false
 
   /** @param transmit hands a segment to the host
    *  @param forget tells the host that the connection is over */
@@ -47,7 +49,7 @@ export class VirtualTcpConnection implements TcpConnection {
   }
 
   sendSegment(flag: TcpFlag, data: Uint8Array = NOTHING): void {
-    const segment = { flag, sequence: this.nextSent++ }
+    const segment = { flag, sequence: this.nextSent++, ...(this.tls && { tls: true }) }
     this.transmit({ protocol: 'tcp', source: this.local, destination: this.remote, data, segment })
   }
 
