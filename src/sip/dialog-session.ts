@@ -53,13 +53,19 @@ export abstract class DialogSession implements Session {
     return this.ended || dialog?.sessionState === Core.SessionState.Early ? undefined : dialog
   }
 
-  reinvite(offer: Body): Promise<Body | undefined> {
+  reinvite(offer: Body, options: { limitMs?: number } = {}): Promise<Body | undefined> {
     const dialog = this.confirmedDialog
     if (!dialog)
       return Promise.reject(
         new CallFailed('The call cannot be changed: it is not established.', 0, 'not established'),
       )
-    return this.reinviter.offer(dialog, offer, [this.contactHeader, allowHeader], this.challenger)
+    return this.reinviter.offer(
+      dialog,
+      offer,
+      [this.contactHeader, allowHeader],
+      this.challenger,
+      options.limitMs,
+    )
   }
 
   info(body: Body): Promise<void> {

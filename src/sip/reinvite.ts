@@ -1,18 +1,21 @@
 // Our re-INVITE (RFC 3261 14.1): one at a time, retried after glare (491), authenticated, bounded in time.
-import type { Core } from 'sip.js'
+import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { type AgentContext, type Identity, randomDelayMs } from './agent-context.ts'
 import type { Body } from './session.ts'
 import { sipjsBody } from './sipjs-core.ts'
-import { isCaller, isWaitingForAck, refreshRemoteTarget } from './sipjs-corrections.ts'
+import { abandonReinvite, isCaller, isWaitingForAck, refreshRemoteTarget } from './sipjs-corrections.ts'
 import { challengeOf, IncomingResponse, sessionBody } from './sipjs-messages.ts'
 
 /** Tries against a peer that answers 491 or is busy with its own offer: some 20 s. */
 const maximumTries = 8
+/** How long the 487 that answers our CANCEL is waited for. */
+const cancelPatienceMs = 1_000
 
 export class Reinviter {
   private timer: Timer | undefined
+  private limit: Timer | undefined
   private abandon: ((error: CallFailed) => void) | undefined
   private stopped = false
 
@@ -22,12 +25,14 @@ export class Reinviter {
     private readonly onDialogGone: (status: number) => void,
   ) {}
 
-  /** @param challenger the IP address that may ask for credentials */
+  /** @param challenger the IP address that may ask for credentials
+   *  @param limitMs when to give up, and cancel what is under way */
   async offer(
     session: Core.Session,
     offer: Body,
     headers: string[],
     challenger: string,
+    limitMs?: number,
   ): Promise<Body | undefined> {
     if (this.abandon)
       throw new CallFailed('Another change of the call is still under way.', 491, 'Request Pending')
@@ -36,10 +41,14 @@ export class Reinviter {
     const target = dialog.remoteTarget.toRaw()
     const attempt = this.identity.digest.attempt(dialog.callId)
     let tries = 0
+    let over = false
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
+        over = true
         this.timer?.cancel()
         this.timer = undefined
+        this.limit?.cancel()
+        this.limit = undefined
         this.abandon = undefined
         settle()
       }
@@ -78,7 +87,8 @@ export class Reinviter {
           return
         }
         fail(status, reason)
-        if (status === 481 || (status === 408 && !this.stopped)) this.onDialogGone(status)
+        if (status === 481 || (status === 408 && !this.stopped && limitMs === undefined))
+          this.onDialogGone(status)
       }
       const onAccept = ({
         message,
@@ -91,7 +101,7 @@ export class Reinviter {
         finish(() => resolve(answer))
       }
       const send = (): void => {
-        if (this.stopped) return
+        if (this.stopped || over) return
         if (dialog.reinviteUserAgentClient || dialog.reinviteUserAgentServer || isWaitingForAck(dialog)) {
           again(491, 'Request Pending')
           return
@@ -107,6 +117,23 @@ export class Reinviter {
           { extraHeaders, body },
         )
       }
+      const giveUp = (): void => {
+        const client = dialog.reinviteUserAgentClient
+        const forget = (): void => {
+          if (client) abandonReinvite(dialog, client)
+          fail(408, 'no answer in time')
+        }
+        if (client?.transaction.state !== Core.TransactionState.Proceeding) {
+          forget()
+          return
+        }
+        client.cancel()
+        this.limit = this.context.clock.setTimer(cancelPatienceMs, () =>
+          this.context.guard('re-INVITE', forget),
+        )
+      }
+      if (limitMs !== undefined)
+        this.limit = this.context.clock.setTimer(limitMs, () => this.context.guard('re-INVITE', giveUp))
       send()
     })
   }

@@ -72,8 +72,10 @@ export interface Session {
   readonly local: { uri: string }
   /** BYE in a confirmed dialog, CANCEL before the answer, 603-style rejection for an unanswered incoming call: what fits. Idempotent. */
   hangUp(reason?: { status?: number; text?: string }): void
-  /** In-dialog offer; resolves with the answer, rejects with CallFailed (491 is retried as RFC 3261 14.1 says). */
-  reinvite(offer: Body): Promise<Body | undefined>
+  /** In-dialog offer; resolves with the answer, rejects with CallFailed (491 is retried as RFC 3261 14.1 says).
+   *  @param options.limitMs give up after this long, with 408; the call then goes on as it was. Without it an offer that nobody
+   *  answers ends the call after 32 s, as RFC 3261 14.1 has it. */
+  reinvite(offer: Body, options?: { limitMs?: number }): Promise<Body | undefined>
   /** Rejects with CallFailed where it is refused. */
   info(body: Body, infoPackage?: string): Promise<void>
   /** The Info-Packages that the peer takes (its Recv-Info, RFC 6086 5.2), lower case; empty before it has said so. */

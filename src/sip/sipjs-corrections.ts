@@ -130,6 +130,13 @@ export function discard(core: Core.UserAgentCore, client: Core.UserAgentClient):
   client.dispose()
 }
 
+/** Forgets a re-INVITE of ours that nobody has answered, as if it had been refused. */
+export function abandonReinvite(dialog: Core.SessionDialog, client: Core.ReInviteUserAgentClient): void {
+  discard(dialog.userAgentCore, client)
+  dialog.signalingStateRollback()
+  dialog.reinviteUserAgentClient = undefined
+}
+
 /** Drops an acknowledged INVITE at once: sip.js keeps it for 32 s to absorb repetitions, which never get past the wire. */
 export function retire(server: Core.InviteUserAgentServer): void {
   const transaction = server.transaction as unknown as TransactionInternals
