@@ -16,6 +16,8 @@ export interface Datagram {
   remote: TransportAddress
   /** Absent: UDP. */
   over?: Stream
+  /** Over TLS: the name that the certificate must bear, where the sender knows it. */
+  serverName?: string
 }
 
 export interface Deadline {

@@ -254,6 +254,10 @@ class NodeTcpConnection implements TcpConnection {
     else this.socket.pause()
   }
 
+  get backlogBytes(): number {
+    return this.socket.writableLength
+  }
+
   /** Hands the socket over to TLS. */
   secure(options: ConnectionOptions): TLSSocket {
     this.socket.removeAllListeners('data')

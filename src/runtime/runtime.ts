@@ -46,6 +46,8 @@ export interface UdpSocket {
 export interface TcpConnection {
   readonly local: TransportAddress
   readonly remote: TransportAddress
+  /** Written, but not yet taken by the network; absent where that is not known. */
+  readonly backlogBytes?: number
   write(data: Uint8Array): void
   onData: ((data: Uint8Array) => void) | undefined
   /** Called exactly once, with an error where there was one. */

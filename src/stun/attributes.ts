@@ -2,14 +2,19 @@
 // attribute is absent or malformed.
 import type { TransportAddress } from '../runtime/address.ts'
 import { formatIp } from './ip-address.ts'
-import type { StunMessage } from './message.ts'
-import { attribute } from './numbers.ts'
+import { headerLengthBytes, type StunMessage } from './message.ts'
+import { attribute, turnAttribute } from './numbers.ts'
 
 const understood = new Set<number>(Object.values(attribute))
+const understoodInTurn = new Set<number>([...understood, ...Object.values(turnAttribute)])
 
 /** Comprehension-required attributes of the message that floe does not know: a request with any is answered 420. */
 export const unknownRequiredAttributes = (message: StunMessage): number[] =>
   [...message.attributes.keys()].filter((type) => type < 0x8000 && !understood.has(type))
+
+/** The same where the message is one of TURN. */
+export const unknownRequiredTurnAttributes = (message: StunMessage): number[] =>
+  [...message.attributes.keys()].filter((type) => type < 0x8000 && !understoodInTurn.has(type))
 
 const utf8 = new TextDecoder()
 
@@ -41,7 +46,26 @@ export function readAddress(message: StunMessage, type: number): TransportAddres
 
 /** XOR-MAPPED-ADDRESS and its kin (RFC 8489 14.2). */
 export function readXorAddress(message: StunMessage, type: number): TransportAddress | undefined {
-  const value = message.attributes.get(type)
+  return unmask(message, message.attributes.get(type))
+}
+
+/** All of one type that integrity covers, in order: an allocation of two families has two XOR-RELAYED-ADDRESS (RFC 8656 7.3). */
+export function readXorAddresses(message: StunMessage, type: number): TransportAddress[] {
+  const { bytes } = message
+  const view = viewOf(bytes)
+  const end = message.integrityOffset ?? message.integritySha256Offset ?? bytes.length
+  const found: TransportAddress[] = []
+  for (let at = headerLengthBytes; at < end; ) {
+    const length = view.getUint16(at + 2)
+    const address =
+      view.getUint16(at) === type ? unmask(message, bytes.subarray(at + 4, at + 4 + length)) : undefined
+    if (address) found.push(address)
+    at += 4 + ((length + 3) & ~3)
+  }
+  return found
+}
+
+function unmask(message: StunMessage, value: Uint8Array | undefined): TransportAddress | undefined {
   const length = value && addressLength(value)
   if (!length) return undefined
   const octets = new Uint8Array(length)

@@ -1,7 +1,16 @@
-// Numbers that IANA keeps for STUN: methods, attributes (RFC 8489 18.3, RFC 8445 16.1) and error codes. TURN's come with TURN.
+// Numbers that IANA keeps for STUN: methods, attributes and error codes of STUN (RFC 8489 18), ICE (RFC 8445 16.1) and TURN
+// (RFC 8656 18). Left out: TCP relays (RFC 6062), mobility (RFC 8016), NAT discovery (RFC 5780).
 
 /** IANA "STUN Methods". */
-export const method = { binding: 0x001 } as const
+export const method = {
+  binding: 0x001,
+  allocate: 0x003,
+  refresh: 0x004,
+  send: 0x006,
+  data: 0x007,
+  createPermission: 0x008,
+  channelBind: 0x009,
+} as const
 
 /** IANA "STUN Attributes". Below 0x8000: a receiver must understand it or answer 420 (RFC 8489 14). */
 export const attribute = {
@@ -27,13 +36,41 @@ export const attribute = {
   iceControlling: 0x802a,
 } as const
 
-/** RFC 8489 14.8 and RFC 8445 16.2. */
+/** Of TURN (RFC 8656 18); apart, because a connectivity check that carries one is not understood. */
+export const turnAttribute = {
+  channelNumber: 0x000c,
+  lifetime: 0x000d,
+  xorPeerAddress: 0x0012,
+  data: 0x0013,
+  xorRelayedAddress: 0x0016,
+  requestedAddressFamily: 0x0017,
+  evenPort: 0x0018,
+  requestedTransport: 0x0019,
+  dontFragment: 0x001a,
+  reservationToken: 0x0022,
+  additionalAddressFamily: 0x8000,
+  addressErrorCode: 0x8001,
+  icmp: 0x8004,
+} as const
+
+/** IANA "STUN Password Algorithms" (RFC 8489 18.5). */
+export const passwordAlgorithm = { md5: 0x0001, sha256: 0x0002 } as const
+
+/** RFC 8489 14.8, RFC 8445 16.2 and RFC 8656 19. */
 export const errorCode = {
   tryAlternate: 300,
   badRequest: 400,
   unauthenticated: 401,
+  forbidden: 403,
   unknownAttribute: 420,
+  allocationMismatch: 437,
   staleNonce: 438,
+  addressFamilyNotSupported: 440,
+  wrongCredentials: 441,
+  unsupportedTransportProtocol: 442,
+  peerAddressFamilyMismatch: 443,
+  allocationQuotaReached: 486,
   roleConflict: 487,
   serverError: 500,
+  insufficientCapacity: 508,
 } as const

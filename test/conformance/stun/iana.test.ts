@@ -29,10 +29,18 @@ const registeredErrors: Record<string, number> = {
   'try-alternate': 300,
   'bad-request': 400,
   unauthenticated: 401,
+  forbidden: 403,
   'unknown-attribute': 420,
+  'allocation-mismatch': 437,
   'stale-nonce': 438,
+  'address-family-not-supported': 440,
+  'wrong-credentials': 441,
+  'unsupported-transport-protocol': 442,
+  'peer-address-family-mismatch': 443,
+  'allocation-quota-reached': 486,
   'role-conflict': 487,
   'server-error': 500,
+  'insufficient-capacity': 508,
 }
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
