@@ -1,4 +1,5 @@
-// The servers of the lab, each in its own namespace: Kamailio as registrar and proxy, coturn as STUN server.
+// The servers of the lab, each on its own host: Kamailio as registrar and proxy, coturn as STUN and TURN server over UDP, TCP
+// and TLS, and a proxy that knows CONNECT alone.
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,16 +7,16 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Scene } from '../interop/case.ts'
 import { programPath } from '../interop/installed.ts'
-import { coturnArguments } from '../interop/peers/coturn.ts'
 import { kamailioConfiguration } from '../interop/peers/kamailio.ts'
 import { PeerProcess, type ProcessOptions } from '../interop/peers/process.ts'
-import { addresses, type Host, on } from './lab.ts'
+import { on, type Server } from './lab.ts'
+import { places } from './networks.ts'
 
 const run = promisify(execFile)
 
 /** A peer on a host of the lab. */
 async function startOn(
-  host: Host,
+  host: Server,
   scene: Scene,
   { program, args, ...options }: ProcessOptions,
 ): Promise<PeerProcess> {
@@ -29,7 +30,7 @@ async function startOn(
 
 /** Runs a program on a host of the lab to its end, and gives what it printed. */
 export async function outputOn(
-  host: Host,
+  host: string,
   program: string,
   args: readonly string[],
   timeoutMs: number,
@@ -38,23 +39,26 @@ export async function outputOn(
   const { stdout } = await run(
     programPath(ip!) ?? ip!,
     [...before, programPath(program) ?? program, ...args],
-    {
-      timeout: timeoutMs,
-    },
+    { timeout: timeoutMs },
   )
   return stdout
 }
 
-/** Users 2001 to 2009 with the password pwNNNN, as test/interop/peers/kamailio.ts says. Gives "host:port". */
+/** Users 2001 to 2009 with the password pwNNNN, as test/interop/peers/kamailio.ts says; on port 5060, and TCP on 443 too.
+ *  Gives "host:port". */
 export async function startKamailio(scene: Scene): Promise<string> {
-  const host = addresses.servers.kamailio[0]
+  const { 4: host, 6: host6 } = places.kamailio
   const port = 5060
   // A folder of a short name: the control socket's path may have 107 characters.
   const folder = mkdtempSync(join(tmpdir(), 'floe-kamailio-'))
   scene.onEnd(() => rmSync(folder, { recursive: true, force: true }))
   const controlSocket = join(folder, 'control')
   const configuration = join(scene.folder, 'kamailio.cfg')
-  writeFileSync(configuration, kamailioConfiguration({ host, port, controlSocket }))
+  const more = [`tcp:${host}:443`, `udp:[${host6}]:${port}`, `tcp:[${host6}]:${port}`]
+  writeFileSync(
+    configuration,
+    `${kamailioConfiguration({ host, port, controlSocket })}\n${more.map((l) => `listen=${l}\n`).join('')}`,
+  )
   await startOn('kamailio', scene, {
     name: 'kamailio',
     program: 'kamailio',
@@ -71,15 +75,60 @@ export async function startKamailio(scene: Scene): Promise<string> {
   return `${host}:${port}`
 }
 
-/** Two addresses, so that it answers RFC 5780 tests. Gives "host:port". */
+/** The user of the relay, and the authority that signed its certificate. */
+export const relayUser = { username: 'user', password: 'pass' } as const
+export const authorityFile = (scene: Pick<Scene, 'folder'>): string => join(scene.folder, 'ca.pem')
+
+/** Two addresses, so that it answers RFC 5780 tests; UDP and TCP on 3478, TCP and TLS on 443; relays in both families. Gives
+ *  "host:port". */
 export async function startCoturn(scene: Scene): Promise<string> {
-  const hosts = addresses.servers.coturn
+  const { 4: host, 6: host6 } = places.coturn
   const port = 3478
+  await makeCertificate(scene, [host, host6, places.coturnAlternate])
   await startOn('coturn', scene, {
     name: 'coturn',
     program: 'turnserver',
-    args: coturnArguments({ hosts, port, database: join(scene.folder, 'turn.sqlite') }),
-    ready: async () => (await outputOn('coturn', 'ss', ['-lun'], 2_000)).includes(`${hosts[0]}:${port}`),
+    args: [
+      ...['-n', '--no-cli', '-v', '--log-file=stdout', '--simple-log', '--pidfile=/dev/null'],
+      `--userdb=${join(scene.folder, 'turn.sqlite')}`,
+      ...['-L', host, '-L', places.coturnAlternate, '-L', host6, '-E', host, '-E', host6],
+      ...['-p', String(port), '--tls-listening-port=443', '--alt-tls-listening-port=444', '--no-dtls'],
+      ...['--cert', join(scene.folder, 'coturn.pem'), '--pkey', join(scene.folder, 'coturn.key')],
+      ...['--min-port=20000', '--max-port=39999', '--relay-threads=1'],
+      ...['-a', '-u', `${relayUser.username}:${relayUser.password}`, '-r', 'floe.test'],
+    ],
+    ready: async () => (await outputOn('coturn', 'ss', ['-lun'], 2_000)).includes(`${host}:${port}`),
   })
-  return `${hosts[0]}:${port}`
+  return `${host}:${port}`
+}
+
+/** An authority of our own signs a certificate for the addresses. */
+async function makeCertificate(scene: Scene, addresses: readonly string[]): Promise<void> {
+  const file = (name: string): string => join(scene.folder, name)
+  const openssl = async (...args: string[]) => await run(programPath('openssl') ?? 'openssl', args)
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  await openssl(
+    ...['req', '-x509', ...key, '-days', '30', '-subj', '/CN=floe lab authority'],
+    ...['-keyout', file('ca.key'), '-out', authorityFile(scene)],
+  )
+  await openssl(
+    ...['req', ...key, '-subj', '/CN=coturn', '-keyout', file('coturn.key'), '-out', file('coturn.csr')],
+  )
+  writeFileSync(file('san.cnf'), `subjectAltName=${addresses.map((a) => `IP:${a}`).join(',')}\n`)
+  await openssl(
+    ...['x509', '-req', '-in', file('coturn.csr'), '-CA', authorityFile(scene), '-CAkey', file('ca.key')],
+    ...['-set_serial', '1', '-days', '30', '-extfile', file('san.cnf'), '-out', file('coturn.pem')],
+  )
+}
+
+/** Gives its URL. */
+export async function startProxy(scene: Scene): Promise<string> {
+  const port = 3128
+  await startOn('proxy', scene, {
+    name: 'proxy',
+    program: process.execPath,
+    args: [join(import.meta.dirname, 'connect-proxy.mjs'), places.proxy, String(port)],
+    ready: async () => (await outputOn('proxy', 'ss', ['-ltn'], 2_000)).includes(`${places.proxy}:${port}`),
+  })
+  return `http://${places.proxy}:${port}`
 }

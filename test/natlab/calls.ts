@@ -1,0 +1,180 @@
+// One call between two homes of the lab: `floe call` and `floe answer` as their users run them, SIP and digest through
+// Kamailio, a sentence heard both ways.
+import { join } from 'node:path'
+import { WavReader } from '../../src/audio/wav-reader.ts'
+import { WavWriter } from '../../src/audio/wav-writer.ts'
+import type { CallReport } from '../../src/index.ts'
+import { nodeRuntime } from '../../src/runtime/node.ts'
+import type { Scene } from '../interop/case.ts'
+import { type Ended, exit, Floe } from '../interop/peers/floe.ts'
+import { hello, reply } from '../interop/sounds.ts'
+import { type Home, on } from './lab.ts'
+import { places } from './networks.ts'
+import type { RelayTransport } from './oracle.ts'
+import { authorityFile, relayUser, startCoturn, startKamailio, startProxy } from './servers.ts'
+
+/** What the agents are told of; STUN they are told of always. */
+export const serverSets = {
+  'STUN only': [],
+  'TURN/UDP': ['udp'],
+  'TURN/TCP 443': ['tcp'],
+  'TURN/TLS 443': ['tls'],
+  all: ['udp', 'tcp', 'tls'],
+} as const satisfies Record<string, readonly RelayTransport[]>
+export type ServerSet = keyof typeof serverSets
+
+/** RFC 8863 lets no agent give up before 39.5 s have passed. */
+export const iceFailsWithinMs = 50_000
+
+export interface CallEnds {
+  caller: Ended
+  called: Ended
+}
+
+export async function startServers(scene: Scene): Promise<void> {
+  await Promise.all([startKamailio(scene), startCoturn(scene), startProxy(scene)])
+}
+
+/** Each end of each call has a number of its own, so that calls may run side by side; the registrar knows nine. */
+export interface CallOptions {
+  servers: ServerSet
+  numbers: readonly [caller: string, called: string]
+  /** More words for both ends, instead of playing and hearing. */
+  media?: { caller: readonly string[]; called: readonly string[] }
+}
+
+/** `servers` is the scene of `startServers`; logs go to the folder of `scene`. */
+export async function placeCall(
+  scene: Scene,
+  servers: Pick<Scene, 'folder'>,
+  [left, right]: readonly [Home, Home],
+  { servers: set, numbers: [caller, called], media }: CallOptions,
+): Promise<{ caller: Floe; called: Floe }> {
+  const [mine, theirs] = [clip(scene, hello), clip(scene, reply)]
+  const words = media ?? {
+    caller: ['--play', mine, '--hear', theirs],
+    called: ['--play', theirs, '--hear', mine],
+  }
+  const start = (home: Home, verb: readonly string[], user: string, more: readonly string[]): Floe => {
+    const args = [...verb, ...account(home, user), ...iceWords(servers, home, set), ...more]
+    return Floe.start(scene, user === caller ? 'caller' : 'called', args, {}, on(home.name))
+  }
+  const right_ = start(right, ['answer', '--wait', '30s'], called, words.called)
+  await right_.listening()
+  const left_ = start(left, ['call', `sip:${called}@${registrar(left)}`], caller, words.caller)
+  return { caller: left_, called: right_ }
+}
+
+/** Both ends to their ends. */
+export async function endsOf(calls: { caller: Floe; called: Floe }, withinMs: number): Promise<CallEnds> {
+  const [caller, called] = await Promise.all([calls.caller.ended(withinMs), calls.called.ended(withinMs)])
+  return { caller, called }
+}
+
+/** What became of a call, for the table. */
+export interface Outcome {
+  path: 'direct' | 'direct over TCP' | 'relay' | 'none'
+  /** As both ends see their pair: "srflx -> srflx / host -> prflx". */
+  pairs: string
+  /** From the answer to the first audio heard, on the side that waited longer. */
+  firstAudioMs?: number
+  gatheringMs?: number
+  /** Why it did not connect. */
+  failure?: string
+}
+
+export function outcomeOf({ caller, called }: CallEnds): Outcome {
+  const reports = [caller.report, called.report]
+  const pairs = reports.map(pairText).join(' / ')
+  const gathering = reports.map((report) => report?.ice.gatheringMs ?? 0)
+  const heard = reports.map(firstAudioMs)
+  if (caller.code !== exit.ok || called.code !== exit.ok)
+    return { path: 'none', pairs, failure: [caller, called].map(failureOf).join('; ') }
+  return {
+    path: pathOf(reports),
+    pairs,
+    gatheringMs: Math.max(...gathering),
+    ...(heard.every((ms) => ms !== undefined) && { firstAudioMs: Math.max(...heard) }),
+  }
+}
+
+const firstAudioMs = (report: CallReport | undefined): number | undefined => {
+  const { answered, firstAudioHeard } = report?.timings ?? {}
+  return answered === undefined || firstAudioHeard === undefined ? undefined : firstAudioHeard - answered
+}
+
+const pathOf = (reports: readonly (CallReport | undefined)[]): Outcome['path'] => {
+  const types = reports.flatMap((report) =>
+    (report?.selected ?? []).flatMap(({ local, remote }) => [local.type, remote.type]),
+  )
+  if (types.length === 0) return 'none'
+  if (types.some((type) => type.startsWith('relay'))) return 'relay'
+  return types.some((type) => type.includes('tcp')) ? 'direct over TCP' : 'direct'
+}
+
+const pairText = (report: CallReport | undefined): string =>
+  (report?.selected ?? []).map(({ local, remote }) => `${local.type} -> ${remote.type}`).join(', ') ||
+  'no pair'
+
+const failureOf = ({ code, report, stderr }: Ended): string => {
+  const verdict = report?.verdict
+  return `${code} ${verdict && !verdict.ok ? verdict.cause : ''} ${stderr.trim().split('\n').at(-1) ?? ''}`.trim()
+}
+
+/** It is asked over IPv6 by those who have nothing else. */
+const familyOf = (home: Home): 4 | 6 => (home.network.theory.families.includes(4) ? 4 : 6)
+const hostPort = (address: string, port: number): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+
+const registrar = (home: Home): string => hostPort(places.kamailio[familyOf(home)], 5060)
+
+function account(home: Home, user: string): string[] {
+  const { sip } = home.network
+  const as = ['--as', `${user}:pw${user}@${registrar(home)}`]
+  if (sip === 'udp') return as
+  return [
+    ...as,
+    '--server',
+    hostPort(places.kamailio[familyOf(home)], sip === 'tcp' ? 5060 : 443),
+    '--transport',
+    'tcp',
+  ]
+}
+
+function iceWords(servers: Pick<Scene, 'folder'>, home: Home, set: ServerSet): string[] {
+  const { families, tcp } = home.network.theory
+  const uri: Record<RelayTransport, (host: string) => string> = {
+    udp: (host) => `turn:${login}@${hostPort(host, 3478)}`,
+    tcp: (host) => `turn:${login}@${hostPort(host, 443)}?transport=tcp`,
+    tls: (host) => `turns:${login}@${hostPort(host, 443)}?transport=tcp`,
+  }
+  // Whoever has both families names the server by both its addresses, as DNS would.
+  const hosts = families.map((family) => places.coturn[family])
+  return [
+    ...hosts.flatMap((host) => ['--stun', hostPort(host, 3478)]),
+    ...serverSets[set].flatMap((relay) => hosts.flatMap((host) => ['--turn', uri[relay](host)])),
+    ...((serverSets[set] as readonly RelayTransport[]).includes('tls')
+      ? ['--tls-ca', authorityFile(servers)]
+      : []),
+    ...(tcp === 'CONNECT' && set !== 'STUN only' ? ['--http-proxy', `http://${places.proxy}:3128`] : []),
+  ]
+}
+const login = `${relayUser.username}:${relayUser.password}`
+
+/** Enough of a sentence to be told from another one, and short enough for hundreds of calls. */
+const clipMs = 2_400
+
+function clip(scene: Pick<Scene, 'folder'>, sound: string): string {
+  const path = join(scene.folder, sound === hello ? 'hello.wav' : 'reply.wav')
+  const reader = new WavReader(nodeRuntime.files.openForReading(sound))
+  const writer = new WavWriter(nodeRuntime.files.openForWriting(path), reader.sampleRateHz)
+  try {
+    const samples = new Int16Array((reader.sampleRateHz * clipMs) / 1000)
+    reader.read(samples)
+    writer.write(samples)
+  } finally {
+    reader.close()
+    writer.close()
+  }
+  return path
+}
