@@ -1,6 +1,7 @@
 // One call between two homes of the lab: `floe call` and `floe answer` as their users run them, SIP and digest through
 // Kamailio, a sentence heard both ways.
 import { join } from 'node:path'
+import { readAll } from '../../src/audio/sources.ts'
 import { WavReader } from '../../src/audio/wav-reader.ts'
 import { WavWriter } from '../../src/audio/wav-writer.ts'
 import type { CallReport } from '../../src/index.ts'
@@ -76,7 +77,9 @@ export interface Outcome {
   path: 'direct' | 'direct over TCP' | 'relay' | 'none'
   /** As both ends see their pair: "srflx -> srflx / host -> prflx". */
   pairs: string
-  /** From the answer to the first audio heard, on the side that waited longer. */
+  /** From the answer to the first packet of the peer's audio, and until it is heard, on the side that waited longer: the called,
+   *  whose answer has yet to travel. */
+  firstPacketMs?: number
   firstAudioMs?: number
   gatheringMs?: number
   /** Why it did not connect. */
@@ -87,20 +90,28 @@ export function outcomeOf({ caller, called }: CallEnds): Outcome {
   const reports = [caller.report, called.report]
   const pairs = reports.map(pairText).join(' / ')
   const gathering = reports.map((report) => report?.ice.gatheringMs ?? 0)
-  const heard = reports.map(firstAudioMs)
   if (caller.code !== exit.ok || called.code !== exit.ok)
     return { path: 'none', pairs, failure: [caller, called].map(failureOf).join('; ') }
   return {
     path: pathOf(reports),
     pairs,
     gatheringMs: Math.max(...gathering),
-    ...(heard.every((ms) => ms !== undefined) && { firstAudioMs: Math.max(...heard) }),
+    ...later('firstPacketMs', reports, 'firstRtpReceived'),
+    ...later('firstAudioMs', reports, 'firstAudioHeard'),
   }
 }
 
-const firstAudioMs = (report: CallReport | undefined): number | undefined => {
-  const { answered, firstAudioHeard } = report?.timings ?? {}
-  return answered === undefined || firstAudioHeard === undefined ? undefined : firstAudioHeard - answered
+function later<Name extends 'firstPacketMs' | 'firstAudioMs'>(
+  name: Name,
+  reports: readonly (CallReport | undefined)[],
+  what: 'firstRtpReceived' | 'firstAudioHeard',
+): { [key in Name]?: number } {
+  const all = reports.map((report) => {
+    const { answered, [what]: at } = report?.timings ?? {}
+    return answered === undefined || at === undefined ? undefined : Math.round(at - answered)
+  })
+  const known = all.filter((ms) => ms !== undefined)
+  return known.length < all.length ? {} : ({ [name]: Math.max(...known) } as { [key in Name]: number })
 }
 
 const pathOf = (reports: readonly (CallReport | undefined)[]): Outcome['path'] => {
@@ -161,17 +172,19 @@ function iceWords(servers: Pick<Scene, 'folder'>, home: Home, set: ServerSet): s
 }
 const login = `${relayUser.username}:${relayUser.password}`
 
-/** Enough of a sentence to be told from another one, and short enough for hundreds of calls. */
+/** Enough of a sentence to be told from another one, and short enough for hundreds of calls. It begins at once, so that the
+ *  first audio heard is the first sent. */
 const clipMs = 2_400
+const audible = 1_000
 
 function clip(scene: Pick<Scene, 'folder'>, sound: string): string {
   const path = join(scene.folder, sound === hello ? 'hello.wav' : 'reply.wav')
   const reader = new WavReader(nodeRuntime.files.openForReading(sound))
   const writer = new WavWriter(nodeRuntime.files.openForWriting(path), reader.sampleRateHz)
   try {
-    const samples = new Int16Array((reader.sampleRateHz * clipMs) / 1000)
-    reader.read(samples)
-    writer.write(samples)
+    const samples = readAll(reader, 60_000)
+    const begin = samples.findIndex((sample) => Math.abs(sample) > audible)
+    writer.write(samples.subarray(begin, begin + (reader.sampleRateHz * clipMs) / 1000))
   } finally {
     reader.close()
     writer.close()

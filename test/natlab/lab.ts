@@ -13,7 +13,14 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Scene } from '../interop/case.ts'
-import { type Network, type NetworkName, networkOf, places, type UserNat } from './networks.ts'
+import {
+  type KernelRouter,
+  type Network,
+  type NetworkName,
+  networkOf,
+  places,
+  type UserNat,
+} from './networks.ts'
 import { isKernelRouter, ruleset } from './ruleset.ts'
 
 export type Server = 'asterisk' | 'coturn' | 'kamailio' | 'proxy'
@@ -54,6 +61,8 @@ export class Lab {
   private readonly namespaces: string[] = []
   private readonly processes: ChildProcess[] = []
 
+  private lastNumber = firstHome - 1
+
   private constructor() {}
 
   /** The core and the servers' hosts, taken down when the scene ends. */
@@ -72,8 +81,7 @@ export class Lab {
 
   /** A home of that kind; the name is new. */
   async addHome(name: string, kind: NetworkName): Promise<Home> {
-    const number = firstHome + this.homes.size
-    if (number > lastHome) throw new Error('the lab has no address left for another home')
+    const number = this.nextNumber()
     const network = networkOf(kind)
     const publicIpv4 = network.theory.mapping === 'none'
     const home: Home = {
@@ -102,10 +110,68 @@ export class Lab {
     return home
   }
 
+  /** The provider gives the home's own router another address: what was sent to the old one is lost, and so is every mapping. */
+  renumber({ name, router, outside }: Home): string {
+    const number = this.nextNumber()
+    const renumbered = `203.0.113.${number}`
+    const cable = `home-${outside.split('.')[3]}`
+    shell(`ip -n core route add ${renumbered}/32 via ${link[4].far} dev ${cable} onlink
+      ip -n core route delete ${outside}/32
+      ip -n ${router} address add ${renumbered}/32 dev outside
+      ip -n ${router} address delete ${outside}/32 dev outside
+      ip netns exec ${router} conntrack -F 2>&1`)
+    this.homes.set(name, { ...this.homes.get(name)!, outside: renumbered })
+    return renumbered
+  }
+
+  /** A second way out for the client, through a Linux router of its own, used where the first is down. */
+  addUplink(home: Home): void {
+    const number = this.nextNumber()
+    const second: Home = {
+      ...home,
+      inside: `192.168.${number}.2`,
+      outside: `203.0.113.${number}`,
+      router: `${home.name}-router2`,
+    }
+    this.add(second.router, false)
+    shell(clientScript(second, number, { interfaceName: 'eth1', metric: 100 }))
+    shell(outsideScript(second, number, second.router))
+    shell(kernelScript(second, home.network.access as KernelRouter))
+  }
+
+  /** Takes an interface of the client away, or gives it back with what it had. */
+  setInterface({ name, inside }: Home, interfaceName: 'eth0', state: 'up' | 'gone'): void {
+    const [, , number] = inside.split('.')
+    shell(
+      state === 'gone'
+        ? `ip -n ${name} link set ${interfaceName} down\nip -n ${name} address flush dev ${interfaceName}`
+        : `ip -n ${name} link set ${interfaceName} up
+           ip -n ${name} address add ${inside}/24 dev ${interfaceName}
+           ip -n ${name} route add default via 192.168.${number}.1`,
+    )
+  }
+
+  /** Nothing passes between the home and the internet while its cable is down; both ends keep their addresses. */
+  setCable({ outside }: Home, state: 'up' | 'down'): void {
+    const cable = `home-${outside.split('.')[3]}`
+    shell(
+      `ip -n core link set ${cable} ${state}${
+        state === 'up'
+          ? `\nip -n core route replace ${outside}/32 via ${link[4].far} dev ${cable} onlink`
+          : ''
+      }`,
+    )
+  }
+
   /** Every mapping of the home's routers is forgotten, as when they are switched off and on. */
   forgetMappings(home: Home): void {
     if (isKernelRouter(home.network.access)) shell(`ip netns exec ${home.router} conntrack -F 2>&1`)
     for (const child of this.processes) if (child.spawnargs.includes(home.outside)) child.kill('SIGHUP')
+  }
+
+  private nextNumber(): number {
+    if (this.lastNumber === lastHome) throw new Error('the lab has no address left for another home')
+    return ++this.lastNumber
   }
 
   private add(name: string, ipv6: boolean): void {
@@ -234,24 +300,28 @@ const defaultRoute = (
     .join('\n')
 
 /** The client, its cable to the router, and the router's inside. */
-function clientScript({ name, router, inside, inside6, network }: Home, number: number): string {
+function clientScript(
+  { name, router, inside, inside6, network }: Home,
+  number: number,
+  { interfaceName = 'eth0', metric = 0 } = {},
+): string {
   const { families, mapping } = network.theory
   const ipv4 =
     mapping === 'none'
       ? // An address of the internet, routed to the client.
         `ip -n ${router} address add 169.254.1.1/32 dev inside scope link
-         ip -n ${name} address add ${inside}/32 dev eth0
-         ip -n ${name} route add default via 169.254.1.1 dev eth0 onlink
+         ip -n ${name} address add ${inside}/32 dev ${interfaceName}
+         ip -n ${name} route add default via 169.254.1.1 dev ${interfaceName} onlink
          ip -n ${router} route add ${inside}/32 dev inside`
       : `ip -n ${router} address add 192.168.${number}.1/24 dev inside
-         ip -n ${name} address add ${inside}/24 dev eth0
-         ip -n ${name} route add default via 192.168.${number}.1`
+         ip -n ${name} address add ${inside}/24 dev ${interfaceName}
+         ip -n ${name} route add default via 192.168.${number}.1 metric ${metric}`
   const ipv6 = `ip netns exec ${router} sysctl -qw net.ipv6.conf.all.forwarding=1
     ip -n ${router} address add 2001:db8:${number}::1/64 dev inside nodad
-    ip -n ${name} address add ${inside6}/64 dev eth0 nodad
+    ip -n ${name} address add ${inside6}/64 dev ${interfaceName} nodad
     ip -n ${name} route add default via 2001:db8:${number}::1`
-  return `ip link add eth0 netns ${name} type veth peer name inside netns ${router}
-    ip -n ${name} link set eth0 up
+  return `ip link add ${interfaceName} netns ${name} type veth peer name inside netns ${router}
+    ip -n ${name} link set ${interfaceName} up
     ip -n ${router} link set inside up
     ip netns exec ${router} sysctl -qw net.ipv4.ip_forward=1
     ${families.includes(4) ? ipv4 : ''}

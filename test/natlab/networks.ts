@@ -76,7 +76,6 @@ const translated = (mapping: 'EIM' | 'APDM', filtering: 'EIF' | 'ADF' | 'APDF'):
   tcpInbound: false,
 })
 const portRestricted = translated('EIM', 'APDF')
-const symmetric = translated('APDM', 'APDF')
 
 const linux: KernelRouter = { masquerade: 'where it can, the same port', input: 'dropped' }
 const behindLinux = (theory: Partial<Theory>, router: Partial<KernelRouter> = {}): Network => ({
