@@ -1,5 +1,6 @@
 // The flags that several verbs share, their environment variables and the profile file, and how they become options of
-// the library. A password comes from FLOE_PASSWORD, a profile, or --as; it is never printed.
+// the library. A password comes from FLOE_PASSWORD, a profile, or --as; TURN's from FLOE_TURN_PASSWORD, FLOE_TURN_SECRET, a
+// profile, or --turn. None is ever printed.
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -8,9 +9,11 @@ import { parse as parseYaml } from 'yaml'
 import {
   type CallOptions,
   type IcePolicy,
+  type IceServer,
   nodeRuntime,
   openSource,
   type PhoneOptions,
+  type TricklePolicy,
   UsageError,
 } from '../index.ts'
 
@@ -22,6 +25,12 @@ export interface PhoneFlags {
   bind?: string
   ice?: IcePolicy
   stun?: string[]
+  turn?: string[]
+  httpProxy?: string
+  tlsCa?: string
+  trickle?: TricklePolicy
+  iceLite?: boolean
+  iceTcp?: boolean
   codec?: string[]
 }
 
@@ -58,10 +67,26 @@ export function phoneFlags(command: Command): Command {
     .addOption(
       new Option(
         '--ice <policy>',
-        'ICE with peers that speak it (auto), with all or no call (require), never (off)',
-      ).choices(['auto', 'require', 'off']),
+        'ICE with peers that speak it (auto), with all or no call (require), over TURN alone (relay), never (off)',
+      ).choices(['auto', 'require', 'relay', 'off']),
     )
     .option('--stun <server>', 'STUN server, host or host:port; repeat for several', collect)
+    .option(
+      '--turn <uri>',
+      'TURN server, turn:user@host or turns:user@host:443?transport=tcp, with the password in FLOE_TURN_PASSWORD or the shared secret in FLOE_TURN_SECRET; repeat for several',
+      collect,
+    )
+    .option('--http-proxy <url>', 'reach TURN servers over TCP and TLS through this proxy: http://host:port')
+    .option('--tls-ca <file>', 'trust these authorities too, PEM')
+    .addOption(
+      new Option(
+        '--trickle <mode>',
+        'candidates after the description: where the peer takes them (half), always (full), never (off)',
+      ).choices(['half', 'full', 'off']),
+    )
+    .option('--ice-lite', 'be an ICE-lite agent, at a public address')
+    .addOption(new Option('--ice-tcp').hideHelp())
+    .option('--no-ice-tcp', 'offer no ICE candidates for TCP')
     .option('--codec <name>', 'offer these codecs, best first; repeat for several', collect)
 }
 
@@ -131,11 +156,35 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
     ...(profile.username !== undefined && { username: profile.username }),
     ...(server !== undefined && { server }),
     ...(merged.ice !== undefined && { ice: merged.ice }),
-    ...(merged.stun && { iceServers: merged.stun.map((s) => (/^stun:/i.test(s) ? s : `stun:${s}`)) }),
+    ...iceOptions(merged),
     ...(merged.codec && {
       codecs: merged.codec.flatMap((c) => c.split(',')).map((c) => c.trim().toUpperCase()),
     }),
     ...(merged.bind !== undefined && { listen: parseBind(merged.bind) }),
+  }
+}
+
+function iceOptions(merged: Profile): PhoneOptions {
+  const { stun = [], turn = [], httpProxy, tlsCa, trickle, iceLite, iceTcp } = merged
+  const credential = process.env['FLOE_TURN_PASSWORD'] ?? merged.turnPassword
+  const secret = process.env['FLOE_TURN_SECRET'] ?? merged.turnSecret
+  const withScheme = (scheme: RegExp, text: string, missing: string) =>
+    scheme.test(text) ? text : `${missing}:${text}`
+  const iceServers: IceServer[] = [
+    ...stun.map((server) => withScheme(/^stuns?:/i, server, 'stun')),
+    ...turn.map((server) => ({
+      urls: withScheme(/^turns?:/i, server, 'turn'),
+      ...(credential !== undefined && { credential }),
+      ...(secret !== undefined && { secret }),
+    })),
+  ]
+  return {
+    ...(iceServers.length > 0 && { iceServers }),
+    ...(httpProxy !== undefined && { httpProxy }),
+    ...(tlsCa !== undefined && { tlsCa: nodeRuntime.files.readText(tlsCa) }),
+    ...(trickle !== undefined && { trickle }),
+    ...(iceLite !== undefined && { iceLite }),
+    ...(iceTcp !== undefined && { iceTcp }),
   }
 }
 
@@ -190,6 +239,8 @@ function parseBind(text: string): PhoneOptions['listen'] & object {
 interface Profile extends PhoneFlags {
   username?: string
   password?: string
+  turnPassword?: string
+  turnSecret?: string
 }
 
 /** FLOE_CONFIG, or floe/config.yaml in the user's configuration folder. */
@@ -207,6 +258,14 @@ const profileKeys = new Set([
   'bind',
   'ice',
   'stun',
+  'turn',
+  'turnPassword',
+  'turnSecret',
+  'httpProxy',
+  'tlsCa',
+  'trickle',
+  'iceLite',
+  'iceTcp',
   'codec',
 ])
 
@@ -236,11 +295,19 @@ function readProfile(name: string): Profile {
       throw new UsageError(
         `profile "${name}" in ${file} has an unknown setting "${key}"; known are ${[...profileKeys].join(', ')}`,
       )
-  const { stun, codec, ...rest } = profile as Record<string, unknown>
+  const { stun, turn, codec, iceLite, iceTcp, ...rest } = profile as Record<string, unknown>
+  const yes = (value: unknown): boolean | undefined => (value === undefined ? undefined : value === true)
   const list = (value: unknown): string[] | undefined =>
     value === undefined ? undefined : (Array.isArray(value) ? value : [value]).map(String)
   const asText = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, String(value)]))
-  return withoutUndefined({ ...asText, stun: list(stun), codec: list(codec) }) as Profile
+  return withoutUndefined({
+    ...asText,
+    stun: list(stun),
+    turn: list(turn),
+    codec: list(codec),
+    iceLite: yes(iceLite),
+    iceTcp: yes(iceTcp),
+  }) as Profile
 }
 
 function withoutUndefined<T extends object>(value: T): T {

@@ -69,7 +69,31 @@ export interface IceReport {
   gatheringMs?: Millis
   localCandidates: CandidateReport[]
   remoteCandidates: CandidateReport[]
-  servers: { server: string; outcome: 'answered' | 'timeout' | 'error'; afterMs: Millis; detail?: string }[]
+  servers: ServerReport[]
+  /** Every restart (RFC 8445 9), in order; what died is tried again until it works. */
+  restarts: RestartReport[]
+}
+
+export interface ServerReport {
+  server: string
+  /** What was asked for. */
+  protocol: NonNullable<Extract<IceFact, { type: 'server' }>['protocol']>
+  outcome: 'answered' | 'timeout' | 'error'
+  afterMs: Millis
+  code?: number
+  detail?: string
+}
+
+export interface RestartReport {
+  /** After the INVITE. */
+  atMs: Millis
+  /** Who began it. */
+  by: 'local' | 'remote'
+  why: string
+  /** From its beginning to a new pair; absent where it came to nothing. */
+  pathAfterMs?: Millis
+  /** How long nothing had been received when media came back; absent where media went on all the time. */
+  silentMs?: Millis
 }
 
 export interface CandidateReport {

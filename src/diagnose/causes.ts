@@ -101,7 +101,37 @@ export const causes = {
     layer: 'ice',
     exitCode: 20,
     meaning: 'No candidate pair works.',
-    fix: 'Give a STUN server (--stun) where a NAT stands between the ends; two symmetric NATs need a relay. Check that UDP passes the firewall.',
+    fix: 'Give a STUN server (--stun) where a NAT stands between the ends; two symmetric NATs need a relay (--turn). Check that UDP passes the firewall.',
+  },
+  'relay-missing': {
+    layer: 'ice',
+    exitCode: 20,
+    meaning: 'No direct path exists between the two NATs or firewalls, and neither end has a relay.',
+    fix: 'Give a TURN server: --turn turn:USER@HOST, with its password in FLOE_TURN_PASSWORD; one that is reached over TLS on port 443 (turns:) gets through most firewalls.',
+  },
+  'relay-credentials': {
+    layer: 'ice',
+    exitCode: 20,
+    meaning: 'No direct path works, and the TURN server did not accept the credentials.',
+    fix: 'Check the user in --turn and FLOE_TURN_PASSWORD, or FLOE_TURN_SECRET and both clocks where the server makes time-limited passwords.',
+  },
+  'relay-full': {
+    layer: 'ice',
+    exitCode: 20,
+    meaning: 'No direct path works, and the TURN server has no relay left to give.',
+    fix: 'Raise the quota of the user or the number of relay ports at the server, or give a second one with another --turn.',
+  },
+  'relay-unreachable': {
+    layer: 'ice',
+    exitCode: 20,
+    meaning: 'No direct path works, and the TURN server cannot be reached.',
+    fix: 'Check its address and port. Where a firewall lets no UDP out, use turn:…?transport=tcp, or turns: on port 443; where only a proxy leads out, --http-proxy.',
+  },
+  'relay-denied': {
+    layer: 'ice',
+    exitCode: 20,
+    meaning: 'No direct path works, and the TURN server forbids to relay to the far end.',
+    fix: 'Let its operator permit the addresses of the far end: coturn refuses private ones with denied-peer-ip, and loopback without allow-loopback-peers.',
   },
   'ice-no-candidates': {
     layer: 'ice',

@@ -1,6 +1,6 @@
 // A report as text for people: verdict first, then what happened, then every pair. Colours are the caller's, by callback.
 import { formatAddress } from '../runtime/address.ts'
-import type { CallReport, PairReport, Verdict } from './call-report.ts'
+import type { CallReport, PairReport, RestartReport, Verdict } from './call-report.ts'
 import { causes } from './causes.ts'
 
 export type TextStyle = (kind: 'good' | 'bad' | 'warn' | 'dim' | 'strong', text: string) => string
@@ -21,6 +21,7 @@ export const formatReport = (report: CallReport, options: { style?: TextStyle } 
     ...row('outcome', outcomeText(report)),
     ...row('timings', timingsText(report)),
     ...rows('path', pathTexts(report)),
+    ...rows('restarts', report.ice.restarts.map(restartText)),
     ...row('codec', codecText(report)),
     ...row('sent', sentText(report)),
     ...row('received', receivedText(report)),
@@ -118,6 +119,13 @@ const pathTexts = (report: CallReport): string[] => {
       .join(', '),
   ]
 }
+
+const restartText = ({ atMs, by, why, pathAfterMs, silentMs }: RestartReport): string =>
+  [
+    `${by === 'local' ? 'by us' : 'by the far end'} at ${seconds(atMs)}: ${why}`,
+    pathAfterMs === undefined ? 'no path came of it' : `new path after ${pathAfterMs} ms`,
+    ...(silentMs === undefined ? [] : [`media back after ${seconds(silentMs)}`]),
+  ].join(' · ')
 
 const codecText = ({ codec }: CallReport): string | undefined =>
   codec &&

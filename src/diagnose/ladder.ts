@@ -96,7 +96,7 @@ const iceMilestone = (fact: IceFact): string | undefined => {
     case 'candidate':
       return undefined
     case 'server':
-      return `STUN ${formatAddress(fact.server)} ${fact.detail ?? fact.outcome} after ${fact.afterMs.toFixed(1)} ms`
+      return `${(fact.protocol ?? 'stun').toUpperCase()} ${formatAddress(fact.server)} ${fact.detail ?? fact.outcome} after ${fact.afterMs.toFixed(1)} ms`
     case 'gathered':
       return `ICE gathered ${count(fact.candidates, 'candidate')} in ${fact.afterMs.toFixed(1)} ms`
     case 'pair':
@@ -109,6 +109,8 @@ const iceMilestone = (fact: IceFact): string | undefined => {
       return `ICE role conflict: now ${fact.now}`
     case 'consent-lost':
       return `! ICE consent lost on component ${fact.component}`
+    case 'restart':
+      return `ICE restart by ${fact.by === 'local' ? 'us' : 'the far end'}: ${fact.why}`
   }
 }
 
@@ -118,6 +120,8 @@ const mediaMilestone = (fact: MediaFact): string | undefined => {
       return `RTP first packet to ${formatAddress(fact.to)}`
     case 'first-received':
       return `RTP first packet from ${formatAddress(fact.from)}, payload type ${fact.payloadType}`
+    case 'resumed':
+      return `RTP again, after ${(fact.silentMs / 1000).toFixed(1)} s of silence`
     case 'latched': {
       const signalled = fact.signalled ? `, signalled was ${formatAddress(fact.signalled)}` : ''
       return `RTP latched to ${formatAddress(fact.from)}${signalled}`

@@ -10,6 +10,7 @@ import type {
   IceReport,
   PairReport,
   ReportStatistics,
+  RestartReport,
   Timings,
 } from './call-report.ts'
 import { all, first, last, ofPresentPeer, origin } from './selecting.ts'
@@ -134,13 +135,36 @@ const iceOf = (facts: readonly Fact[]): IceReport => {
     ...(gathered ? { gatheringMs: tenths(gathered.afterMs) } : {}),
     localCandidates: candidates('local'),
     remoteCandidates: candidates('remote'),
-    servers: all(facts, 'ice', 'server').map(({ server, outcome, afterMs, detail }) => ({
-      server: formatAddress(server),
-      outcome,
-      afterMs: tenths(afterMs),
-      ...(detail === undefined ? {} : { detail }),
-    })),
+    servers: all(facts, 'ice', 'server').map(
+      ({ server, protocol = 'stun', outcome, afterMs, code, detail }) => ({
+        server: formatAddress(server),
+        protocol,
+        outcome,
+        afterMs: tenths(afterMs),
+        ...(code === undefined ? {} : { code }),
+        ...(detail === undefined ? {} : { detail }),
+      }),
+    ),
+    restarts: restartsOf(facts),
   }
+}
+
+const restartsOf = (facts: readonly Fact[]): RestartReport[] => {
+  const restarts = all(facts, 'ice', 'restart')
+  return restarts.map(({ at, by, why }, i) => {
+    const until = restarts[i + 1]?.at ?? Number.POSITIVE_INFINITY
+    const within = <T extends { at: Millis }>(list: readonly T[]): T | undefined =>
+      list.find((fact) => fact.at >= at && fact.at < until)
+    const selected = within(all(facts, 'ice', 'selected'))
+    const resumed = within(all(facts, 'rtp', 'resumed'))
+    return {
+      atMs: tenths(at - origin(facts)),
+      by,
+      why,
+      ...(selected ? { pathAfterMs: tenths(selected.at - at) } : {}),
+      ...(resumed ? { silentMs: tenths(resumed.silentMs) } : {}),
+    }
+  })
 }
 
 const endText = (end: PairFact['local']): string => `${end.type} ${formatAddress(end.address)}`
@@ -233,6 +257,12 @@ const hearingsOf = (facts: readonly Fact[]): HearingReport[] => {
   return [...latest.values()]
 }
 
+const serverWarning = ({ server, protocol = 'stun', detail, outcome }: Extract<Fact, { type: 'server' }>) =>
+  // What a TURN server says is a sentence that names it.
+  detail !== undefined && protocol !== 'stun'
+    ? detail
+    : `${protocol === 'stun' ? 'STUN' : 'TURN'} server ${formatAddress(server)}: ${detail ?? outcome}`
+
 /** Longer than this between answer and first packet, and a caller says hello into nothing. */
 const lateMediaMs = 2_000
 /** Heard as gaps by most listeners with G.711 (ITU-T G.113 appendix I). */
@@ -242,8 +272,7 @@ const warningsOf = (facts: readonly Fact[], timings: Timings): string[] => {
   const warnings = all(facts, 'call', 'warning').map((f) => f.message)
   for (const { message, section } of all(facts, 'sdp', 'problem')) warnings.push(`${message} (${section})`)
   for (const server of all(facts, 'ice', 'server'))
-    if (server.outcome !== 'answered')
-      warnings.push(`STUN server ${formatAddress(server.server)}: ${server.detail ?? server.outcome}`)
+    if (server.outcome !== 'answered') warnings.push(serverWarning(server))
   const { answered, firstRtpReceived } = timings
   if (answered !== undefined && firstRtpReceived !== undefined && firstRtpReceived - answered > lateMediaMs)
     warnings.push(`the first RTP packet arrived ${tenths(firstRtpReceived - answered)} ms after the answer`)

@@ -24,14 +24,23 @@ export const last = <L extends Layer, T extends Fact['type']>(
   type: T,
 ): FactOf<L, T> | undefined => all(facts, layer, type).at(-1)
 
-/** The facts since media was last agreed on with somebody new: what went before was another fork's, or another session's. */
-export const ofPresentPeer = (facts: readonly Fact[]): readonly Fact[] =>
-  facts.slice(
-    Math.max(
-      0,
-      facts.findLastIndex((f) => f.layer === 'ice' && f.type === 'mode'),
-    ),
-  )
+/** The facts since media was last agreed on with somebody new: what went before was another fork's, or another session's. An
+ *  ICE restart that has found no pair changes nothing. */
+export const ofPresentPeer = (facts: readonly Fact[]): readonly Fact[] => {
+  const isIce = (fact: Fact, type: Fact['type']): boolean => fact.layer === 'ice' && fact.type === type
+  let start = 0
+  let restarting = false
+  for (const [i, fact] of facts.entries()) {
+    if (isIce(fact, 'restart')) restarting = true
+    if (!isIce(fact, 'mode')) continue
+    const rest = facts.slice(i + 1)
+    const next = rest.findIndex((later) => isIce(later, 'mode'))
+    const found = (next < 0 ? rest : rest.slice(0, next)).some((later) => isIce(later, 'selected'))
+    if (!restarting || found) start = i
+    restarting = false
+  }
+  return facts.slice(start)
+}
 
 /** The time that everything is counted from: the INVITE, or the first fact. */
 export const origin = (facts: readonly Fact[]): Millis =>

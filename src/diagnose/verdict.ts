@@ -2,7 +2,7 @@
 // The first question with a bad answer names the cause, because everything below it follows from it.
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Fact } from '../trace/facts.ts'
-import type { UnjudgedReport, Verdict } from './call-report.ts'
+import type { ServerReport, UnjudgedReport, Verdict } from './call-report.ts'
 import { type CauseCode, causes } from './causes.ts'
 import { isPrivate } from './private-address.ts'
 import { all, last, ofPresentPeer } from './selecting.ts'
@@ -149,6 +149,7 @@ const judgeIce = (facts: readonly Fact[], report: UnjudgedReport): Failure | und
     return failure('consent-lost', [
       `component ${lost.component} got no consent response for 30 s`,
       firstSelected(report),
+      ...restartEvidence(report),
     ])
   if (ice.mode !== 'full' && ice.mode !== 'peer-lite') return undefined
   if (ice.state === 'failed') return judgeIceFailure(report)
@@ -173,8 +174,55 @@ const judgeIceFailure = (report: UnjudgedReport): Failure => {
       `theirs: ${remoteCandidates.map(candidateText).join(', ')}`,
     ])
   const tried = report.pairs.map((pair) => pair.text)
-  return failure('ice-failed', [report.ice.reason, `${tried.length} pair(s) tried`, ...tried])
+  const relay = judgeRelay(report)
+  return failure(relay?.cause ?? 'ice-failed', [
+    ...(relay?.evidence ?? []),
+    report.ice.reason,
+    `${tried.length} pair(s) tried`,
+    ...tried,
+    ...restartEvidence(report),
+  ])
 }
+
+/** A relay would have been the way where no direct one exists: why was there none? */
+const judgeRelay = (
+  report: UnjudgedReport,
+): { cause: Extract<CauseCode, `relay-${string}`>; evidence: string[] } | undefined => {
+  const { servers, localCandidates, remoteCandidates } = report.ice
+  const denied = report.pairs.find(
+    ({ local, detail }) => local.type === 'relay' && /\b403\b/.test(detail ?? ''),
+  )
+  if (denied) return { cause: 'relay-denied', evidence: [denied.text] }
+  const ends = [...localCandidates, ...remoteCandidates]
+  if (ends.some(({ kind }) => kind === 'relay')) return undefined
+  const asked = servers.filter(({ protocol, outcome }) => protocol !== 'stun' && outcome !== 'answered')
+  const said = ({ server, protocol, outcome, detail }: ServerReport): string =>
+    detail ?? `${protocol.toUpperCase()} ${server}: ${outcome}`
+  const because = (
+    cause: Extract<CauseCode, `relay-${string}`>,
+    codes?: readonly number[],
+  ): ReturnType<typeof judgeRelay> => {
+    const these = asked.filter(({ code }) => !codes || (code !== undefined && codes.includes(code)))
+    return these.length > 0 ? { cause, evidence: [...new Set(these.map(said))] } : undefined
+  }
+  if (asked.length > 0)
+    return (
+      because('relay-credentials', [401, 441]) ??
+      because('relay-full', [486, 508]) ??
+      because('relay-denied', [403]) ??
+      because('relay-unreachable')
+    )
+  const natted = ends.some(({ kind }) => kind === 'srflx')
+  return natted
+    ? { cause: 'relay-missing', evidence: ['no TURN server is configured at either end'] }
+    : undefined
+}
+
+const restartEvidence = ({ ice }: UnjudgedReport): string[] =>
+  ice.restarts.map(
+    ({ by, why, pathAfterMs }) =>
+      `ICE was restarted by ${by === 'local' ? 'us' : 'the far end'} (${why}): ${pathAfterMs === undefined ? 'in vain' : 'a new path was found'}`,
+  )
 
 const candidateText = (c: { kind: string; address: TransportAddress }): string =>
   `${c.kind} ${formatAddress(c.address)}`
@@ -352,6 +400,8 @@ const goodEvidence = (report: UnjudgedReport): string[] => {
   if (selected[0]) lines.push(`ICE selected ${selected[0].local.type} to ${selected[0].remote.type}`)
   if (statistics)
     lines.push(`${statistics.sent.packets} packets sent, ${statistics.received.packets} received`)
+  for (const { why, silentMs } of report.ice.restarts)
+    if (silentMs !== undefined) lines.push(`media came back after ${(silentMs / 1000).toFixed(1)} s (${why})`)
   if (timings.firstAudioHeard !== undefined) lines.push(`first audio heard at ${timings.firstAudioHeard} ms`)
   for (const hearing of hearings) lines.push(`heard ${hearing.expected}: ${hearing.detail}`)
   return lines

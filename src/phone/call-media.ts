@@ -1,61 +1,88 @@
-// The media of one call: the only place where SIP bodies, SDP, ICE and the stream meet.
-//
-//   offer():   open path -> gather -> description ────────────> body
-//   accept():  answer body -> negotiate -> ICE or plain -> stream
-//   answer():  offer body -> open path -> gather -> negotiate -> body, ICE or plain -> stream
-import { codecByName } from '../codec/registry.ts'
-import { IceFailed, InvariantError, RemoteError } from '../errors.ts'
-import type { TransportAddress } from '../runtime/address.ts'
+import { CallFailed, IceFailed, InvariantError, RemoteError } from '../errors.ts'
+import type { Candidate } from '../ice/candidate.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
+import { withinBudget } from '../sdp/candidate-budget.ts'
 import { describe, describeNegotiated } from '../sdp/describe.ts'
-import type { CodecDescription, Direction, LocalAudio, NegotiatedAudio } from '../sdp/description.ts'
+import type { CodecDescription, IceDescription, LocalAudio, NegotiatedAudio } from '../sdp/description.ts'
+import { fragmentType, readFragment, writeFragment } from '../sdp/fragment.ts'
 import { createAnswer, createOffer, readAnswer, readOffer } from '../sdp/negotiation.ts'
-import type { Body } from '../sip/session.ts'
+import type { Body, Session } from '../sip/session.ts'
 import { AudioStream } from '../stream/audio-stream.ts'
-import type { MediaTransport } from '../stream/media-transport.ts'
 import type { Pacer } from '../stream/pacer.ts'
 import type { FactBody } from '../trace/facts.ts'
-import { MediaPath, type PathFailure } from './media-path.ts'
-import type { IcePolicy } from './options.ts'
+import { isMulticastName, resolveMulticastName } from './mdns.ts'
+import type { MediaPath } from './media-path.ts'
+import type { PathRequest } from './media-paths.ts'
+import type { IcePolicy, TricklePolicy } from './options.ts'
+import { PathSuccession } from './path-succession.ts'
+import { codecDescription, streamParameters } from './stream-parameters.ts'
+import { TrickledCandidates } from './trickled-candidates.ts'
 
 export interface CallMediaOptions {
   runtime: Runtime
   pacer: Pacer
   policy: IcePolicy
-  stunServers: readonly TransportAddress[]
-  /** Local addresses for media, best first. */
-  addresses: readonly string[]
+  trickle: TricklePolicy
+  /** ICE-lite as our own role (RFC 8445 2.5). */
+  lite: boolean
+  openPath: (request: Omit<PathRequest, 'signalling'>) => Promise<MediaPath>
   codecs: readonly string[]
   ptimeMs: Millis
   silence: boolean
   gatherLimitMs: Millis
+  /** What a description may spend on candidates, so that its SIP message stays one datagram. */
+  candidateBudgetBytes: number
   /** RTCP canonical name (RFC 7022). */
   cname: string
   record: (fact: FactBody) => void
 }
 
 const sdpType = 'application/sdp'
+/** RFC 8840 10: the Info-Package. */
+export const tricklePackage = 'trickle-ice'
+/** Fragments that come before the description they belong to. */
+const maximumEarlyFragments = 8
+/** Names of one peer that are looked up: a browser gives one for each of its interfaces. */
+const maximumNames = 8
 
-export class CallMedia implements MediaTransport {
-  onRtp: ((packet: Uint8Array) => void) | undefined
-  onRtcp: ((packet: Uint8Array) => void) | undefined
+export class CallMedia {
+  /** The path in use has become usable, has failed, or is another one. */
   onPathChange: (() => void) | undefined
   /** Called once, when both descriptions are known. */
   onStream: ((stream: AudioStream) => void) | undefined
 
   stream: AudioStream | undefined
-  private path: MediaPath | undefined
+  readonly paths: PathSuccession
+  /** To send INFO through. */
+  session: Pick<Session, 'info' | 'peerInfoPackages'> | undefined
+  private opening: Promise<MediaPath> | undefined
   private negotiated: NegotiatedAudio | undefined
   /** Our last description, and our last offer. */
   private sent: string | undefined
   private sentOffer: string | undefined
   private readonly codecs: CodecDescription[]
   private readonly sessionId: string
+  private readonly trickled: TrickledCandidates
+  private readonly earlyFragments: string[] = []
+  private isEstablished = false
+  /** Offers of the peer that have come, and whether one is being answered. */
+  private remoteOffers = 0
+  private answering = false
+  private mid: string | undefined
   private closed = false
 
   constructor(private readonly options: CallMediaOptions) {
-    this.codecs = options.codecs.map(describeCodec)
-    this.sessionId = String(1 + options.runtime.random.integer(0x7fffffff))
+    const { runtime, record } = options
+    this.codecs = options.codecs.map(codecDescription)
+    this.sessionId = String(1 + runtime.random.integer(0x7fffffff))
+    this.paths = new PathSuccession(runtime.clock)
+    this.paths.onChange = () => this.onPathChange?.()
+    this.paths.onResumed = (silentMs) => {
+      if (this.expectsMedia) record({ layer: 'rtp', type: 'resumed', silentMs })
+    }
+    this.trickled = new TrickledCandidates(runtime.clock, (candidates, end) =>
+      this.sendFragment(candidates, end),
+    )
   }
 
   /** Whether an offer of ours is out, so that what comes next is its answer. */
@@ -63,35 +90,48 @@ export class CallMedia implements MediaTransport {
     return this.sentOffer !== undefined
   }
 
-  get direction(): Direction {
-    return this.negotiated?.direction ?? 'sendrecv'
-  }
-
-  get pathIsUsable(): boolean {
-    return this.path?.isUsable ?? false
-  }
-
-  get pathIsSettled(): boolean {
-    return this.path?.isSettled ?? false
-  }
-
-  get pathFailure(): PathFailure | undefined {
-    return this.path?.failure
+  /** Whether the peer should be sending. */
+  get expectsMedia(): boolean {
+    const direction = this.negotiated?.direction
+    return direction === 'sendrecv' || direction === 'recvonly'
   }
 
   // ── offer and answer ─────────────────────────────────────────────────────────────────────────
 
+  /** Opens the path of an incoming call while it rings, so that its answer need not wait. */
+  prepare(): void {
+    this.opening ??= this.openPath({ withIce: true, components: 2, afresh: false })
+    this.opening.catch(() => undefined)
+  }
+
   /** The offer of a new call, or our 200's in a late-offer call. */
   async offer(): Promise<Body> {
-    this.path ??= await this.openPath({ withIce: true, controlling: true, components: 2 })
-    await this.path.gather(this.options.gatherLimitMs)
-    return this.sendOffer(this.path)
+    if (!this.paths.current) this.paths.begin(await this.takePath({ withIce: true, components: 2 }))
+    const path = this.present()
+    await path.gather(this.options.trickle === 'full' ? 0 : this.options.gatherLimitMs)
+    return this.sendOffer(path)
   }
 
   /** Our description again, for a peer that asks for an offer in mid-call. */
   offerAgain(): Body {
-    if (!this.path || this.sent === undefined) throw new InvariantError('no description to offer yet')
-    return this.sendOffer(this.path)
+    if (this.sent === undefined) throw new InvariantError('no description to offer yet')
+    return this.sendOffer(this.present())
+  }
+
+  /** An offer that restarts ICE over other sockets (RFC 8839 4.4.1.1.1); media stays where it is until these work. */
+  async restartOffer(why: string): Promise<Body> {
+    const components = this.negotiated?.rtcpMux ? 1 : 2
+    const { remoteOffers } = this
+    const path = await this.openPath({ withIce: true, components, afresh: true })
+    await path.gather(this.options.gatherLimitMs)
+    this.ensureOpen(path)
+    if (this.answering || this.remoteOffers !== remoteOffers) {
+      path.close()
+      throw new CallFailed('the far end has changed the call meanwhile', 491, 'Request Pending')
+    }
+    this.paths.bringUp(path)
+    this.options.record({ layer: 'ice', type: 'restart', by: 'local', why })
+    return this.sendOffer(path)
   }
 
   /** The peer's answer to our offer; several where the INVITE forked: the last one counts. Throws RemoteError or IceFailed
@@ -104,28 +144,34 @@ export class CallMedia implements MediaTransport {
 
   /** Our answer to the peer's offer, first or later. Throws RemoteError with the status to refuse it with. */
   async answer(offer: Body): Promise<Body> {
+    this.remoteOffers++
+    this.answering = true
+    try {
+      return await this.answerOffer(offer)
+    } finally {
+      this.answering = false
+    }
+  }
+
+  private async answerOffer(offer: Body): Promise<Body> {
     this.recordDescription(offer.content, 'received', 'offer')
     const remote = readOffer(offer.content, this.codecs)
     const remoteIce = remote.ice
-    if (!remoteIce && this.options.policy === 'require')
+    if (!remoteIce && requiresIce(this.options.policy))
       throw new RemoteError('the caller offers no ICE and this phone requires it', 'RFC 8839 4.2.5', 488)
 
+    const request = { withIce: remoteIce !== undefined, components: remote.rtcpMux ? 1 : 2 } as const
     const known = this.negotiated?.ice
-    const restarts = known !== undefined && remoteIce !== undefined && known.ufrag !== remoteIce.ufrag
-    if (!this.path || restarts) {
-      // An ICE restart (RFC 8839 4.4.1.1.1) is a new path with new credentials.
-      const previous = this.path
-      this.path = await this.openPath({
-        withIce: remoteIce !== undefined,
-        controlling: false,
-        components: remote.rtcpMux ? 1 : 2,
-      })
-      previous?.close()
+    if (!this.paths.current) this.paths.begin(await this.takePath(request))
+    else if (known && remoteIce && known.ufrag !== remoteIce.ufrag) {
+      this.paths.bringUp(await this.openPath({ ...request, afresh: true }))
+      this.options.record({ layer: 'ice', type: 'restart', by: 'remote', why: 'the far end asked for it' })
     }
-    const path = this.path
-    await path.gather(this.options.gatherLimitMs)
-    const { text, negotiated } = createAnswer(remote, this.describeLocal(path), this.sent)
+    const path = this.present()
+    await path.gather(remoteIce && this.canTrickleTo(remoteIce) ? 0 : this.options.gatherLimitMs)
+    const { text, mid, negotiated } = createAnswer(remote, this.describeLocal(path), this.sent)
     this.sent = text
+    this.mid = mid
     this.recordDescription(text, 'sent', 'answer')
     this.apply(negotiated, { weOffered: false })
     return { contentType: sdpType, content: text }
@@ -135,51 +181,130 @@ export class CallMedia implements MediaTransport {
     if (this.closed) return
     this.closed = true
     this.stream?.stop()
-    this.path?.close()
+    this.trickled.stop()
+    this.opening?.then(
+      (path) => path.close(),
+      () => undefined,
+    )
+    this.paths.close()
   }
 
-  // ── MediaTransport: the stream stays, the path beneath it may be replaced ─────────────────────
+  // ── candidates after the description ─────────────────────────────────────────────────────────
 
-  sendRtp(packet: Uint8Array): boolean {
-    return this.path?.sendRtp(packet) ?? false
+  /** The dialog that INFO can be sent in from now on (RFC 8840 4.3: both ends know it once the INVITE is answered). */
+  established(): void {
+    this.isEstablished = true
+    this.trickled.flush()
   }
 
-  sendRtcp(packet: Uint8Array): boolean {
-    return this.path?.sendRtcp(packet) ?? false
+  /** What an INFO of the package trickle-ice carries. */
+  receiveFragment(body: Body): void {
+    if (!this.negotiated) {
+      if (this.earlyFragments.length < maximumEarlyFragments) this.earlyFragments.push(body.content)
+      return
+    }
+    this.readFragment(body.content)
+  }
+
+  private readFragment(text: string): void {
+    const { sections, problems } = readFragment(text)
+    for (const problem of problems) this.options.record({ layer: 'sdp', type: 'problem', ...problem })
+    const path = this.paths.newest
+    for (const { ufrag, candidates, endOfCandidates } of sections) {
+      // Of another generation: late, or of a restart that came to nothing.
+      if (ufrag !== this.negotiated?.ice?.ufrag || !path?.usesIce) continue
+      path.addRemoteCandidates(candidates, endOfCandidates)
+      this.lookUpNames(path, candidates)
+    }
+  }
+
+  private sendFragment(candidates: readonly Candidate[], endOfCandidates: boolean): boolean {
+    const { session, mid } = this
+    const theirs = this.negotiated?.ice
+    const { agent } = this.paths.newest ?? {}
+    if (!session || !this.isEstablished || !theirs || !agent || mid === undefined) return false
+    if (!this.canTrickleTo(theirs)) return false
+    const needed = candidates.filter(({ component }) => component === 1 || !this.negotiated?.rtcpMux)
+    const content = writeFragment({ ...agent.parameters, mid, candidates: needed, endOfCandidates })
+    const warn = (error: unknown): void =>
+      this.options.record({
+        layer: 'call',
+        type: 'warning',
+        message: `late candidates were not taken: ${error instanceof Error ? error.message : error}`,
+      })
+    session.info({ contentType: fragmentType, content }, tricklePackage).catch(warn)
+    return true
+  }
+
+  private canTrickleTo({ options }: IceDescription): boolean {
+    const takesInfo = this.session?.peerInfoPackages.has(tricklePackage) ?? false
+    return this.options.trickle !== 'off' && options.includes('trickle') && takesInfo
+  }
+
+  /** Whether there are candidates that the peer has not been told of, and will not be. */
+  get hasUntoldCandidates(): boolean {
+    return this.trickled.hasUntold
+  }
+
+  /** Names that hide a private address (mDNS): looked up beside the checks of the others. */
+  private lookUpNames(path: MediaPath, candidates: readonly Candidate[]): void {
+    const named = candidates.filter(({ address }) => isMulticastName(address)).slice(0, maximumNames)
+    for (const candidate of named)
+      void resolveMulticastName(candidate.address, this.options.runtime).then((address) => {
+        if (address !== undefined && !this.closed)
+          path.addRemoteCandidates([{ ...candidate, address }], false)
+      })
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────
 
-  private async openPath(how: {
-    withIce: boolean
-    controlling: boolean
-    components: 1 | 2
-  }): Promise<MediaPath> {
-    const { runtime, policy, stunServers, addresses, record } = this.options
-    const ice = how.withIce && policy !== 'off'
-    const path = await MediaPath.open({
-      clock: runtime.clock,
-      network: runtime.network,
-      random: runtime.random,
-      addresses,
-      components: how.components,
-      record,
-      ...(ice && { ice: { controlling: how.controlling, stunServers: [...stunServers] } }),
-    })
-    if (this.closed) {
-      path.close()
-      throw new InvariantError('the call ended while its media was being opened')
-    }
-    path.onRtp = (packet) => this.onRtp?.(packet)
-    path.onRtcp = (packet) => this.onRtcp?.(packet)
-    path.onChange = () => this.path === path && this.onPathChange?.()
+  private present(): MediaPath {
+    const path = this.paths.newest
+    if (!path) throw new InvariantError('no media path yet')
     return path
   }
 
+  /** The path that was prepared, or another one. */
+  private async takePath(request: { withIce: boolean; components: 1 | 2 }): Promise<MediaPath> {
+    const prepared = this.opening
+    this.opening = undefined
+    if (prepared && request.withIce) return prepared
+    prepared?.then(
+      (path) => path.close(),
+      () => undefined,
+    )
+    return this.openPath({ ...request, afresh: false })
+  }
+
+  private async openPath(request: {
+    withIce: boolean
+    components: 1 | 2
+    afresh: boolean
+  }): Promise<MediaPath> {
+    const { policy, openPath } = this.options
+    let path: MediaPath | undefined
+    const record = (fact: FactBody): void => {
+      // How the path fares that shall take over is told when it has.
+      const { current } = this.paths
+      const isState = fact.type === 'state' || fact.type === 'consent-lost'
+      if (!isState || !current || current === path) this.options.record(fact)
+    }
+    path = await openPath({ ...request, withIce: request.withIce && policy !== 'off', record })
+    this.ensureOpen(path)
+    return path
+  }
+
+  private ensureOpen(path: MediaPath): void {
+    if (!this.closed) return
+    path.close()
+    throw new InvariantError('the call ended while its media was being opened')
+  }
+
   private sendOffer(path: MediaPath): Body {
-    const { text } = createOffer(this.describeLocal(path), this.sent)
+    const { text, mid } = createOffer(this.describeLocal(path), this.sent)
     this.sent = text
     this.sentOffer = text
+    this.mid = mid
     this.recordDescription(text, 'sent', 'offer')
     return { contentType: sdpType, content: text }
   }
@@ -188,7 +313,6 @@ export class CallMedia implements MediaTransport {
     const rtp = path.defaultAddress(1)
     if (!rtp) throw new InvariantError('a media path without an address')
     const rtcp = path.defaultAddress(2)
-    const { agent } = path
     return {
       origin: { sessionId: this.sessionId, version: 1, address: rtp.address },
       codecs: this.codecs,
@@ -198,24 +322,40 @@ export class CallMedia implements MediaTransport {
       rtp,
       ...(rtcp && { rtcp }),
       rtcpMux: true,
-      ...(agent && {
-        ice: { ...agent.parameters, lite: false, options: ['ice2'], candidates: agent.localCandidates(0) },
-      }),
+      ...(path.agent && { ice: this.describeIce(path, path.agent, rtp) }),
+    }
+  }
+
+  private describeIce(
+    path: MediaPath,
+    agent: NonNullable<MediaPath['agent']>,
+    rtp: { address: string; port: number },
+  ): IceDescription {
+    const { trickle, lite, candidateBudgetBytes } = this.options
+    const all = agent.localCandidates(0)
+    const candidates = withinBudget(all, candidateBudgetBytes, rtp)
+    const isAll = path.isGathered && candidates.length === all.length
+    this.trickled.follow(path, candidates)
+    return {
+      ...agent.parameters,
+      lite,
+      options: trickle === 'off' || lite ? ['ice2'] : ['ice2', 'trickle'],
+      candidates,
+      ...(isAll && trickle !== 'off' && { endOfCandidates: true }),
     }
   }
 
   private apply(negotiated: NegotiatedAudio, how: { weOffered: boolean }): void {
-    const { policy, record } = this.options
-    const path = this.path
-    if (!path) throw new InvariantError('a negotiated description without a path')
+    const { policy, record, lite } = this.options
+    const path = this.present()
     const before = this.negotiated
     this.negotiated = negotiated
     record(describeNegotiated(negotiated))
     for (const problem of negotiated.problems) record({ layer: 'sdp', type: 'problem', ...problem })
     const { ice } = negotiated
     if (ice && path.agent) {
-      if (before?.ice?.ufrag !== ice.ufrag) {
-        const controlling = how.weOffered || ice.lite
+      if (path.isIdle || before?.ice?.ufrag !== ice.ufrag) {
+        const controlling = lite ? ice.lite && how.weOffered : how.weOffered || ice.lite
         record({
           layer: 'ice',
           type: 'mode',
@@ -223,8 +363,11 @@ export class CallMedia implements MediaTransport {
           role: controlling ? 'controlling' : 'controlled',
         })
         path.useIce(ice, { rtcpMux: negotiated.rtcpMux, controlling })
+        this.lookUpNames(path, ice.candidates)
+        for (const text of this.earlyFragments.splice(0)) this.readFragment(text)
+        this.trickled.flush()
       }
-    } else if (policy === 'require') {
+    } else if (requiresIce(policy)) {
       const reason = 'the far end does not speak ICE and this phone requires it'
       throw new IceFailed(`${reason}: allow plain RTP with the ICE policy "auto"`, [])
     } else {
@@ -240,20 +383,7 @@ export class CallMedia implements MediaTransport {
   }
 
   private applyToStream(negotiated: NegotiatedAudio): void {
-    const codec = codecByName(negotiated.codec.name)
-    if (!codec) throw new InvariantError(`codec ${negotiated.codec.name} was negotiated but does not exist`)
-    const parameters = {
-      codec,
-      sendPayloadType: negotiated.codec.sendPayloadType,
-      receivePayloadType: negotiated.codec.receivePayloadType,
-      alsoReceive: negotiated.alsoReceive.flatMap(({ name, receivePayloadType }) => {
-        const other = codecByName(name)
-        return other ? [{ codec: other, payloadType: receivePayloadType }] : []
-      }),
-      ...(negotiated.telephoneEvent && { telephoneEvent: negotiated.telephoneEvent }),
-      ptimeMs: negotiated.ptimeMs,
-      direction: negotiated.direction,
-    }
+    const parameters = streamParameters(negotiated)
     if (this.stream) {
       this.stream.update(parameters)
       return
@@ -263,7 +393,7 @@ export class CallMedia implements MediaTransport {
       ...parameters,
       clock: runtime.clock,
       random: runtime.random,
-      transport: this,
+      transport: this.paths,
       pacer,
       cname,
       idle: silence ? 'silence' : 'nothing',
@@ -277,13 +407,5 @@ export class CallMedia implements MediaTransport {
   }
 }
 
-function describeCodec(name: string): CodecDescription {
-  const codec = codecByName(name)
-  if (!codec) throw new InvariantError(`codec ${name} does not exist`)
-  return {
-    name: codec.name,
-    clockRateHz: codec.clockRateHz,
-    channels: codec.channels,
-    payloadType: codec.staticPayloadType ?? 96,
-  }
-}
+/** A relay is known only to a peer with ICE. */
+const requiresIce = (policy: IcePolicy): boolean => policy === 'require' || policy === 'relay'

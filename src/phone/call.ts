@@ -1,8 +1,6 @@
 // A call as its user holds it: states, what is played, recorded, heard and dialled, and the report that explains it.
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
-import { openSource } from '../audio/open-source.ts'
 import type { Hearing } from '../audio/recognise.ts'
-import { repeated } from '../audio/sources.ts'
 import { type CallReport, report } from '../diagnose/report.ts'
 import {
   CallFailed,
@@ -27,11 +25,16 @@ import type { AudioStream } from '../stream/audio-stream.ts'
 import type { CallStateName } from '../trace/facts.ts'
 import type { Trace } from '../trace/trace.ts'
 import type { CallMedia } from './call-media.ts'
+import { tricklePackage } from './call-media.ts'
 import { Deferred } from './deferred.ts'
+import type { PathFailure } from './media-path.ts'
 import { MediaWatchdog } from './media-watchdog.ts'
+import type { NetworkWatch } from './network-watch.ts'
 import { type CallOptions, type DialOptions, defaults } from './options.ts'
-import { callSampleRateHz, ReceivedAudio } from './received-audio.ts'
+import { PlayedAudio } from './played-audio.ts'
+import { ReceivedAudio } from './received-audio.ts'
 import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
+import { Recovery } from './recovery.ts'
 
 /** Asterisk reads a digit twice that comes before its own ICE has ended: digits wait for that, but no longer than this. */
 const settleLimitMs = 1_000
@@ -51,6 +54,8 @@ export class Call {
 
   onState: ((state: CallStateName) => void) | undefined
   onDtmf: ((received: ReceivedDigit) => void) | undefined
+  /** Media has stopped and its path does not answer: it is being looked for anew. */
+  onTrouble: (() => void) | undefined
 
   private currentState: CallStateName = 'calling'
   private readonly answeredLater = new Deferred<void>()
@@ -60,9 +65,10 @@ export class Call {
   private readonly endedLater = new Deferred<CallReport>()
   private readonly digits: ReceivedDigits
   private readonly received: ReceivedAudio
+  private readonly playing: PlayedAudio
+  private readonly recovery: Recovery
   private session: Session | undefined
   private incoming: IncomingSession | undefined
-  private source: { source: AudioSource; what: string } | undefined
   private watchdog: MediaWatchdog | undefined
   private failure: Error | undefined
   /** The answers that the forks of our INVITE gave before the final one, by To tag. */
@@ -77,6 +83,7 @@ export class Call {
     private readonly media: CallMedia,
     private options: CallOptions,
     trace: Trace,
+    watch: NetworkWatch,
     private readonly onOver: (call: Call) => void,
   ) {
     this.trace = trace
@@ -90,8 +97,20 @@ export class Call {
       options.keepHeardSeconds ?? defaults.keepHeardSeconds,
       trace.record,
     )
+    this.playing = new PlayedAudio(runtime.files)
     media.onStream = (stream) => this.onStream(stream)
     media.onPathChange = () => this.maybeConnected()
+    const { clock, network, random } = runtime
+    this.recovery = new Recovery({
+      clock,
+      network,
+      random,
+      watch,
+      media,
+      reinvite: (offer, limitMs) => this.reinvite(offer, limitMs),
+      onTrouble: () => this.onTrouble?.(),
+      onLost: (failure) => this.onPathFailure(failure),
+    })
     this.openFiles(options)
   }
 
@@ -174,7 +193,7 @@ export class Call {
    * @param what WAV path, "tone:440", "tone:697+1209", "silence", or an AudioSource
    */
   async play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
-    const source = typeof what === 'string' ? this.openPlayed(what, options.loop) : what
+    const source = typeof what === 'string' ? this.playing.open(what, options.loop) : what
     await this.connected
     const stream = this.media.stream
     if (!stream || this.hasEnded()) {
@@ -236,6 +255,18 @@ export class Call {
     return this.received.waitToHear(expected, timeoutMs)
   }
 
+  /**
+   * Restarts ICE (RFC 8445 9): other sockets, new candidates, a re-INVITE; media stays on the present path until the new one
+   * works. A call does this by itself where its path dies. Rejects with CallFailed where the far end refuses, with IceFailed
+   * where the new path does not work; the call goes on as it was then.
+   */
+  async restartIce(): Promise<void> {
+    await this.connected
+    if (!this.media.paths.current?.usesIce)
+      throw new UsageError('this call runs without ICE: there is nothing to restart')
+    await this.recovery.restart('asked for')
+  }
+
   /** Ends the call with BYE, CANCEL or a rejection: what fits its state. Resolves with the report. */
   async hangUp(reason?: { status?: number; text?: string }): Promise<CallReport> {
     this.end({ status: this.byeStatus, reason: reason?.text ?? 'hung up' }, () =>
@@ -268,6 +299,7 @@ export class Call {
     this.incoming = session
     session.handler = this.handler()
     this.attach(session)
+    this.media.prepare()
   }
 
   /** Ends the call because the phone stops or an error has no other way out. */
@@ -277,9 +309,9 @@ export class Call {
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────
 
-  /** Hearing takes much computation in the process that sends on time, so it is done gently. */
   private attach(session: Session): void {
     this.session = session
+    this.media.session = session
     this.trace.record({
       layer: 'call',
       type: 'identity',
@@ -296,7 +328,7 @@ export class Call {
       onAccepted: (response, acknowledge) => this.onAccepted(response, acknowledge),
       onConfirmed: (answer) => this.onConfirmed(answer),
       onReinvite: (reinvite) => void this.onReinvite(reinvite),
-      onInfo: (body) => this.onInfo(body),
+      onInfo: (body, infoPackage) => this.onInfo(body, infoPackage),
       onEnded: (end, rejected) => this.onSessionEnded(end, rejected),
     }
   }
@@ -342,7 +374,13 @@ export class Call {
     // The call may have ended while candidates were gathered for a late offer.
     if (this.hasEnded()) return
     this.become('answered', { status, reason })
+    this.established()
+  }
+
+  /** Both ends know that there is a call. */
+  private established(): void {
     this.answeredLater.resolve()
+    this.media.established()
     this.maybeConnected()
   }
 
@@ -362,8 +400,7 @@ export class Call {
   private onConfirmed(answer: Body | undefined): void {
     if (this.hasEnded()) return
     if (answer && !this.tryAccept(answer)) return
-    this.answeredLater.resolve()
-    this.maybeConnected()
+    this.established()
   }
 
   /** Applies an answer; a peer's unusable one ends the call. */
@@ -381,6 +418,7 @@ export class Call {
   private async onReinvite(reinvite: Reinvite): Promise<void> {
     try {
       reinvite.accept(reinvite.offer ? await this.media.answer(reinvite.offer) : this.media.offerAgain())
+      this.recovery.peerSpoke()
     } catch (error) {
       const problem = toError(error)
       this.trace.record({ layer: 'call', type: 'warning', message: `re-INVITE refused: ${problem.message}` })
@@ -388,7 +426,16 @@ export class Call {
     }
   }
 
-  private onInfo(body: Body | undefined): void {
+  private async reinvite(offer: Body, limitMs: Millis): Promise<Body | undefined> {
+    if (!this.session || this.currentState !== 'answered') throw this.endedError()
+    return this.session.reinvite(offer, { limitMs })
+  }
+
+  private onInfo(body: Body | undefined, infoPackage: string | undefined): void {
+    if (infoPackage?.toLowerCase() === tricklePackage) {
+      if (body) this.media.receiveFragment(body)
+      return
+    }
     const received = digitOfInfo(body)
     if (!received) return
     this.trace.record({ layer: 'audio', type: 'dtmf', direction: 'received', ...received })
@@ -432,21 +479,33 @@ export class Call {
    *  another fork may be the one that answers. */
   private maybeConnected(): void {
     if (this.currentState !== 'answered') return
-    const { pathFailure } = this.media
-    if (pathFailure) {
-      const why =
-        pathFailure.type === 'failed'
-          ? `no path for media: ${pathFailure.reason}`
-          : 'the far end stopped answering on the media path for 30 s (RFC 7675)'
-      this.fail(new IceFailed(why, this.pairsTried()))
+    const { current: path } = this.media.paths
+    if (path?.failure) {
+      if (!this.mayRecover() || !this.recovery.pathFailed(path.failure)) this.onPathFailure(path.failure)
       return
     }
-    if (this.media.pathIsSettled) this.settledLater.resolve()
-    if (!this.media.pathIsUsable || this.connectedLater.isSettled) return
+    if (path?.isSettled) this.settledLater.resolve()
+    if (!path?.isUsable || this.connectedLater.isSettled) return
     this.connectedLater.resolve()
+    this.recovery.start()
     this.startWatchdog()
     // A file that cannot be read any more fails `played`, not the process.
     this.playConfigured().catch((error) => this.playedLater.reject(toError(error)))
+  }
+
+  /** A path that has worked may do so again; one that never did only where the far end was not told everything. */
+  private mayRecover(): boolean {
+    if (!this.connectedLater.isSettled && !this.media.hasUntoldCandidates) return false
+    this.recovery.start()
+    return true
+  }
+
+  private onPathFailure(failure: PathFailure): void {
+    const why =
+      failure.type === 'failed'
+        ? `no path for media: ${failure.reason}`
+        : 'the far end stopped answering on the media path (RFC 7675)'
+    this.fail(new IceFailed(why, this.pairsTried()))
   }
 
   private async settled(): Promise<void> {
@@ -457,36 +516,22 @@ export class Call {
   }
 
   private async playConfigured(): Promise<void> {
-    const { source, media } = this
-    if (!source) {
-      this.playedLater.resolve()
-      return
-    }
-    this.source = undefined
-    const outcome = await media.stream?.play(source.source, source.what)
-    if (outcome === 'ended' || !this.hasEnded()) this.playedLater.resolve()
-    else this.playedLater.reject(this.endedError())
+    const played = await this.playing.playFirst(this.media.stream)
+    if (played === false && this.hasEnded()) this.playedLater.reject(this.endedError())
+    else this.playedLater.resolve()
   }
 
   private openFiles(options: CallOptions): void {
-    if (options.play) {
-      this.source?.source.close()
-      this.source = { source: this.openPlayed(options.play, options.loop), what: options.play }
-    }
+    if (options.play) this.playing.setFirst(options.play, options.loop)
     if (options.record) this.record(options.record)
-  }
-
-  private openPlayed(what: string, loop = false): AudioSource {
-    const open = () => openSource(what, this.runtime.files, callSampleRateHz)
-    return loop ? repeated(open) : open()
   }
 
   private startWatchdog(): void {
     const limitMs = this.options.mediaTimeoutMs ?? defaults.mediaTimeoutMs
     const { media } = this
     const received = () => {
-      const expected = media.direction === 'sendrecv' || media.direction === 'recvonly'
-      return expected ? (media.stream?.statistics().received.packets ?? 0) : undefined
+      if (!media.expectsMedia || this.recovery.isUnderWay) return undefined
+      return media.stream?.statistics().received.packets ?? 0
     }
     this.watchdog = new MediaWatchdog(this.runtime.clock, limitMs, received, () => {
       const seconds = limitMs / 1000
@@ -523,8 +568,9 @@ export class Call {
   private finish(end: { by: 'local' | 'remote' | 'network'; status: number; reason: string }): void {
     if (this.hasEnded()) return
     this.watchdog?.stop()
+    this.recovery.stop()
     this.media.close()
-    this.source?.source.close()
+    this.playing.close()
     this.received.close()
     this.become('ended', end)
     const error = this.endedError()

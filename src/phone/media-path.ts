@@ -1,19 +1,33 @@
 // The way of one audio stream through the network: sockets, and either an ICE agent that picks the pair or, for a peer
 // without ICE, plain addresses with symmetric RTP (media goes to where the peer's media really comes from).
 //
-//   stream ── sendRtp/sendRtcp ──> selected pair | latched address ──> socket
-//   socket ──> demux (RFC 7983) ── STUN ──> ICE agent
-//                               └─ RTP / RTCP (RFC 5761) ──> stream
-import { InvariantError, NetworkError } from '../errors.ts'
+//   stream ── sendRtp/sendRtcp ──> pair in use ─┬─> its UDP socket
+//                                               └─> relay or TCP, by the agent
+//   wires ──> demux (RFC 7983) ── STUN, ChannelData, TCP, TURN ──> ICE agent ── data ─┐
+//                              └─ RTP / RTCP (RFC 5761) ──────────────────────────────┴─> stream
+import { InvariantError } from '../errors.ts'
 import { IceAgent, type IceEvent } from '../ice/agent.ts'
-import type { RemoteIce } from '../ice/candidate.ts'
+import type { Candidate, RemoteIce } from '../ice/candidate.ts'
 import { isRtcp } from '../rtp/packet.ts'
-import { formatAddress, sameAddress, type TransportAddress } from '../runtime/address.ts'
+import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import { CoreDriver, type Datagram } from '../runtime/core.ts'
-import type { Clock, Millis, Network, Random, UdpSocket } from '../runtime/runtime.ts'
+import type { Clock, Millis, Network, Random } from '../runtime/runtime.ts'
 import type { MediaTransport } from '../stream/media-transport.ts'
 import { isStun } from '../stun/message.ts'
 import type { FactBody } from '../trace/facts.ts'
+import type { TurnServer } from '../turn/server.ts'
+import { Wires, type WiresOptions } from '../wire/wires.ts'
+import { type MediaPort, openMediaPorts } from './media-ports.ts'
+import { PlainPeer } from './plain-peer.ts'
+
+export interface PathIce {
+  stunServers: readonly TransportAddress[]
+  turnServers: readonly TurnServer[]
+  /** Only what a relay gives is told to the peer, and used. */
+  relayOnly: boolean
+  lite: boolean
+  tcp: boolean
+}
 
 export interface MediaPathOptions {
   clock: Clock
@@ -24,96 +38,113 @@ export interface MediaPathOptions {
   /** 2 where RTCP may need its own port (no rtcp-mux yet agreed). */
   components: 1 | 2
   /** Absent: no ICE. */
-  ice?: { controlling: boolean; stunServers: TransportAddress[] }
+  ice?: PathIce
+  /** How connections to TURN servers are made. */
+  connections: Pick<WiresOptions, 'proxy' | 'tls'>
   record: (fact: FactBody) => void
 }
 
 /** Why a path that was found, or looked for, carries nothing. */
 export type PathFailure = { type: 'failed'; reason: string } | { type: 'consent-lost' }
 
-/** Plain mode: where a component's packets go, and where they are allowed to come from. */
-interface PlainPeer {
-  signalled?: TransportAddress
-  latched?: TransportAddress
-  /** Where media came from until a new description moved it: what is still on its way is not followed. */
-  former?: { address: TransportAddress; until: Millis }
-  heardAt: Millis
-}
-
-interface MediaSocket {
-  component: 1 | 2
-  socket: UdpSocket
-}
-
-/** RTP on an even port with RTCP on the next one (RFC 3550 11), for peers that ignore a=rtcp. */
-const portPairAttempts = 16
-/** A peer that moved without saying so is followed once its old address has been silent for this long. */
-const relatchAfterSilenceMs = 1_000
-/** Several streams' worth of a jittery sender: 20 ms packets that wait while the event loop is busy. */
-const receiveBufferBytes = 512 * 1024
+type ServerEvent = Extract<IceEvent, { type: 'server' }>
 
 export class MediaPath implements MediaTransport {
   onRtp: ((packet: Uint8Array) => void) | undefined
   onRtcp: ((packet: Uint8Array) => void) | undefined
   /** `isUsable` or `failure` has changed. */
   onChange: (() => void) | undefined
+  /** A candidate was found, or (absent) all have been. */
+  onCandidate: ((candidate?: Candidate) => void) | undefined
+  onServer: ((event: ServerEvent) => void) | undefined
+  /** What `probe` has found. */
+  onProbed: ((alive: boolean) => void) | undefined
+  /** A socket or a connection in use reports that something is wrong. */
+  onTrouble: (() => void) | undefined
 
   /** The ICE agent at work; another one for another peer. */
   agent: IceAgent | undefined
   /** Why the peer of now can have no media any more. */
   failure: PathFailure | undefined
+  private readonly wires: Wires
   private driver: CoreDriver<IceEvent> | undefined
-  private readonly sockets: MediaSocket[] = []
-  private readonly byLocal = new Map<string, UdpSocket>()
+  private ports: readonly MediaPort[] = []
+  private readonly componentOf = new Map<string, 1 | 2>()
   private mode: 'idle' | 'ice' | 'plain' = 'idle'
   private mux = false
-  private readonly plain: Record<1 | 2, PlainPeer> = { 1: { heardAt: 0 }, 2: { heardAt: 0 } }
+  private readonly plain: Record<1 | 2, PlainPeer>
   private gathered = false
-  private onGathered: (() => void) | undefined
+  /** Servers of each kind that a component has not had an answer from: what waiting is for. */
+  private readonly awaited = new Set<string>()
+  private readonly onGathered = new Set<() => void>()
   private usable = false
   private closed = false
   private sentRtp = false
   private receivedRtp = false
+  private readonly warned = new Set<string>()
 
   static async open(options: MediaPathOptions): Promise<MediaPath> {
     const path = new MediaPath(options)
     try {
-      await path.openSockets()
+      await path.openPorts()
     } catch (error) {
       path.close()
       throw error
     }
-    path.startGathering()
     return path
   }
 
   private constructor(private readonly options: MediaPathOptions) {
-    const { ice, random, record } = options
-    if (!ice) return
-    const { controlling, stunServers } = ice
-    const agent = new IceAgent({ controlling, random, stunServers, record })
-    agent.addStream(options.components)
-    this.run(agent)
+    const { clock, network, connections } = options
+    this.wires = new Wires({ clock, network, ...connections })
+    this.wires.onDatagram = (datagram) => this.receive(datagram)
+    this.wires.onClosed = (ends, reason) =>
+      this.driver?.drive((now) => this.agent?.handleClosed(now, ends, reason))
+    this.wires.onError = (local, error) => this.warn(`media socket ${formatAddress(local)}: ${error.message}`)
+    const peer = (component: 1 | 2) =>
+      new PlainPeer(clock, (from, signalled) => {
+        if (component === 1)
+          this.record({ layer: 'rtp', type: 'latched', from, ...(signalled && { signalled }) })
+      })
+    this.plain = { 1: peer(1), 2: peer(2) }
   }
 
-  /** Waits until every STUN server has answered or been given up, but never longer than `limitMs`. */
+  /** Local IP addresses of the sockets. */
+  get addresses(): readonly string[] {
+    return this.options.addresses
+  }
+
+  /**
+   * Waits until there is enough to be found by: what STUN and TURN servers each have answered first, or all that will come, but
+   * never longer than `limitMs`. What comes later is told by `onCandidate`.
+   */
   async gather(limitMs: Millis): Promise<void> {
-    if (!this.agent || this.gathered || this.closed) return
+    if (!this.agent || this.hasEnough || this.closed || limitMs <= 0) return
     await new Promise<void>((resolve) => {
-      const timer = this.options.clock.setTimer(limitMs, () => this.onGathered?.())
-      this.onGathered = () => {
-        this.onGathered = undefined
+      const done = (): void => {
+        this.onGathered.delete(done)
         timer.cancel()
         resolve()
       }
+      const timer = this.options.clock.setTimer(limitMs, done)
+      this.onGathered.add(done)
     })
+  }
+
+  /** Whether every server has answered or been given up. */
+  get isGathered(): boolean {
+    return this.gathered || !this.agent
+  }
+
+  private get hasEnough(): boolean {
+    return this.gathered || this.awaited.size === 0
   }
 
   /** What to write into c=, m= and a=rtcp: the default candidate, or the first socket where there is no ICE. */
   defaultAddress(component: 1 | 2): TransportAddress | undefined {
     const candidate = this.agent?.defaultCandidate(0, component)
     if (candidate) return { address: candidate.address, port: candidate.port }
-    return this.sockets.find((s) => s.component === component)?.socket.local
+    return this.ports.find((port) => port.component === component)?.local
   }
 
   /** The peer speaks ICE: let the agent find the pair. Again: another peer, who takes the place of the one before (a fork of
@@ -135,23 +166,39 @@ export class MediaPath implements MediaTransport {
     })
   }
 
+  /** Candidates of the peer that come after its description. */
+  addRemoteCandidates(candidates: Candidate[], endOfCandidates: boolean): void {
+    this.driver?.drive((now) => this.agent?.addRemoteCandidates(now, 0, candidates, endOfCandidates))
+  }
+
   /** The peer has no ICE: send to its addresses, and follow its media. Again: the media has moved, or is another peer's. */
   usePlain(remote: { rtp?: TransportAddress; rtcp?: TransportAddress; rtcpMux: boolean }): void {
     if (this.mode !== 'plain') {
       for (const component of [1, 2] as const)
-        this.forget(component, this.agent?.sendPair(0, component)?.remote)
+        this.plain[component].forget(this.agent?.sendPair(0, component)?.remote)
       this.mode = 'plain'
       this.failure = undefined
       this.stopAgent()
     }
     this.setMux(remote.rtcpMux)
-    this.signal(1, remote.rtp)
-    this.signal(2, remote.rtcp ?? (remote.rtp && { address: remote.rtp.address, port: remote.rtp.port + 1 }))
+    this.plain[1].signal(remote.rtp)
+    this.plain[2].signal(
+      remote.rtcp ?? (remote.rtp && { address: remote.rtp.address, port: remote.rtp.port + 1 }),
+    )
     this.becomeUsable()
   }
 
+  /** Whether it has not been given a peer yet. */
+  get isIdle(): boolean {
+    return this.mode === 'idle'
+  }
+
+  get usesIce(): boolean {
+    return this.mode === 'ice'
+  }
+
   get isUsable(): boolean {
-    return this.usable
+    return this.usable && !this.failure
   }
 
   /** Whether the path will stay as it is: with ICE, every component has its nominated pair. */
@@ -159,11 +206,26 @@ export class MediaPath implements MediaTransport {
     return this.mode === 'ice' ? this.agent?.state === 'completed' : this.usable
   }
 
+  /** The local IP address that media leaves from. */
+  get localAddress(): string | undefined {
+    if (this.mode === 'ice') return this.agent?.sendPair(0, 1)?.local.base.address
+    const to = this.plain[1].address
+    return to && this.socketTowards(1, to)?.local.address
+  }
+
+  /** Asks the peer at once whether it still answers; false where nobody can be asked. */
+  probe(): boolean {
+    const { agent, driver } = this
+    if (this.mode !== 'ice' || !agent?.sendPair(0, 1)) return false
+    driver?.drive((now) => agent.probe(now, 0, 1))
+    return true
+  }
+
   sendRtp(packet: Uint8Array): boolean {
     const sent = this.send(1, packet)
     if (sent && !this.sentRtp) {
       this.sentRtp = true
-      this.options.record({ layer: 'rtp', type: 'first-sent', to: sent })
+      this.record({ layer: 'rtp', type: 'first-sent', to: sent })
     }
     return sent !== undefined
   }
@@ -175,93 +237,75 @@ export class MediaPath implements MediaTransport {
   close(): void {
     if (this.closed) return
     this.closed = true
-    this.onGathered?.()
+    for (const done of [...this.onGathered]) done()
     this.stopAgent()
-    for (const { socket } of this.sockets) socket.close()
+    this.wires.close()
   }
 
   // ── sockets ──────────────────────────────────────────────────────────────────────────────────
 
-  private async openSockets(): Promise<void> {
-    const { addresses, components, record } = this.options
-    let failure: unknown
-    for (const address of addresses) {
-      try {
-        for (const [index, socket] of (await this.openPorts(address, components)).entries()) {
-          const component = index === 0 ? 1 : 2
-          this.sockets.push({ component, socket })
-          this.byLocal.set(formatAddress(socket.local), socket)
-          socket.onDatagram = (data, from) => this.receive(component, socket, data, from)
-          socket.onError = (error) =>
-            record({
-              layer: 'call',
-              type: 'warning',
-              message: `media socket ${formatAddress(socket.local)}: ${error.message}`,
-            })
-        }
-      } catch (error) {
-        // An address that has just gone away must not take the call with it, unless it was the last one.
-        failure = error
-        const reason = error instanceof Error ? error.message : String(error)
-        record({ layer: 'call', type: 'warning', message: `no media socket on ${address}: ${reason}` })
-      }
+  private async openPorts(): Promise<void> {
+    const { addresses, components, ice } = this.options
+    const listen = ice?.tcp && !ice.relayOnly && !ice.lite
+    const { udp, listeners } = await openMediaPorts(this.wires, {
+      addresses,
+      components,
+      listen,
+      record: (fact) => this.record(fact),
+    })
+    this.ports = udp
+    for (const { local, component } of udp) this.componentOf.set(formatAddress(local), component)
+    if (!ice) return
+    const { random } = this.options
+    const agent = new IceAgent({
+      // Settled by who offers, with the description of the peer.
+      controlling: true,
+      random,
+      stunServers: ice.stunServers,
+      turnServers: ice.turnServers,
+      policy: ice.relayOnly ? 'relay' : 'all',
+      lite: ice.lite,
+      tcp: ice.tcp,
+      record: (fact) => this.record(fact),
+    })
+    agent.addStream(components)
+    for (const component of components === 2 ? [1, 2] : [1]) {
+      if (ice.stunServers.length > 0 && !ice.relayOnly) this.awaited.add(`stun ${component}`)
+      if (ice.turnServers.length > 0) this.awaited.add(`turn ${component}`)
     }
-    if (this.sockets.length === 0) {
-      if (failure) throw failure
-      throw new NetworkError('no network address to receive media on: connect an interface', 'none')
-    }
-  }
-
-  private async openPorts(address: string, components: 1 | 2): Promise<UdpSocket[]> {
-    const { network } = this.options
-    const bind = (port: number) => network.openUdp({ address, port }, { receiveBufferBytes })
-    if (components === 1) return [await bind(0)]
-    for (let attempt = 0; ; attempt++) {
-      const rtp = await bind(0)
-      const port = rtp.local.port
-      if (port % 2 === 0 || attempt >= portPairAttempts) {
-        try {
-          return [rtp, await bind(port % 2 === 0 && attempt < portPairAttempts ? port + 1 : 0)]
-        } catch (error) {
-          rtp.close()
-          if (attempt >= portPairAttempts) throw error
-          continue
-        }
-      }
-      rtp.close()
-    }
-  }
-
-  private startGathering(): void {
-    const { agent, driver } = this
-    if (!agent || !driver) return
-    driver.drive((now) => {
-      for (const [index, { component, socket }] of this.sockets.entries()) {
-        // RFC 8445 5.1.2.1: 65535 for the best address, less for each further one.
-        agent.addSocket(now, { stream: 0, component, base: socket.local, localPreference: 65_535 - index })
-      }
+    this.run(agent)
+    this.driver?.drive((now) => {
+      for (const { component, local } of udp) agent.addSocket(now, { stream: 0, component, base: local })
+      for (const { component, local } of listeners)
+        agent.addTcpListener(now, { stream: 0, component, base: local })
       agent.closeGathering(now)
     })
   }
 
   // ── in and out ───────────────────────────────────────────────────────────────────────────────
 
-  private readonly transmit = (datagram: Datagram): void => {
-    this.byLocal.get(formatAddress(datagram.local))?.send(datagram.data, datagram.remote)
-  }
-
-  private receive(component: 1 | 2, socket: UdpSocket, data: Uint8Array, from: TransportAddress): void {
+  private receive(datagram: Datagram): void {
     if (this.closed) return
-    if (isStun(data)) {
-      this.driver?.drive((now) =>
-        this.agent?.handleDatagram(now, { data, local: socket.local, remote: from }),
-      )
+    const { data, local, remote, over } = datagram
+    const first = data[0] ?? 0
+    // RFC 7983: 64..79 is ChannelData, 128..191 RTP and RTCP.
+    if (over !== undefined || isStun(data) || (first >= 64 && first < 80)) {
+      this.driver?.drive((now) => this.agent?.handleDatagram(now, datagram))
       return
     }
-    // RFC 7983: 128..191 is RTP and RTCP, nothing else is expected here.
+    const component = this.componentOf.get(formatAddress(local))
+    if (component && this.admits(component, remote)) this.deliver(component, data, remote)
+  }
+
+  /** Whether media from this source is the peer's; in plain mode also learns where the peer really is. */
+  private admits(component: 1 | 2, from: TransportAddress): boolean {
+    if (this.mode === 'plain') return this.plain[component].admits(from)
+    return this.agent?.isKnownRemote(0, component, from) ?? false
+  }
+
+  private deliver(component: 1 | 2, data: Uint8Array, from: TransportAddress): void {
     const first = data[0] ?? 0
     if (first < 128 || first > 191) return
-    if (!this.admits(component, from)) return
     if (isRtcp(data)) {
       this.onRtcp?.(data)
       return
@@ -270,7 +314,7 @@ export class MediaPath implements MediaTransport {
     if (!this.receivedRtp && data.length >= 12) {
       this.receivedRtp = true
       const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
-      this.options.record({
+      this.record({
         layer: 'rtp',
         type: 'first-received',
         from,
@@ -281,70 +325,31 @@ export class MediaPath implements MediaTransport {
     this.onRtp?.(data)
   }
 
-  /** Whether media from this source is the peer's; in plain mode also learns where the peer really is. */
-  private admits(component: 1 | 2, from: TransportAddress): boolean {
-    if (this.mode !== 'plain') return this.agent?.isKnownRemote(0, component, from) ?? false
-    const state = this.plain[component]
-    const now = this.options.clock.now()
-    const current = state.latched ?? state.signalled
-    if (current && sameAddress(current, from)) {
-      state.latched = current
-      state.heardAt = now
-      return true
-    }
-    const { former } = state
-    if (former && now < former.until && sameAddress(former.address, from)) return false
-    const free = state.latched === undefined || now - state.heardAt > relatchAfterSilenceMs
-    if (!free) return false
-    state.latched = from
-    state.heardAt = now
-    if (component === 1) {
-      this.options.record({
-        layer: 'rtp',
-        type: 'latched',
-        from,
-        ...(state.signalled && { signalled: state.signalled }),
-      })
-    }
-    return true
-  }
-
-  private send(component: 1 | 2, packet: Uint8Array): TransportAddress | undefined {
+  private send(component: 1 | 2, data: Uint8Array): TransportAddress | undefined {
     if (this.closed) return undefined
-    if (this.mode === 'ice') {
-      const pair = this.agent?.sendPair(0, component)
-      if (!pair) return undefined
-      this.byLocal.get(formatAddress(pair.local.base))?.send(packet, pair.remote)
-      return { address: pair.remote.address, port: pair.remote.port }
-    }
+    if (this.mode === 'ice') return this.sendByIce(component, data)
     if (this.mode !== 'plain') return undefined
-    const { latched, signalled } = this.plain[component]
-    const to = latched ?? signalled
-    if (!to) return undefined
-    this.socketTowards(component, to)?.send(packet, to)
+    const to = this.plain[component].address
+    const port = to && this.socketTowards(component, to)
+    if (port) this.wires.transmit({ data, local: port.local, remote: to })
     return to
   }
 
-  private socketTowards(component: 1 | 2, to: TransportAddress): UdpSocket | undefined {
-    const sixth = to.address.includes(':')
-    return this.sockets.find(
-      (s) => s.component === component && s.socket.local.address.includes(':') === sixth,
-    )?.socket
+  private sendByIce(component: 1 | 2, data: Uint8Array): TransportAddress | undefined {
+    const { agent, driver } = this
+    const pair = agent?.sendPair(0, component)
+    if (!agent || !driver || !pair) return undefined
+    const { local, remote } = pair
+    if (pair.viaSocket) this.wires.udpSocket(local.base)?.send(data, remote)
+    else driver.drive((now) => agent.send(now, 0, component, data))
+    return { address: remote.address, port: remote.port }
   }
 
-  private signal(component: 1 | 2, address: TransportAddress | undefined): void {
-    const state = this.plain[component]
-    if (address && state.signalled && sameAddress(address, state.signalled)) return
-    this.forget(component, state.latched ?? state.signalled)
-    if (address) state.signalled = address
-    else delete state.signalled
-    // A new description moves the media (RFC 3264 8.3.1), whatever had been learned.
-    delete state.latched
-  }
-
-  private forget(component: 1 | 2, address: TransportAddress | undefined): void {
-    if (!address) return
-    this.plain[component].former = { address, until: this.options.clock.now() + relatchAfterSilenceMs }
+  private socketTowards(component: 1 | 2, to: TransportAddress): MediaPort | undefined {
+    const family = addressFamily(to.address)
+    return this.ports.find(
+      (port) => port.component === component && addressFamily(port.local.address) === family,
+    )
   }
 
   private setMux(mux: boolean): void {
@@ -357,7 +362,12 @@ export class MediaPath implements MediaTransport {
   private run(agent: IceAgent): void {
     this.stopAgent()
     this.agent = agent
-    this.driver = new CoreDriver<IceEvent>(agent, this.options.clock, this.transmit, this.onIceEvent)
+    this.driver = new CoreDriver<IceEvent>(
+      agent,
+      this.options.clock,
+      (datagram) => this.wires.transmit(datagram),
+      (event) => this.onIceEvent(event),
+    )
   }
 
   private stopAgent(): void {
@@ -365,11 +375,18 @@ export class MediaPath implements MediaTransport {
     this.driver?.stop()
   }
 
-  private readonly onIceEvent = (event: IceEvent): void => {
+  private onIceEvent(event: IceEvent): void {
     switch (event.type) {
+      case 'candidate':
+        this.onCandidate?.(event.candidate)
+        break
+      case 'server':
+        this.onServerEvent(event)
+        break
       case 'gathered':
         this.gathered = true
-        this.onGathered?.()
+        this.onCandidate?.()
+        this.checkGathered()
         break
       case 'valid':
       case 'selected':
@@ -383,7 +400,28 @@ export class MediaPath implements MediaTransport {
       case 'consent-lost':
         if (event.component === 1) this.fail({ type: 'consent-lost' })
         break
+      case 'data':
+        this.deliver(event.component, event.data, event.from)
+        break
+      case 'probe':
+        if (event.component === 1) this.onProbed?.(event.alive)
+        break
     }
+  }
+
+  private onServerEvent(event: ServerEvent): void {
+    this.onServer?.(event)
+    if (event.outcome !== 'answered') {
+      if (this.usable) this.onTrouble?.()
+      return
+    }
+    const component = this.componentOf.get(formatAddress(event.base)) ?? 1
+    this.awaited.delete(`${event.protocol === 'stun' ? 'stun' : 'turn'} ${component}`)
+    this.checkGathered()
+  }
+
+  private checkGathered(): void {
+    if (this.hasEnough) for (const done of [...this.onGathered]) done()
   }
 
   private fail(failure: PathFailure): void {
@@ -392,8 +430,20 @@ export class MediaPath implements MediaTransport {
   }
 
   private becomeUsable(): void {
-    if (this.usable) return
+    if (this.isUsable) return
     this.usable = true
+    this.failure = undefined
     this.onChange?.()
+  }
+
+  /** Once each: a socket that cannot send says so with every packet. */
+  private warn(message: string): void {
+    if (!this.warned.has(message)) this.record({ layer: 'call', type: 'warning', message })
+    this.warned.add(message)
+    this.onTrouble?.()
+  }
+
+  private record(fact: FactBody): void {
+    this.options.record(fact)
   }
 }

@@ -1,10 +1,14 @@
 // What users say to a phone and to a call, and how it is checked: every mistake is a UsageError in one sentence.
-import { UsageError } from '../errors.ts'
-import type { TransportAddress } from '../runtime/address.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { IceServer } from '../turn/ice-servers.ts'
 
-/** auto: ICE with peers that speak it, symmetric RTP with others. require: no ICE, no call. off: never offer ICE. */
-export type IcePolicy = 'auto' | 'require' | 'off'
+/** auto: ICE with peers that speak it, symmetric RTP with others. require: no ICE, no call. relay: as require, and over TURN
+ *  alone, so that the peer learns no address of ours. off: never offer ICE. */
+export type IcePolicy = 'auto' | 'require' | 'relay' | 'off'
+
+/** half: an offer names all candidates, later ones follow where the peer takes them. full: an offer waits for no server; for
+ *  peers that are known to trickle. off: only descriptions name candidates. */
+export type TricklePolicy = 'half' | 'full' | 'off'
 
 export interface PhoneOptions {
   /** Address of record, "sip:alice@pbx.example". Absent: an anonymous phone that neither registers nor authenticates. */
@@ -22,8 +26,20 @@ export interface PhoneOptions {
   /** Where to listen for SIP. Default: UDP and TCP on a free port of every address. */
   listen?: { protocol: 'udp' | 'tcp'; address: string; port: number }[]
   ice?: IcePolicy
-  /** STUN servers, "stun:host" or "stun:host:port" (RFC 7064). Default none: nobody outside is asked unless you say so. */
-  iceServers?: string[]
+  /** STUN and TURN servers: "stun:host:port" (RFC 7064), "turn:user:password@host?transport=tcp", "turns:…" (RFC 7065), or
+   *  { urls, username, credential } as browsers take them, with `secret` instead of `credential` where the server makes
+   *  time-limited passwords from one. Default none: nobody outside is asked unless you say so. */
+  iceServers?: IceServer[]
+  /** Be an ICE-lite agent (RFC 8445 2.5), which answers checks and makes none: for a phone at a public address. */
+  iceLite?: boolean
+  /** Offer ICE over TCP as well (RFC 6544). Default true. */
+  iceTcp?: boolean
+  /** Candidates after the description (RFC 8838, RFC 8840). Default "half". */
+  trickle?: TricklePolicy
+  /** "http://user:password@proxy:3128": the way to TURN servers over TCP and TLS (CONNECT), where no other leads out. */
+  httpProxy?: string
+  /** Authorities to trust beside the system's when a TURN server speaks TLS, PEM. */
+  tlsCa?: string
   /** Codecs by RTP name, best first. Default PCMU, PCMA. */
   codecs?: string[]
   /** Packet time to offer, in ms. Default 20. */
@@ -67,36 +83,6 @@ export const defaults = {
   mediaTimeoutMs: 30_000,
   /** A person waits for this: what has not been gathered by then is left out (RFC 8445 leaves the limit to us). */
   gatherLimitMs: 500,
+  /** With host, reflexive and relayed address for RTP and RTCP an INVITE still is one packet of an Ethernet. */
+  candidateBudgetBytes: 560,
 } as const
-
-const stunPort = 3478
-
-/** Parses "stun:host:port" (RFC 7064) without resolving the name. */
-export function parseStunServer(text: string): { host: string; port: number } {
-  const match = /^(?:stun:)?(?:\[([0-9a-f:.]+)\]|([^:[\]/?#@]+))(?::(\d{1,5}))?$/i.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  const port = match?.[3] === undefined ? stunPort : Number(match[3])
-  if (!host || host === 'turn' || host === 'turns' || port < 1 || port > 65_535)
-    throw new UsageError(`"${text}" is not a STUN server: write stun:host or stun:host:port`)
-  return { host, port }
-}
-
-/** Resolves the STUN servers, each on its own; one that cannot be resolved costs a warning, never the call. */
-export async function resolveStunServers(
-  servers: readonly string[],
-  runtime: Runtime,
-  warn: (message: string) => void,
-): Promise<TransportAddress[]> {
-  const parsed = servers.map(parseStunServer)
-  const resolved = await Promise.all(
-    parsed.map(async ({ host, port }) => {
-      try {
-        return (await runtime.network.resolve(host)).map((address) => ({ address, port }))
-      } catch (error) {
-        warn(`STUN server ${host}: ${error instanceof Error ? error.message : error}`)
-        return []
-      }
-    }),
-  )
-  return resolved.flat()
-}

@@ -2,7 +2,6 @@
 import { codecByName } from '../codec/registry.ts'
 import { RegistrationFailed, TimeoutError, UsageError } from '../errors.ts'
 import { warmUpIce } from '../ice/warm-up.ts'
-import type { TransportAddress } from '../runtime/address.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { Account, IncomingSession, RegistrationState, SipRegistration } from '../sip/session.ts'
@@ -10,17 +9,14 @@ import { UserAgent } from '../sip/user-agent.ts'
 import { type Pacer, WheelPacer } from '../stream/pacer.ts'
 import type { Fact, SipFact } from '../trace/facts.ts'
 import { Trace } from '../trace/trace.ts'
+import { parseIceServers } from '../turn/ice-servers.ts'
+import { parseHttpProxy } from '../wire/http-proxy.ts'
 import { Call } from './call.ts'
 import { CallMedia } from './call-media.ts'
-import { mediaAddresses, signallingAddress } from './media-addresses.ts'
-import {
-  type CallOptions,
-  type DialOptions,
-  defaults,
-  type PhoneOptions,
-  parseStunServer,
-  resolveStunServers,
-} from './options.ts'
+import { signallingAddress } from './media-addresses.ts'
+import { MediaPaths } from './media-paths.ts'
+import { NetworkWatch } from './network-watch.ts'
+import { type CallOptions, type DialOptions, defaults, type PhoneOptions } from './options.ts'
 
 /** SIP facts that came before their call was known: its own INVITE. */
 const recentFactsKept = 64
@@ -57,7 +53,9 @@ export class Phone {
   private readonly recent: Fact[] = []
   private readonly waiting: ((call: Call) => void)[] = []
   private registration: SipRegistration | undefined
-  private stunServers: TransportAddress[] = []
+  private readonly watch: NetworkWatch
+  private unwatch: (() => void) | undefined
+  private readonly paths: MediaPaths
   private readonly warnings: string[] = []
   private readonly cname: string
   private userAgent!: UserAgent
@@ -93,7 +91,19 @@ export class Phone {
     for (const name of options.codecs ?? [])
       if (!codecByName(name))
         throw new UsageError(`codec ${name} is unknown: use ${defaults.codecs.join(' or ')}`)
-    for (const server of options.iceServers ?? []) parseStunServer(server)
+    const { iceServers = [], httpProxy, tlsCa } = options
+    this.watch = new NetworkWatch(runtime.clock, runtime.network)
+    this.paths = new MediaPaths({
+      runtime,
+      watch: this.watch,
+      policy: options.ice ?? 'auto',
+      servers: parseIceServers(iceServers),
+      lite: options.iceLite ?? false,
+      tcp: options.iceTcp ?? true,
+      ...(httpProxy !== undefined && { httpProxy: parseHttpProxy(httpProxy) }),
+      ...(tlsCa !== undefined && { tlsCa }),
+      warn: (message) => this.warnings.push(message),
+    })
     this.cname = Buffer.from(runtime.random.bytes(12)).toString('base64')
   }
 
@@ -113,7 +123,7 @@ export class Phone {
   async call(target: string, options: DialOptions = {}): Promise<Call> {
     const uri = this.completeTarget(target)
     const towards = await signallingAddress(this.account?.server ?? uri, this.runtime.network)
-    const call = this.createCall('outgoing', towards, options)
+    const call = this.createCall('outgoing', { uri: this.account?.server ?? uri, address: towards }, options)
     await call.dial(options, (handler, offer) => {
       const session = this.userAgent.invite(uri, handler, {
         ...(this.account && { account: this.account }),
@@ -156,6 +166,8 @@ export class Phone {
     if (this.stopped) return
     this.stopped = true
     for (const call of [...this.calls]) call.abandon('the phone stopped')
+    this.paths.close()
+    this.unwatch?.()
     await this.userAgent?.stop({ deadlineMs: options.deadlineMs ?? 2_000 })
   }
 
@@ -181,12 +193,22 @@ export class Phone {
       return
     }
     this.userAgent.onInvite = (session) => this.onInvite(session)
-    this.stunServers = await resolveStunServers(options.iceServers ?? [], runtime, (message) =>
-      this.warnings.push(message),
-    )
+    await this.paths.resolve()
+    await this.gatherAhead()
     // While the registrar or the first callee thinks. Once a process, and not in simulated worlds, whose time is not ours.
     if (runtime === nodeRuntime) runtime.clock.setTimer(0, warmUpOnce)
     if (this.account && options.register !== false) await this.register(this.account)
+  }
+
+  /** A call that comes or is made then finds its candidates ready. */
+  private async gatherAhead(): Promise<void> {
+    const { account } = this
+    const server = account?.server ?? account?.aor
+    const { network } = this.runtime
+    const towards =
+      server === undefined ? undefined : await signallingAddress(server, network).catch(() => undefined)
+    const own = towards ?? network.interfaces().find((i) => !i.loopback)?.address
+    if (own !== undefined) this.paths.gatherAhead(own)
   }
 
   private get account(): Account | undefined {
@@ -206,6 +228,7 @@ export class Phone {
       expiresSeconds: this.options.registerExpires ?? defaults.registerExpires,
     })
     this.registration = registration
+    this.unwatch = this.watch.subscribe(() => registration.refresh())
     await new Promise<void>((resolve, reject) => {
       let first = true
       registration.onState = (state) => {
@@ -236,10 +259,10 @@ export class Phone {
 
   private createCall(
     direction: 'outgoing' | 'incoming',
-    signallingAddress: string,
+    peer: { uri?: string; address: string },
     options: CallOptions,
   ): Call {
-    const { runtime } = this
+    const { runtime, paths } = this
     const trace = new Trace(runtime.clock)
     trace.subscribe((fact) => this.onFact?.(fact))
     for (const message of this.warnings) trace.record({ layer: 'call', type: 'warning', message })
@@ -247,18 +270,38 @@ export class Phone {
       runtime,
       pacer: pacerOf(runtime),
       policy: this.options.ice ?? 'auto',
-      stunServers: this.stunServers,
-      addresses: mediaAddresses(runtime.network.interfaces(), signallingAddress),
+      trickle: this.options.trickle ?? 'half',
+      lite: this.options.iceLite ?? false,
+      openPath: async (request) => {
+        const signalling = request.afresh ? await this.addressTowards(peer) : peer.address
+        return paths.open({ ...request, signalling })
+      },
       codecs: this.options.codecs ?? defaults.codecs,
       ptimeMs: this.options.ptimeMs ?? defaults.ptimeMs,
       silence: options.silence ?? true,
       gatherLimitMs: defaults.gatherLimitMs,
+      candidateBudgetBytes: /;transport=tcp/i.test(peer.uri ?? '')
+        ? Number.POSITIVE_INFINITY
+        : defaults.candidateBudgetBytes,
       cname: this.cname,
       record: trace.record,
     })
-    const call = new Call(direction, runtime, media, options, trace, (over) => this.forget(over))
+    const call = new Call(direction, runtime, media, options, trace, this.watch, (over) => this.forget(over))
+    // The registrar, too, may have lost the way to us.
+    call.onTrouble = () => this.registration?.refresh()
     this.calls.add(call)
     return call
+  }
+
+  /** From where the peer is reached now: the network may have changed since the call began. */
+  private async addressTowards(peer: { uri?: string; address: string }): Promise<string> {
+    const { network } = this.runtime
+    const uri = peer.uri ?? this.account?.server ?? this.account?.aor
+    const own = network.interfaces()
+    if (peer.uri === undefined && own.some(({ address }) => address === peer.address)) return peer.address
+    const towards =
+      uri === undefined ? undefined : await signallingAddress(uri, network).catch(() => undefined)
+    return towards ?? own.find((i) => !i.loopback)?.address ?? peer.address
   }
 
   private onInvite(session: IncomingSession): void {
@@ -269,7 +312,7 @@ export class Phone {
     }
     let call: Call
     try {
-      call = this.createCall('incoming', session.localAddress, {})
+      call = this.createCall('incoming', { address: session.localAddress }, {})
     } catch (error) {
       session.reject(500)
       this.warnings.push(`an incoming call was refused: ${error instanceof Error ? error.message : error}`)

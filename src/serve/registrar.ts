@@ -48,10 +48,11 @@ export class Registrar {
   /** The valid binding whose contact is this URI: in-dialog requests carry it. Undefined where several users have it, as
    *  phones behind different NATs may: nobody can say then which of them is meant. */
   byContact(now: Millis, uriText: string): Binding | undefined {
+    const wanted = withoutParameters(uriText)
     let found: Binding | undefined
     for (const list of this.bindings.values())
       for (const binding of list) {
-        if (binding.contact !== uriText || binding.expiresAt <= now) continue
+        if (withoutParameters(binding.contact) !== wanted || binding.expiresAt <= now) continue
         if (found) return undefined
         found = binding
       }
@@ -116,6 +117,9 @@ export class Registrar {
 }
 
 const refusal = (status: number, reason: string): RegisterAnswer => ({ status, reason, headers: [] })
+
+/** Phones add some to the contact that they register, and not to that of their dialogs. */
+const withoutParameters = (uriText: string): string => uriText.replace(/[;?].*$/s, '')
 
 function wishedSeconds(contact: NameAddr): number | undefined {
   const text = contact.params.get('expires')

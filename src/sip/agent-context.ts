@@ -29,6 +29,8 @@ export interface AgentContext {
   guard(what: string, run: () => void): void
   /** Stops repeating our 2xx to an INVITE that will not be acknowledged any more. */
   settle(transactionId: string): void
+  /** Stops repeating an INVITE of ours that is given up. */
+  giveUp(transactionId: string): void
   /** Something must still be exchanged with the network; returns the function that says it has been. */
   pending(): () => void
 }

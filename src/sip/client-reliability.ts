@@ -81,6 +81,14 @@ export class ClientReliability {
     if (method === 'CANCEL') this.cancelled(now, this.invitationOf(request))
   }
 
+  /** Repeats an INVITE no more: whoever sent it has given it up. */
+  giveUp(branch: string): void {
+    const transaction = this.transactions.get(clientKey(branch, 'INVITE'))
+    if (!transaction) return
+    transaction.retransmitAt = Number.POSITIVE_INFINITY
+    this.arm(transaction)
+  }
+
   /** RFC 3261 9.1: 64*T1 after the CANCEL the INVITE is over, whether or not its final response has come. */
   private cancelled(now: Millis, invitation: ClientTransaction | undefined): void {
     if (invitation?.state !== 'proceeding') return

@@ -7,7 +7,7 @@ import { Reinviter } from './reinvite.ts'
 import { allowHeader } from './request-checks.ts'
 import type { Body, EndInfo, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
 import { type SignallingCore, sipjsBody } from './sipjs-core.ts'
-import { closeDialog, isWaitingForAck, stopWaitingForAck } from './sipjs-corrections.ts'
+import { beforeInvite, closeDialog, isWaitingForAck, stopWaitingForAck } from './sipjs-corrections.ts'
 import { anyBody, challengeOf, IncomingRequest, sessionBody } from './sipjs-messages.ts'
 
 export abstract class DialogSession implements Session {
@@ -108,6 +108,7 @@ export abstract class DialogSession implements Session {
 
   protected attach(dialog: Core.Session): void {
     this.dialog = dialog
+    beforeInvite(dialog, () => this.reinviter.yield())
     dialog.delegate = {
       onAck: ({ message }) => this.context.guard('ACK', () => this.onAck(message)),
       onAckTimeout: () => this.context.guard('ACK time-out', () => this.onAckTimeout()),

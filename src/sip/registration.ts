@@ -71,6 +71,12 @@ export class Registration implements SipRegistration {
     return this.identity.user === user && this.flow?.remote.address === address
   }
 
+  refresh(): void {
+    if (this.unregistering || this.inFlight || this.boundUntil === undefined) return
+    this.timer?.cancel()
+    this.register(this.expiresSeconds)
+  }
+
   unregister(): Promise<void> {
     this.unregistering ??= this.removeBinding()
     return this.unregistering

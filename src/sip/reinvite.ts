@@ -1,7 +1,7 @@
 // Our re-INVITE (RFC 3261 14.1): one at a time, retried after glare (491), authenticated, bounded in time.
 import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
-import type { Timer } from '../runtime/runtime.ts'
+import type { Millis, Timer } from '../runtime/runtime.ts'
 import { type AgentContext, type Identity, randomDelayMs } from './agent-context.ts'
 import type { Body } from './session.ts'
 import { sipjsBody } from './sipjs-core.ts'
@@ -10,6 +10,8 @@ import { challengeOf, IncomingResponse, sessionBody } from './sipjs-messages.ts'
 
 /** Tries against a peer that answers 491 or is busy with its own offer: some 20 s. */
 const maximumTries = 8
+/** An offer of the caller's that has had no answer for so long has not crossed the peer's: it is lost. */
+const lostAfterMs = 2_000
 /** How long the 487 that answers our CANCEL is waited for. */
 const cancelPatienceMs = 1_000
 
@@ -17,6 +19,7 @@ export class Reinviter {
   private timer: Timer | undefined
   private limit: Timer | undefined
   private abandon: ((error: CallFailed) => void) | undefined
+  private giveWay: (() => void) | undefined
   private stopped = false
 
   constructor(
@@ -42,6 +45,7 @@ export class Reinviter {
     const attempt = this.identity.digest.attempt(dialog.callId)
     let tries = 0
     let over = false
+    let sentAt: Millis | undefined
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void): void => {
         over = true
@@ -50,6 +54,7 @@ export class Reinviter {
         this.limit?.cancel()
         this.limit = undefined
         this.abandon = undefined
+        this.giveWay = undefined
         settle()
       }
       const fail = (status: number, reason: string): void =>
@@ -70,6 +75,7 @@ export class Reinviter {
         const delayMs = isCaller(dialog)
           ? randomDelayMs(this.context.random, 2100, 4000)
           : randomDelayMs(this.context.random, 0, 2000)
+        sentAt = undefined
         this.timer = this.context.clock.setTimer(delayMs, () => this.context.guard('re-INVITE', send))
       }
       const onRefused = ({ message }: Core.IncomingResponse): void => {
@@ -106,6 +112,7 @@ export class Reinviter {
           again(491, 'Request Pending')
           return
         }
+        sentAt ??= this.context.clock.now()
         const extraHeaders = [...headers, ...attempt.headers('INVITE', target, offer.content)]
         const guarded =
           <T>(run: (response: T) => void) =>
@@ -117,25 +124,42 @@ export class Reinviter {
           { extraHeaders, body },
         )
       }
+      const forget = (client: Core.ReInviteUserAgentClient): void => {
+        this.context.giveUp(client.transaction.id)
+        abandonReinvite(dialog, client)
+      }
       const giveUp = (): void => {
         const client = dialog.reinviteUserAgentClient
-        const forget = (): void => {
-          if (client) abandonReinvite(dialog, client)
+        const end = (): void => {
+          if (client) forget(client)
           fail(408, 'no answer in time')
         }
         if (client?.transaction.state !== Core.TransactionState.Proceeding) {
-          forget()
+          end()
           return
         }
         client.cancel()
-        this.limit = this.context.clock.setTimer(cancelPatienceMs, () =>
-          this.context.guard('re-INVITE', forget),
-        )
+        this.limit = this.context.clock.setTimer(cancelPatienceMs, () => this.context.guard('re-INVITE', end))
       }
-      if (limitMs !== undefined)
+      if (limitMs !== undefined) {
+        this.giveWay = () => {
+          const client = dialog.reinviteUserAgentClient
+          const recent = sentAt !== undefined && this.context.clock.now() - sentAt < lostAfterMs
+          if (client && isCaller(dialog) && recent) return
+          if (client?.transaction.state === Core.TransactionState.Proceeding) client.cancel()
+          if (client) forget(client)
+          fail(491, 'Request Pending')
+        }
         this.limit = this.context.clock.setTimer(limitMs, () => this.context.guard('re-INVITE', giveUp))
+      }
       send()
     })
+  }
+
+  /** An offer of the peer has come. One of ours that may be given up gives way to it, where 491 (RFC 3261 14.2) would let both
+   *  ends wait for what one of them sends into the void. Of two that cross it is the callee's that gives way. */
+  yield(): void {
+    this.giveWay?.()
   }
 
   /** The call has ended. */

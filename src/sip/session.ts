@@ -115,6 +115,8 @@ export type RegistrationState =
 export interface SipRegistration {
   readonly state: RegistrationState
   onState: ((state: RegistrationState) => void) | undefined
+  /** REGISTER now: the way to us may have changed. */
+  refresh(): void
   /** REGISTER with Expires 0, bounded in time. */
   unregister(): Promise<void>
 }

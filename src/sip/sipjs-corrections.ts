@@ -130,6 +130,16 @@ export function discard(core: Core.UserAgentCore, client: Core.UserAgentClient):
   client.dispose()
 }
 
+/** Calls back before sip.js looks whether a re-INVITE of the peer crosses one of ours, and answers 491 by itself. */
+export function beforeInvite(dialog: Core.Session, callback: () => void): void {
+  const session = dialog as Core.SessionDialog
+  const receive = session.receiveRequest
+  session.receiveRequest = (message) => {
+    if (message.method === 'INVITE') callback()
+    receive.call(session, message)
+  }
+}
+
 /** Forgets a re-INVITE of ours that nobody has answered, as if it had been refused. */
 export function abandonReinvite(dialog: Core.SessionDialog, client: Core.ReInviteUserAgentClient): void {
   discard(dialog.userAgentCore, client)

@@ -86,6 +86,7 @@ export class UserAgent {
       identityOf: (account) => this.identityOf(account),
       guard: (what, run) => this.guard(what, run),
       settle: (transactionId) => wire.settle(transactionId),
+      giveUp: (transactionId) => wire.giveUp(transactionId),
       pending: () => this.pending(),
     }
     const receiver = new RequestReceiver(

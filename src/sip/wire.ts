@@ -149,6 +149,11 @@ export class SipWire {
     this.server.settle(transactionId)
   }
 
+  /** Stops repeating an INVITE that nobody waits for any more. */
+  giveUp(transactionId: string): void {
+    this.client.giveUp(transactionId)
+  }
+
   // ---- requests out ----------------------------------------------------------------------------------------------------
 
   private nextHop(request: SipRequest, hop: Hop | string | undefined): Hop | Promise<Hop> {

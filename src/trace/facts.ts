@@ -109,6 +109,8 @@ export type IceFact =
       protocol?: 'stun' | 'turn-udp' | 'turn-tcp' | 'turn-tls'
       outcome: 'answered' | 'timeout' | 'error'
       afterMs: Millis
+      /** The server's own, where it refused (RFC 8489 18.3, RFC 8656 19). */
+      code?: number
       detail?: string
     }
   | { layer: 'ice'; type: 'gathered'; candidates: number; afterMs: Millis }
@@ -135,6 +137,8 @@ export type IceFact =
 export type MediaFact =
   | { layer: 'rtp'; type: 'first-sent'; to: TransportAddress }
   | { layer: 'rtp'; type: 'first-received'; from: TransportAddress; ssrc: number; payloadType: number }
+  /** Media is back after an interruption that a listener noticed. */
+  | { layer: 'rtp'; type: 'resumed'; silentMs: Millis }
   /** Symmetric RTP: media goes to where the peer's media really comes from. */
   | { layer: 'rtp'; type: 'latched'; from: TransportAddress; signalled?: TransportAddress }
   | { layer: 'rtp'; type: 'statistics'; statistics: StreamStatistics }

@@ -4,6 +4,8 @@ import { openSource, parseTone } from '../../../src/audio/open-source.ts'
 import { hasHeard } from '../../../src/audio/recognise.ts'
 import { CallMedia } from '../../../src/phone/call-media.ts'
 import { HeardAudio } from '../../../src/phone/heard-audio.ts'
+import { MediaPaths } from '../../../src/phone/media-paths.ts'
+import { NetworkWatch } from '../../../src/phone/network-watch.ts'
 import type { IcePolicy } from '../../../src/phone/options.ts'
 import type { VirtualHost } from '../../../src/sim/host.ts'
 import type { Flow } from '../../../src/sip/flow.ts'
@@ -115,12 +117,23 @@ export class ForkedPhone {
     const agent = await UserAgent.start({ runtime: host, listen })
     const call = new Promise<ForkedPhone>((resolve) => {
       agent.onInvite = (session) => {
+        const paths = new MediaPaths({
+          runtime: host,
+          watch: new NetworkWatch(host.clock, host),
+          policy,
+          servers: [],
+          lite: false,
+          tcp: false,
+          warn: () => {},
+        })
         const media = new CallMedia({
           runtime: host,
           pacer: new WheelPacer(host.clock),
           policy,
-          stunServers: [],
-          addresses: [address],
+          trickle: 'half',
+          lite: false,
+          openPath: (request) => paths.open({ ...request, signalling: address }),
+          candidateBudgetBytes: 1_000,
           codecs: ['PCMU'],
           ptimeMs: 20,
           silence: false,
