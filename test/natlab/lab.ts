@@ -110,6 +110,17 @@ export class Lab {
     return home
   }
 
+  /** Another client behind the home's router, in a network of its own: guests do not see the LAN. */
+  addGuest(home: Home, name: string): Home {
+    const number = this.nextNumber()
+    const guest: Home = { ...home, name, inside: `192.168.${number}.2` }
+    this.add(name, false)
+    shell(clientScript(guest, number, { routerSide: 'inside2' }))
+    if (!isKernelRouter(home.network.access))
+      shell(`ip -n ${home.router} rule add pref 10 iif inside2 lookup 100`)
+    return guest
+  }
+
   /** The provider gives the home's own router another address: what was sent to the old one is lost, and so is every mapping. */
   renumber({ name, router, outside }: Home): string {
     const number = this.nextNumber()
@@ -161,6 +172,11 @@ export class Lab {
           : ''
       }`,
     )
+  }
+
+  /** How long the home's Linux router remembers UDP that nobody sends any more. */
+  setUdpTimeout({ router }: Home, seconds: number): void {
+    shell(udpTimeout(router, seconds))
   }
 
   /** Every mapping of the home's routers is forgotten, as when they are switched off and on. */
@@ -224,7 +240,8 @@ export class Lab {
     shell(`ip -n ${at} link set nat mtu 9000 up
       ip -n ${at} route add ${home.outside}/32 dev nat
       ip -n ${at} rule add pref 10 iif inside lookup 100
-      ip -n ${at} route add default dev nat table 100`)
+      ip -n ${at} route add default dev nat table 100
+      ip -n ${at} route add blackhole 192.168.0.0/16 table 100`)
   }
 
   private async runHelper(namespace: string, script: string, args: readonly string[]): Promise<void> {
@@ -303,26 +320,26 @@ const defaultRoute = (
 function clientScript(
   { name, router, inside, inside6, network }: Home,
   number: number,
-  { interfaceName = 'eth0', metric = 0 } = {},
+  { interfaceName = 'eth0', metric = 0, routerSide = 'inside' } = {},
 ): string {
   const { families, mapping } = network.theory
   const ipv4 =
     mapping === 'none'
       ? // An address of the internet, routed to the client.
-        `ip -n ${router} address add 169.254.1.1/32 dev inside scope link
+        `ip -n ${router} address add 169.254.1.1/32 dev ${routerSide} scope link
          ip -n ${name} address add ${inside}/32 dev ${interfaceName}
          ip -n ${name} route add default via 169.254.1.1 dev ${interfaceName} onlink
-         ip -n ${router} route add ${inside}/32 dev inside`
-      : `ip -n ${router} address add 192.168.${number}.1/24 dev inside
+         ip -n ${router} route add ${inside}/32 dev ${routerSide}`
+      : `ip -n ${router} address add 192.168.${number}.1/24 dev ${routerSide}
          ip -n ${name} address add ${inside}/24 dev ${interfaceName}
          ip -n ${name} route add default via 192.168.${number}.1 metric ${metric}`
   const ipv6 = `ip netns exec ${router} sysctl -qw net.ipv6.conf.all.forwarding=1
-    ip -n ${router} address add 2001:db8:${number}::1/64 dev inside nodad
+    ip -n ${router} address add 2001:db8:${number}::1/64 dev ${routerSide} nodad
     ip -n ${name} address add ${inside6}/64 dev ${interfaceName} nodad
     ip -n ${name} route add default via 2001:db8:${number}::1`
-  return `ip link add ${interfaceName} netns ${name} type veth peer name inside netns ${router}
+  return `ip link add ${interfaceName} netns ${name} type veth peer name ${routerSide} netns ${router}
     ip -n ${name} link set ${interfaceName} up
-    ip -n ${router} link set inside up
+    ip -n ${router} link set ${routerSide} up
     ip netns exec ${router} sysctl -qw net.ipv4.ip_forward=1
     ${families.includes(4) ? ipv4 : ''}
     ${families.includes(6) ? ipv6 : ''}`
@@ -368,15 +385,13 @@ const dropFragmentsFrom = (cable: string): string => `table ip ${cable} {
 }`
 
 const kernelScript = ({ router }: Home, access: Parameters<typeof ruleset>[0]): string => {
-  const timeout = access.udpTimeoutSeconds
-  // The modules of connection tracking have their settings only once a rule has asked for them.
-  const timeouts =
-    timeout === undefined
-      ? ''
-      : `ip netns exec ${router} sysctl -qw net.netfilter.nf_conntrack_udp_timeout=${timeout} \
-           net.netfilter.nf_conntrack_udp_timeout_stream=${timeout}`
-  return `${nft(router, ruleset(access))}\n${timeouts}`
+  const seconds = access.udpTimeoutSeconds
+  return `${nft(router, ruleset(access))}\n${seconds === undefined ? '' : udpTimeout(router, seconds)}`
 }
+
+const udpTimeout = (router: string, seconds: number): string =>
+  `ip netns exec ${router} sysctl -qw net.netfilter.nf_conntrack_udp_timeout=${seconds} \
+     net.netfilter.nf_conntrack_udp_timeout_stream=${seconds}`
 
 /** A here-document ends with a line of its own. */
 const nft = (namespace: string, rules: string): string =>

@@ -12,6 +12,7 @@ export function ruleset({ masquerade, input, open, forward = [], dropFragments }
     chain(
       'forward',
       'filter hook forward priority 0',
+      'iifname "inside*" oifname "inside*" drop',
       ...(open ? ['accept'] : []),
       ...forward,
       'ct state established,related accept',
