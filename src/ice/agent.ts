@@ -1,29 +1,31 @@
-// An ICE agent (RFC 8445, consent of RFC 7675) without sockets, timers and randomness of its own: host and
-// server-reflexive candidates, full implementation, any number of streams. One agent has one peer: another one that answers
-// the same description gets an agent of its own (`fork`). Relayed and TCP candidates, trickling and restarts are not here yet.
+// An ICE agent (RFC 8445, consent of RFC 7675) without sockets, timers and randomness of its own: host, server-reflexive and
+// relayed candidates, full or lite, any number of streams, candidates that trickle in and out. One agent has one peer: another
+// one that answers the same description gets an agent of its own (`fork`), and so does an ICE restart, with sockets of its own.
 //
 //   addSocket ─> gathering.ts ─> local candidates ─┐
 //   setRemote ─────────────────> remote candidates ┴─> checklist.ts ─> checking.ts ─> pair in use, nominated pair
 //   handleDatagram ─> requests and responses ─────────────────────────┘  └─> consent.ts
 
 import { InvariantError } from '../errors.ts'
-import { formatAddress, type TransportAddress } from '../runtime/address.ts'
+import { sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Core, Datagram, Deadline } from '../runtime/core.ts'
 import type { Millis, Random } from '../runtime/runtime.ts'
 import { canonicalIp } from '../stun/ip-address.ts'
 import { decode } from '../stun/message.ts'
 import { method } from '../stun/numbers.ts'
 import type { IceFact } from '../trace/facts.ts'
-import type { Base, Candidate, Component, LocalCandidate, RemoteIce } from './candidate.ts'
+import type { TurnServer } from '../turn/server.ts'
+import type { SocketOptions } from './bases.ts'
+import type { Base, Candidate, Component, RemoteIce } from './candidate.ts'
 import { Checking } from './checking.ts'
 import type { IceEvent, IceState } from './events.ts'
-import { Gathering, type ServerOutcome } from './gathering.ts'
-import { LocalCandidates } from './local-candidates.ts'
+import { Gathering } from './gathering.ts'
 import type { IcePath } from './pair.ts'
-import { candidateFact, type PairReport, reportPairs } from './report.ts'
+import { type PairReport, reportPairs } from './report.ts'
 import { IceStream } from './stream.ts'
 import type { Tuning } from './tuning.ts'
 
+export type { SocketOptions } from './bases.ts'
 export type { IceEvent, IceState } from './events.ts'
 export type { IcePath } from './pair.ts'
 export type { PairReport } from './report.ts'
@@ -38,6 +40,14 @@ export interface IceAgentOptions {
   random: Random
   /** Asked from every socket of their address family. */
   stunServers: readonly TransportAddress[]
+  /** Asked for relayed addresses. Default none. */
+  turnServers?: readonly TurnServer[]
+  /** "relay": nothing but relayed addresses is told to the peer, used or shown. Default "all". */
+  policy?: 'all' | 'relay'
+  /** RFC 8445 2.5: host candidates alone; answers checks and makes none. */
+  lite?: boolean
+  /** Candidates for TCP as well (RFC 6544). */
+  tcp?: boolean
   /** Default: drawn. */
   parameters?: IceParameters
   tuning?: Partial<Tuning>
@@ -49,53 +59,54 @@ export interface IceParameters {
   readonly pwd: string
 }
 
-export interface SocketOptions {
-  stream: number
-  component: Component
-  /** The bound address: a concrete one, never the wildcard. */
-  base: TransportAddress
-  /** RFC 8445 5.1.2.1, 0 to 65535; by default earlier IP addresses are preferred to later ones. */
-  localPreference?: number
-}
-
 export class IceAgent implements Core<IceEvent> {
   /** For the session description, the same for every stream. */
   readonly parameters: IceParameters
   /** Datagrams thrown away, by reason. */
   readonly dropped: Record<string, number> = {}
 
-  private readonly locals = new LocalCandidates()
   private readonly gathering: Gathering
   private readonly checking: Checking
-  private readonly bases = new Map<string, Base>()
-  private readonly preferences = new Map<string, number>()
-  /** What we told a peer that we have, in the order found: for `fork`. */
-  private readonly described: { components: (1 | 2)[]; candidates: LocalCandidate[] } = {
-    components: [],
-    candidates: [],
-  }
+  /** Components that descriptions have named, dropped ones included: for `fork`. */
+  private readonly described: (1 | 2)[] = []
   private readonly outbox: Datagram[] = []
   private readonly events: IceEvent[] = []
   private readonly record: (fact: IceFact) => void
-  private gatheringSince: Millis | undefined
-  private gatheringClosed = false
-  private gathered = false
 
   constructor(private readonly options: IceAgentOptions) {
-    const { random } = options
+    const { random, stunServers, turnServers = [], policy = 'all', lite = false, tcp = false } = options
     this.record = options.record ?? (() => {})
     this.parameters = options.parameters ?? {
       ufrag: drawText(random, ufragLength),
       pwd: drawText(random, pwdLength),
     }
-    this.gathering = new Gathering(options.stunServers, random)
+    const emit = (event: IceEvent): void => {
+      this.events.push(event)
+    }
+    this.gathering = new Gathering({
+      random,
+      stunServers: lite ? [] : stunServers,
+      turnServers: lite ? [] : turnServers,
+      policy,
+      tcp: tcp && !lite,
+      transmit: (datagram) => this.outbox.push(datagram),
+      emit,
+      record: this.record,
+      baseAdded: (now, base) => this.baseAdded(now, base),
+      baseGone: (now, base, reason) => this.checking.baseGone(now, base, reason),
+      arrived: (now, base, data, from) => {
+        const reason = this.receiveAt(now, base, { data, local: base.address, remote: from })
+        if (reason) this.drop(reason)
+      },
+    })
     this.checking = new Checking({
       role: options.controlling ? 'controlling' : 'controlled',
       random,
       parameters: this.parameters,
-      locals: this.locals,
+      locals: this.gathering.locals,
+      lite,
       tuning: options.tuning ?? {},
-      emit: (event) => this.events.push(event),
+      emit,
       record: this.record,
     })
   }
@@ -112,65 +123,57 @@ export class IceAgent implements Core<IceEvent> {
 
   /** Returns the stream's index. */
   addStream(components: 1 | 2): number {
-    this.described.components.push(components)
+    this.described.push(components)
     return this.checking.streams.push(new IceStream(this.checking.streams.length, components)) - 1
   }
 
-  /** A host candidate, and the question to every STUN server of the same family what address it appears as. */
-  addSocket(now: Millis, { stream, component, base: address, localPreference }: SocketOptions): void {
-    if (!this.stream(stream).components.has(component)) return
-    if (this.gatheringSince === undefined) {
-      this.gatheringSince = now
-      this.record({ layer: 'ice', type: 'state', state: 'gathering' })
-    }
-    const base = this.addBase({
-      stream,
-      component,
-      address,
-      localPreference: localPreference ?? this.preferenceOf(address.address),
-    })
-    this.addCandidate(this.locals.add('host', base, address))
-    this.gathering.enquire(now, base)
-    this.checking.localAdded(now, this.stream(stream))
+  /** A host candidate, and what STUN and TURN servers give through this socket. */
+  addSocket(now: Millis, options: SocketOptions): void {
+    if (this.stream(options.stream).components.has(options.component)) this.gathering.addSocket(now, options)
   }
 
-  /** No more sockets will come; `gathered` follows when every STUN server has answered or been given up. */
+  /** A passive TCP candidate (RFC 6544); active ones come with the sockets. */
+  addTcpListener(now: Millis, options: SocketOptions): void {
+    if (this.stream(options.stream).components.has(options.component))
+      this.gathering.addTcpListener(now, options)
+  }
+
+  /** The interface of a socket is gone, with all that was found through it. */
+  removeBase(now: Millis, local: TransportAddress): void {
+    this.gathering.removeBases(now, (base) => sameAddress(base.address, local), 'its interface is gone')
+  }
+
+  /** No more sockets will come; `gathered` follows when every server has answered or been given up. */
   closeGathering(now: Millis): void {
-    this.gatheringClosed = true
-    this.concludeGathering(now)
+    this.gathering.close(now)
   }
 
-  /** Waits for no STUN server any longer; an answer that still comes is used. */
+  /** Waits for no server any longer; an answer that still comes is used. */
   endGathering(now: Millis): void {
-    this.gatheringClosed = true
-    this.concludeGathering(now, true)
+    this.gathering.end(now)
   }
 
   /** Highest priority first. */
   localCandidates(stream: number): Candidate[] {
-    return this.locals.ofStream(stream).map(({ base: _base, server: _server, ...candidate }) => candidate)
+    return this.gathering.locals
+      .ofStream(stream)
+      .map(({ base: _base, server: _server, ...candidate }) => candidate)
   }
 
   /** An agent for another peer that answers the same description, as the forks of an INVITE do (RFC 3261 13.2.2.4): same
-   *  credentials, sockets and candidates, also those of a dropped component, and nothing of the peer before. Asks no STUN
-   *  server again. One agent at a time can have the sockets: close this one. */
+   *  credentials, sockets, allocations and candidates, also those of a dropped component, and nothing of the peer before. Asks
+   *  no server again. One agent at a time can have the sockets: close this one. */
   fork(): IceAgent {
     const { controlling, parameters } = this
-    const fork = new IceAgent({ ...this.options, controlling, parameters, stunServers: [] })
-    for (const components of this.described.components) fork.addStream(components)
-    for (const { type, base, address, port, server } of this.described.candidates) {
-      const own = fork.bases.get(formatAddress(base.address)) ?? fork.addBase(base)
-      const same = fork.locals.add(type, own, { address, port }, server)
-      if (same) fork.described.candidates.push(same)
-    }
-    fork.gatheringClosed = true
-    fork.gathered = true
+    const fork = new IceAgent({ ...this.options, controlling, parameters, stunServers: [], turnServers: [] })
+    for (const components of this.described) fork.addStream(components)
+    this.gathering.handOver(fork.gathering)
     return fork
   }
 
   /** The candidate for c= and m= (RFC 8839 4.2.1.2). */
   defaultCandidate(stream: number, component: Component): Candidate | undefined {
-    return this.locals.default(stream, component)
+    return this.gathering.locals.default(stream, component)
   }
 
   // ── the session ──────────────────────────────────────────────────────────────────────────────
@@ -179,17 +182,26 @@ export class IceAgent implements Core<IceEvent> {
   setRemote(now: Millis, stream: number, remote: RemoteIce): void {
     if (this.state === 'closed') return
     this.checking.setRemote(now, this.stream(stream), remote)
+    this.permitPeers(now, stream)
+  }
+
+  /** Candidates of the peer that trickle in (RFC 8838), once its description is known. */
+  addRemoteCandidates(
+    now: Millis,
+    stream: number,
+    candidates: readonly Candidate[],
+    endOfCandidates = false,
+  ): void {
+    if (this.state === 'closed') return
+    this.checking.addRemoteCandidates(now, this.stream(stream), candidates, endOfCandidates)
+    this.permitPeers(now, stream)
   }
 
   /** The peer multiplexes RTCP (RFC 8445 5.1.1.1, RFC 5761). */
   dropComponent(now: Millis, stream: number, component: 2): void {
-    this.locals.dropComponent(stream, component)
-    this.gathering.dropBases((base) => base.stream === stream && base.component === component)
-    for (const [key, base] of this.bases) {
-      if (base.stream === stream && base.component === component) this.bases.delete(key)
-    }
+    const isDropped = (base: Base): boolean => base.stream === stream && base.component === component
+    this.gathering.removeBases(now, isDropped, 'its component is not needed')
     this.checking.dropComponent(now, this.stream(stream), component)
-    this.concludeGathering(now)
   }
 
   /** Counts only before the first `setRemote`: then the role is between the two agents (RFC 8445 6.1.1, 7.3.1.1). */
@@ -219,18 +231,40 @@ export class IceAgent implements Core<IceEvent> {
     )
   }
 
+  /** Media on the pair in use, whatever lies below it; returns whether there is one. */
+  send(now: Millis, stream: number, component: Component, data: Uint8Array): boolean {
+    const pair = this.stream(stream).components.get(component)?.inUse
+    pair?.base.send(now, data, pair.remoteAddress)
+    return pair !== undefined
+  }
+
+  /** Asks the peer at once whether it still answers on the pair in use; the event 'probe' tells. */
+  probe(now: Millis, stream: number, component: Component): void {
+    if (this.state !== 'closed') this.checking.probe(now, this.stream(stream), component)
+  }
+
+  /** A connection could not be opened, or has ended. */
+  handleClosed(now: Millis, ends: Pick<Datagram, 'local' | 'remote' | 'over'>, reason: string): void {
+    if (this.state === 'closed') return
+    if (ends.over !== 'tcp') {
+      this.gathering.handleClosed(now, ends, reason)
+      return
+    }
+    const base = this.gathering.baseOf(ends)
+    if (base) this.checking.wireClosed(now, base, ends.remote, reason)
+  }
+
   /** Every pair tried and its fate, highest priority first. */
   pairs(): PairReport[] {
     return reportPairs(this.checking.streams)
   }
 
   /** Sends nothing and answers nothing any more. */
-  close(_now: Millis): void {
+  close(now: Millis): void {
     if (this.state === 'closed') return
     this.checking.close()
-    this.gathering.dropBases(() => true)
-    this.gathering.endKeepalives()
     this.outbox.length = 0
+    this.gathering.stop(now)
     this.record({ layer: 'ice', type: 'state', state: 'closed' })
   }
 
@@ -245,15 +279,13 @@ export class IceAgent implements Core<IceEvent> {
 
   handleTimeout(now: Millis): void {
     if (this.state === 'closed') return
-    const silent = this.gathering.handleTimeout(now)
-    for (const outcome of silent) this.serverAnswered(outcome)
-    if (silent.length > 0) this.concludeGathering(now)
+    this.gathering.handleTimeout(now)
     this.checking.handleTimeout(now)
     this.afterChecks()
   }
 
   pollTransmit(): Datagram | undefined {
-    return this.outbox.shift()
+    return this.outbox.shift() ?? this.gathering.pollTransmit()
   }
 
   pollEvent(): IceEvent | undefined {
@@ -261,6 +293,7 @@ export class IceAgent implements Core<IceEvent> {
   }
 
   nextTimeout(): Deadline | undefined {
+    if (this.state === 'closed') return undefined
     const gathering = this.gathering.nextTimeout()
     const checking = this.checking.nextTimeout()
     return gathering && (!checking || gathering.at < checking.at) ? gathering : checking
@@ -268,61 +301,43 @@ export class IceAgent implements Core<IceEvent> {
 
   /** Returns why the datagram was dropped, if it was. */
   private receive(now: Millis, datagram: Datagram): string | undefined {
-    const base = this.bases.get(formatAddress(datagram.local))
-    if (!base) return 'datagram to an unknown local address'
+    if (this.gathering.handleDatagram(now, datagram)) return undefined
+    const base = this.gathering.baseOf(datagram)
+    return base ? this.receiveAt(now, base, datagram) : 'datagram to an unknown local address'
+  }
+
+  private receiveAt(now: Millis, base: Base, datagram: Datagram): string | undefined {
+    const address = canonicalIp(datagram.remote.address)
+    if (!address || datagram.remote.port === 0) return 'datagram from no address'
+    const received = { ...datagram, remote: { address, port: datagram.remote.port } }
+    const first = datagram.data[0] ?? 0
+    // RFC 7983: 128..191 is RTP and RTCP.
+    if (first >= 128 && first < 192) return this.receiveMedia(base, received)
     const message = decode(datagram.data)
     if (typeof message === 'string') return message
     if (message.method !== method.binding) return 'STUN method other than Binding'
     if (message.class === 'indication') return undefined
-    const address = canonicalIp(datagram.remote.address)
-    if (!address || datagram.remote.port === 0) return 'datagram from no address'
-    const received = { ...datagram, remote: { address, port: datagram.remote.port } }
-    if (message.class === 'request') {
-      return this.checking.receiveRequest(now, message, received, base)
-    }
-    const outcome = this.gathering.receive(now, message, received)
-    if (!outcome) return this.checking.receiveResponse(now, message, received, base)
-    this.serverAnswered(outcome)
-    this.concludeGathering(now)
+    if (message.class === 'request') return this.checking.receiveRequest(now, message, received, base)
+    if (this.gathering.receive(now, message, received)) return undefined
+    return this.checking.receiveResponse(now, message, received, base)
+  }
+
+  private receiveMedia({ stream, component }: Base, { data, remote }: Datagram): string | undefined {
+    if (!this.stream(stream).components.has(component)) return 'data of a component that was dropped'
+    if (!this.isKnownRemote(stream, component, remote)) return 'data from an unknown address'
+    this.events.push({ type: 'data', stream, component, data, from: remote })
     return undefined
   }
 
   // ── gathering ────────────────────────────────────────────────────────────────────────────────
 
-  private serverAnswered({ base, server, afterMs, result }: ServerOutcome): void {
-    const detail = result.type === 'error' ? { detail: result.detail } : {}
-    const outcome = { server, outcome: result.type, afterMs, ...detail }
-    this.events.push({ type: 'server', protocol: 'stun', base: base.address, ...outcome })
-    this.record({ layer: 'ice', type: 'server', ...outcome })
-    if (result.type === 'answered') this.addCandidate(this.locals.add('srflx', base, result.mapped, server))
+  private baseAdded(now: Millis, base: Base): void {
+    this.checking.localAdded(now, this.stream(base.stream))
+    if (base.relay) this.permitPeers(now, base.stream)
   }
 
-  private addBase({ stream, component, address, localPreference }: Omit<Base, 'send'>): Base {
-    const send = (data: Uint8Array, to: TransportAddress): void => {
-      this.outbox.push({ data, local: address, remote: to })
-    }
-    const base: Base = { stream, component, address, localPreference, send }
-    this.bases.set(formatAddress(address), base)
-    return base
-  }
-
-  private addCandidate(added: LocalCandidate | undefined): void {
-    if (!added) return
-    this.described.candidates.push(added)
-    const { base, server: _server, ...candidate } = added
-    this.events.push({ type: 'candidate', stream: base.stream, candidate })
-    this.record(candidateFact('local', candidate))
-  }
-
-  private concludeGathering(now: Millis, regardless = false): void {
-    if (this.gathered || !this.gatheringClosed || (this.gathering.pending && !regardless)) return
-    this.gathered = true
-    const candidates = this.checking.streams.reduce(
-      (sum, { index }) => sum + this.locals.ofStream(index).length,
-      0,
-    )
-    this.events.push({ type: 'gathered' })
-    this.record({ layer: 'ice', type: 'gathered', candidates, afterMs: now - (this.gatheringSince ?? now) })
+  private permitPeers(now: Millis, stream: number): void {
+    this.gathering.permit(now, stream, this.stream(stream).remoteCandidates)
   }
 
   /** Consent checks hold the NAT's mapping from now on; those of pairs that lost need no holding. */
@@ -336,14 +351,6 @@ export class IceAgent implements Core<IceEvent> {
     const stream = this.checking.streams[index]
     if (!stream) throw new InvariantError(`There is no ICE stream ${index}.`)
     return stream
-  }
-
-  private preferenceOf(address: string): number {
-    const known = this.preferences.get(address)
-    if (known !== undefined) return known
-    const preference = 65_535 - this.preferences.size
-    this.preferences.set(address, preference)
-    return preference
   }
 
   private drop(reason: string): void {

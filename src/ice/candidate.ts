@@ -1,5 +1,8 @@
-// Candidates (RFC 8445 5.1), their priority and text, and what the two ends tell each other about ICE (RFC 8839 5).
+// Candidates (RFC 8445 5.1, RFC 6544 4) and their bases, priority and text, and what the two ends tell each other about ICE
+// (RFC 8839 5).
 import type { TransportAddress } from '../runtime/address.ts'
+import type { Millis } from '../runtime/runtime.ts'
+import type { TurnServer, TurnTransport } from '../turn/server.ts'
 
 export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay'
 
@@ -37,16 +40,31 @@ export interface RemoteIce {
 
 export type Component = 1 | 2
 
-/** Where packets of a local candidate really leave from (RFC 8445 5.1.1): a socket, or a relay that wraps what is sent. */
+/** Where packets of a local candidate really leave from (RFC 8445 5.1.1): a socket of our own, or a relay that wraps what is
+ *  sent. What the shell knows it by is `address`: for an active TCP candidate its port only tells it from others. */
 export interface Base {
   readonly stream: number
   readonly component: Component
   readonly address: TransportAddress
+  /** RFC 8445 5.1.2.1, 0 to 65535. */
   readonly localPreference: number
-  /** Of ICE over TCP (RFC 6544); absent where datagrams leave, as from sockets and relays. */
-  readonly tcpType?: TcpType
-  send(data: Uint8Array, to: TransportAddress): void
+  readonly transport: 'udp' | 'tcp'
+  /** RFC 6544 4.1, with transport "tcp" alone. */
+  readonly tcpType?: 'active' | 'passive'
+  /** The allocation whose relayed address this is. */
+  readonly relay?: Relay
+  send(now: Millis, data: Uint8Array, to: TransportAddress): void
 }
+
+/** An allocation at a TURN server, as its candidates see it. */
+export interface Relay {
+  readonly server: TurnServer
+  /** What the server sees us as: the related address of its candidates (RFC 8839 5.1). */
+  readonly mapped: TransportAddress
+}
+
+/** Media may leave from it without the agent. */
+export const isOwnSocket = (base: Base): boolean => base.transport === 'udp' && !base.relay
 
 export interface LocalCandidate extends Candidate {
   base: Base
@@ -56,13 +74,38 @@ export interface LocalCandidate extends Candidate {
 
 /** RFC 8445 5.1.2.2, the recommended values. */
 const typePreferences = { host: 126, prflx: 110, srflx: 100, relay: 0 } as const
+/** RFC 6544 4.2 leaves it to the media which transport is preferred. Speech suffers from TCP's retransmissions: any UDP path
+ *  between the two ends is better, a relay is not. */
+const tcpTypePreferences = { host: 90, prflx: 80, srflx: 70, relay: 0 } as const
 
 /** RFC 8445 5.1.2.1. @param localPreference 0 to 65535 */
-export const candidatePriority = (type: CandidateType, localPreference: number, component: number): number =>
-  typePreferences[type] * 2 ** 24 + localPreference * 2 ** 8 + (256 - component)
+export const candidatePriority = (
+  type: CandidateType,
+  localPreference: number,
+  component: number,
+  transport: 'udp' | 'tcp' = 'udp',
+): number => {
+  const typePreference = (transport === 'tcp' ? tcpTypePreferences : typePreferences)[type]
+  return typePreference * 2 ** 24 + localPreference * 2 ** 8 + (256 - component)
+}
 
-/** The value of an a=candidate line (RFC 8839 5.1), for facts. */
+/** Of a candidate of this type on this base. */
+export const basePriority = (type: CandidateType, base: Base): number =>
+  candidatePriority(type, base.localPreference, base.component, base.transport)
+
+/** RFC 6544 4.2: 2^13 times the direction preference of a host candidate, and what tells candidates of one direction apart.
+ *  @param localPreference 0 to 65535, as it would be for UDP */
+export const tcpLocalPreference = (tcpType: 'active' | 'passive', localPreference: number): number =>
+  (tcpType === 'active' ? 6 : 4) * 2 ** 13 + Math.max(0, localPreference - 65_535 + 8_191)
+
+/** The fewer layers between us and the relay, the better: UDP before TCP before TLS.
+ *  @param order counts the relays of a component in the order in which they answered: the nearest first */
+export const relayLocalPreference = (transport: TurnTransport, order: number): number =>
+  ({ udp: 2, tcp: 1, tls: 0 })[transport] * 2 ** 14 + Math.max(0, 16_383 - order)
+
+/** The value of an a=candidate line (RFC 8839 5.1, RFC 6544 4.5), for facts. */
 export function candidateLine(c: Candidate): string {
   const related = c.related ? ` raddr ${c.related.address} rport ${c.related.port}` : ''
-  return `${c.foundation} ${c.component} ${c.transport} ${c.priority} ${c.address} ${c.port} typ ${c.type}${related}`
+  const tcpType = c.tcpType ? ` tcptype ${c.tcpType}` : ''
+  return `${c.foundation} ${c.component} ${c.transport} ${c.priority} ${c.address} ${c.port} typ ${c.type}${related}${tcpType}`
 }

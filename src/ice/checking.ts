@@ -9,7 +9,7 @@ import { shortTermKey } from '../stun/integrity.ts'
 import { type StunMessage, transactionIdLengthBytes } from '../stun/message.ts'
 import { errorCode } from '../stun/numbers.ts'
 import type { IceFact } from '../trace/facts.ts'
-import { type Base, type Candidate, type Component, candidatePriority, type RemoteIce } from './candidate.ts'
+import { type Base, basePriority, type Candidate, type Component, type RemoteIce } from './candidate.ts'
 import type { Role } from './check-message.ts'
 import {
   limitPairs,
@@ -166,7 +166,7 @@ export class Checking {
       tieBreaker: this.tieBreaker,
       ...(stream.remote && { peerUfrag: stream.remote.ufrag }),
     }
-    const answered = answerCheck(message, remote, base, own)
+    const answered = answerCheck(now, message, remote, base, own)
     if (answered.type === 'done') return answered.reason
     if (answered.switchRole) this.switchRole(now)
     const arrived = { base, remote, check: answered.check }
@@ -252,7 +252,7 @@ export class Checking {
       username: `${remote.ufrag}:${this.options.parameters.ufrag}`,
       key: remote.key,
       // RFC 8445 7.1.1: what a peer-reflexive candidate learned from this check would have.
-      priority: candidatePriority('prflx', pair.base.localPreference, pair.component),
+      priority: basePriority('prflx', pair.base),
       role: this.role,
       tieBreaker: this.tieBreaker,
       useCandidate: purpose === 'nomination',

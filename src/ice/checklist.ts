@@ -77,6 +77,7 @@ const byPriority = (a: CandidatePair, b: CandidatePair): number =>
 
 /** RFC 8445 6.1.2.2: same family, and IPv6 link-local only with its like. */
 const canReach = (local: Candidate, remote: Candidate): boolean =>
+  local.transport === remote.transport &&
   addressFamily(local.address) === addressFamily(remote.address) &&
   isLinkLocal(local.address) === isLinkLocal(remote.address)
 

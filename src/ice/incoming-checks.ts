@@ -2,6 +2,7 @@
 // changes is checking.ts.
 import type { KeyObject } from 'node:crypto'
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
+import type { Millis } from '../runtime/runtime.ts'
 import type { StunMessage } from '../stun/message.ts'
 import type { IceFact } from '../trace/facts.ts'
 import type { Base } from './candidate.ts'
@@ -35,6 +36,7 @@ export type Answered =
 
 /** Sends the response from the base that the request came to. */
 export function answerCheck(
+  now: Millis,
   message: StunMessage,
   source: TransportAddress,
   base: Base,
@@ -42,21 +44,21 @@ export function answerCheck(
 ): Answered {
   const judgement = judgeRequest(message, ufrag, key)
   if (judgement.verdict === 'refuse') {
-    if (judgement.response) base.send(judgement.response, source)
+    if (judgement.response) base.send(now, judgement.response, source)
     return { type: 'done', reason: judgement.reason }
   }
   const { check } = judgement
   // Another fork of our INVITE, that has lost or is not yet known to have won: answered, so that it does not give up.
   if (peerUfrag !== undefined && check.ufrag !== peerUfrag) {
-    base.send(writeCheckSuccess(message, source, key), source)
+    base.send(now, writeCheckSuccess(message, source, key), source)
     return { type: 'done', reason: 'check of another peer' }
   }
   const resolution = resolveRole({ role, tieBreaker }, check)
   if (resolution === 'conflict') {
-    base.send(writeRoleConflict(message, key), source)
+    base.send(now, writeRoleConflict(message, key), source)
     return { type: 'done' }
   }
-  base.send(writeCheckSuccess(message, source, key), source)
+  base.send(now, writeCheckSuccess(message, source, key), source)
   return { type: 'accepted', check, switchRole: resolution === 'switch' }
 }
 
@@ -69,7 +71,7 @@ export function pairOfCheck(
 ): CandidatePair | undefined {
   const known = stream.checklist.find(base, source)
   if (known) return known
-  const local = locals.find(base, base.address)
+  const local = locals.own(base)
   if (!local) return undefined
   let remote = stream.findRemote(base.component, source)
   if (!remote) {
@@ -77,7 +79,9 @@ export function pairOfCheck(
       // RFC 8445 7.3.1.3: a foundation of its own.
       foundation: `prflx-${formatAddress(source)}`,
       component: base.component,
-      transport: 'udp',
+      transport: base.transport,
+      // RFC 6544 7.2: to our passive candidate only an active one can have come, and the other way round.
+      ...(base.tcpType && { tcpType: base.tcpType === 'active' ? 'passive' : 'active' }),
       priority: check.priority,
       address: source.address,
       port: source.port,

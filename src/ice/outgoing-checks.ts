@@ -48,7 +48,7 @@ export class OutgoingChecks {
     this.checks.set(transactionKey(request.transactionId), { pair, purpose, request, transaction })
     pair.checksSent++
     pair.lastCheckAt = now
-    pair.base.send(bytes, pair.remoteAddress)
+    pair.base.send(now, bytes, pair.remoteAddress)
   }
 
   receive(message: StunMessage, source: TransportAddress, base: Base): CheckOutcome {
@@ -97,7 +97,7 @@ export class OutgoingChecks {
       const due = transaction.handleTimeout(now)
       if (due === 'retransmit') {
         pair.checksSent++
-        pair.base.send(transaction.request, pair.remoteAddress)
+        pair.base.send(now, transaction.request, pair.remoteAddress)
       } else if (due === 'timed-out') {
         this.checks.delete(key)
         expired.push(check)

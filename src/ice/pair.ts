@@ -4,7 +4,7 @@
 import { InvariantError } from '../errors.ts'
 import { sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
-import type { Base, Candidate, Component, LocalCandidate } from './candidate.ts'
+import { type Base, type Candidate, type Component, isOwnSocket, type LocalCandidate } from './candidate.ts'
 
 export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed'
 
@@ -17,12 +17,14 @@ const transitions: Record<PairState, readonly PairState[]> = {
   failed: ['waiting'],
 }
 
-/** What media may use: send from the socket at `local.base` to `remote`. */
+/** What media may use: from `local.base` to `remote`. */
 export interface IcePath {
   readonly stream: number
   readonly component: Component
   readonly local: Candidate & { base: TransportAddress }
   readonly remote: Candidate
+  /** Media may leave straight from the UDP socket at `local.base`; otherwise a relay or TCP lies between (`IceAgent.send`). */
+  readonly viaSocket: boolean
 }
 
 /** RFC 8445 6.1.2.3. @param controlling the candidate priority of the controlling agent */
@@ -95,6 +97,7 @@ export class CandidatePair {
       component: this.component,
       local: { ...local, base: this.base.address },
       remote: this.remote,
+      viaSocket: isOwnSocket(this.base),
     }
   }
 

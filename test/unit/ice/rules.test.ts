@@ -18,6 +18,7 @@ const baseAt = (address: string, port = 4_000, component: 1 | 2 = 1): Base => ({
   component,
   address: at(address, port),
   localPreference: 65_535,
+  transport: 'udp',
   send: () => {},
 })
 
