@@ -2,15 +2,7 @@
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
 import type { Hearing } from '../audio/recognise.ts'
 import { type CallReport, report } from '../diagnose/report.ts'
-import {
-  CallFailed,
-  FloeError,
-  IceFailed,
-  InvariantError,
-  RemoteError,
-  TimeoutError,
-  UsageError,
-} from '../errors.ts'
+import { CallFailed, RemoteError, UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type {
   Body,
@@ -24,20 +16,16 @@ import type {
 import type { AudioStream } from '../stream/audio-stream.ts'
 import type { CallStateName } from '../trace/facts.ts'
 import type { Trace } from '../trace/trace.ts'
-import type { CallMedia } from './call-media.ts'
-import { tricklePackage } from './call-media.ts'
+import { refusal, toError } from './call-errors.ts'
+import { type CallMedia, tricklePackage } from './call-media.ts'
 import { Deferred } from './deferred.ts'
-import type { PathFailure } from './media-path.ts'
-import { MediaWatchdog } from './media-watchdog.ts'
+import { MediaConnection } from './media-connection.ts'
 import type { NetworkWatch } from './network-watch.ts'
 import { type CallOptions, type DialOptions, defaults } from './options.ts'
 import { PlayedAudio } from './played-audio.ts'
 import { ReceivedAudio } from './received-audio.ts'
 import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
-import { Recovery } from './recovery.ts'
 
-/** Asterisk reads a digit twice that comes before its own ICE has ended: digits wait for that, but no longer than this. */
-const settleLimitMs = 1_000
 /** Early answers of one forked INVITE that are looked at: whoever answers, by its To tag. */
 const maximumForks = 16
 
@@ -59,17 +47,14 @@ export class Call {
 
   private currentState: CallStateName = 'calling'
   private readonly answeredLater = new Deferred<void>()
-  private readonly connectedLater = new Deferred<void>()
-  private readonly settledLater = new Deferred<void>()
   private readonly playedLater = new Deferred<void>()
   private readonly endedLater = new Deferred<CallReport>()
   private readonly digits: ReceivedDigits
   private readonly received: ReceivedAudio
   private readonly playing: PlayedAudio
-  private readonly recovery: Recovery
+  private readonly connection: MediaConnection
   private session: Session | undefined
   private incoming: IncomingSession | undefined
-  private watchdog: MediaWatchdog | undefined
   private failure: Error | undefined
   /** The answers that the forks of our INVITE gave before the final one, by To tag. */
   private readonly earlyAnswers = new Map<string, Body>()
@@ -89,7 +74,6 @@ export class Call {
     this.trace = trace
     this.digits = new ReceivedDigits(runtime.clock)
     this.answered = this.answeredLater.promise
-    this.connected = this.connectedLater.promise
     this.played = this.playedLater.promise
     this.ended = this.endedLater.promise
     this.received = new ReceivedAudio(
@@ -99,18 +83,18 @@ export class Call {
     )
     this.playing = new PlayedAudio(runtime.files)
     media.onStream = (stream) => this.onStream(stream)
-    media.onPathChange = () => this.maybeConnected()
-    const { clock, network, random } = runtime
-    this.recovery = new Recovery({
-      clock,
-      network,
-      random,
-      watch,
+    this.connection = new MediaConnection({
+      runtime,
       media,
+      watch,
+      trace,
+      mediaTimeoutMs: () => this.options.mediaTimeoutMs,
       reinvite: (offer, limitMs) => this.reinvite(offer, limitMs),
+      onConnected: () => this.onConnected(),
       onTrouble: () => this.onTrouble?.(),
-      onLost: (failure) => this.onPathFailure(failure),
+      onLost: (error) => this.fail(error),
     })
+    this.connected = this.connection.connected
     this.openFiles(options)
   }
 
@@ -178,7 +162,7 @@ export class Call {
     }
     this.become('answered', { status: 200, reason: 'OK' })
     if (incoming.offer) this.answeredLater.resolve()
-    this.maybeConnected()
+    this.connection.begin()
   }
 
   /** Refuses an incoming call: 486 Busy Here, 603 Decline, 480 ... */
@@ -213,7 +197,7 @@ export class Call {
     if (!/^[0-9A-Da-d*#w]+$/.test(digits))
       throw new UsageError(`"${digits}" is not DTMF: use 0-9 A-D * # and w to wait`)
     await this.connected
-    await this.settled()
+    await this.connection.settled()
     const stream = this.media.stream
     if (!stream || this.hasEnded()) throw this.endedError()
     await stream.sendDtmf(digits, options)
@@ -264,7 +248,7 @@ export class Call {
     await this.connected
     if (!this.media.paths.current?.usesIce)
       throw new UsageError('this call runs without ICE: there is nothing to restart')
-    await this.recovery.restart('asked for')
+    await this.connection.restart('asked for')
   }
 
   /** Ends the call with BYE, CANCEL or a rejection: what fits its state. Resolves with the report. */
@@ -381,7 +365,7 @@ export class Call {
   private established(): void {
     this.answeredLater.resolve()
     this.media.established()
-    this.maybeConnected()
+    this.connection.begin()
   }
 
   private async answerLateOffer(response: ResponseInfo, acknowledge: (answer?: Body) => void): Promise<void> {
@@ -418,7 +402,7 @@ export class Call {
   private async onReinvite(reinvite: Reinvite): Promise<void> {
     try {
       reinvite.accept(reinvite.offer ? await this.media.answer(reinvite.offer) : this.media.offerAgain())
-      this.recovery.peerSpoke()
+      this.connection.peerSpoke()
     } catch (error) {
       const problem = toError(error)
       this.trace.record({ layer: 'call', type: 'warning', message: `re-INVITE refused: ${problem.message}` })
@@ -449,21 +433,7 @@ export class Call {
 
   private onSessionEnded(end: EndInfo, rejected: ResponseInfo | undefined): void {
     if (this.hasEnded() || this.ending) return
-    if (this.currentState !== 'answered') {
-      // Where we gave up ringing, the 487 that answers our CANCEL is not the reason.
-      const gaveUp = end.status === 408
-      const status = gaveUp ? 408 : (rejected?.status ?? end.status)
-      const reason = gaveUp ? end.reason : rejected?.reason || end.reason
-      const redirect = rejected?.contacts?.length ? `; it points to ${rejected.contacts.join(', ')}` : ''
-      this.failure ??=
-        status === 408
-          ? new TimeoutError(`${this.remote || 'the far end'} did not answer: ${reason}`, 0)
-          : new CallFailed(
-              `${this.remote || 'the far end'} refused the call: ${status} ${reason}${redirect}`,
-              status,
-              reason,
-            )
-    }
+    if (this.currentState !== 'answered') this.failure ??= refusal(this.remote, end, rejected)
     // What the far end itself says about it (RFC 3326) tells most.
     const reason = end.reasonHeader ? `${end.reason} (Reason: ${end.reasonHeader})` : end.reason
     this.finish({ by: end.by, status: end.status, reason })
@@ -475,44 +445,9 @@ export class Call {
     stream.start()
   }
 
-  /** Media flows once the call is answered and a path is open. Before the answer nothing that happens to the path matters:
-   *  another fork may be the one that answers. */
-  private maybeConnected(): void {
-    if (this.currentState !== 'answered') return
-    const { current: path } = this.media.paths
-    if (path?.failure) {
-      if (!this.mayRecover() || !this.recovery.pathFailed(path.failure)) this.onPathFailure(path.failure)
-      return
-    }
-    if (path?.isSettled) this.settledLater.resolve()
-    if (!path?.isUsable || this.connectedLater.isSettled) return
-    this.connectedLater.resolve()
-    this.recovery.start()
-    this.startWatchdog()
+  private onConnected(): void {
     // A file that cannot be read any more fails `played`, not the process.
     this.playConfigured().catch((error) => this.playedLater.reject(toError(error)))
-  }
-
-  /** A path that has worked may do so again; one that never did only where the far end was not told everything. */
-  private mayRecover(): boolean {
-    if (!this.connectedLater.isSettled && !this.media.hasUntoldCandidates) return false
-    this.recovery.start()
-    return true
-  }
-
-  private onPathFailure(failure: PathFailure): void {
-    const why =
-      failure.type === 'failed'
-        ? `no path for media: ${failure.reason}`
-        : 'the far end stopped answering on the media path (RFC 7675)'
-    this.fail(new IceFailed(why, this.pairsTried()))
-  }
-
-  private async settled(): Promise<void> {
-    if (this.settledLater.isSettled) return
-    const limit = this.runtime.clock.setTimer(settleLimitMs, () => this.settledLater.resolve())
-    await this.settledLater.promise
-    limit.cancel()
   }
 
   private async playConfigured(): Promise<void> {
@@ -524,22 +459,6 @@ export class Call {
   private openFiles(options: CallOptions): void {
     if (options.play) this.playing.setFirst(options.play, options.loop)
     if (options.record) this.record(options.record)
-  }
-
-  private startWatchdog(): void {
-    const limitMs = this.options.mediaTimeoutMs ?? defaults.mediaTimeoutMs
-    const { media } = this
-    const received = () => {
-      if (!media.expectsMedia || this.recovery.isUnderWay) return undefined
-      return media.stream?.statistics().received.packets ?? 0
-    }
-    this.watchdog = new MediaWatchdog(this.runtime.clock, limitMs, received, () => {
-      const seconds = limitMs / 1000
-      this.trace.record({ layer: 'call', type: 'warning', message: `no media received for ${seconds} s` })
-      this.fail(
-        new TimeoutError(`no media was received for ${seconds} s: the far end or the path is gone`, limitMs),
-      )
-    })
   }
 
   private fail(error: Error): void {
@@ -567,16 +486,13 @@ export class Call {
 
   private finish(end: { by: 'local' | 'remote' | 'network'; status: number; reason: string }): void {
     if (this.hasEnded()) return
-    this.watchdog?.stop()
-    this.recovery.stop()
     this.media.close()
     this.playing.close()
     this.received.close()
     this.become('ended', end)
     const error = this.endedError()
     this.answeredLater.reject(error)
-    this.connectedLater.reject(error)
-    this.settledLater.resolve()
+    this.connection.stop(error)
     if (!this.playedLater.isSettled && !this.media.stream?.isPlaying) this.playedLater.reject(error)
     this.digits.close()
     this.onOver(this)
@@ -600,11 +516,4 @@ export class Call {
   private endedError(): Error {
     return this.failure ?? new CallFailed('the call ended before that was done', 0, 'ended')
   }
-
-  private pairsTried(): string[] {
-    return report(this.trace.facts).pairs.map((p) => p.text)
-  }
 }
-
-const toError = (error: unknown): Error =>
-  error instanceof FloeError || error instanceof Error ? error : new InvariantError(String(error))

@@ -246,7 +246,7 @@ export class MediaPath implements MediaTransport {
 
   private async openPorts(): Promise<void> {
     const { addresses, components, ice } = this.options
-    const listen = ice?.tcp && !ice.relayOnly && !ice.lite
+    const listen = ice?.tcp === true && !ice.relayOnly && !ice.lite
     const { udp, listeners } = await openMediaPorts(this.wires, {
       addresses,
       components,

@@ -63,7 +63,8 @@ export interface CallOptions {
   keepHeardSeconds?: number
   /** Send silence while nothing is played, so that the far end and NATs see a stream. Default true. */
   silence?: boolean
-  /** End the call when nothing has been received for this long although the peer should be sending. Default 30 s; 0 never. */
+  /** End the call when nothing has been received for this long although the peer should be sending. Default 30 s, and 45 s
+   *  where the path has died and another is looked for; 0 never ends a call whose peer still answers on its path. */
   mediaTimeoutMs?: Millis
 }
 
@@ -81,6 +82,8 @@ export const defaults = {
   codecs: ['PCMU', 'PCMA'],
   keepHeardSeconds: 120,
   mediaTimeoutMs: 30_000,
+  /** How long lost media is looked for: longer than the 30 s that a link may be gone, since the call itself is still there. */
+  recoveryLimitMs: 45_000,
   /** A person waits for this: what has not been gathered by then is left out (RFC 8445 leaves the limit to us). */
   gatherLimitMs: 500,
   /** With host, reflexive and relayed address for RTP and RTCP an INVITE still is one packet of an Ethernet. */

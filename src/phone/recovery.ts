@@ -20,6 +20,8 @@ export interface RecoveryOptions {
   media: CallMedia
   /** Sends the offer; resolves with the answer, rejects where it is refused or not answered in time. */
   reinvite: (offer: Body, limitMs: Millis) => Promise<Body | undefined>
+  /** How long media is looked for. */
+  patienceMs: () => Millis
   /** Something is wrong with the network. */
   onTrouble: () => void
   /** Patience has ended. */
@@ -32,8 +34,6 @@ const silenceMs: Millis = 1_200
 const lookMs: Millis = 200
 /** A peer that answers probes but sends nothing is asked again after this. */
 const probeAgainMs: Millis = 5_000
-/** From when trouble is noticed. Longer than the 30 s that a link may be gone, since the call itself is still there. */
-const patienceMs: Millis = 45_000
 /** How long a re-INVITE may take, try by try: what is lost on a dead SIP path must not block that of the peer (RFC 3261 14.2). */
 const reinviteLimitsMs: readonly Millis[] = [3_000, 4_000, 6_000]
 const pausesMs: readonly Millis[] = [300, 1_000, 2_000, 3_000]
@@ -123,7 +123,7 @@ export class Recovery {
     const { trouble } = this
     if (trouble) {
       if (this.isWell(trouble)) this.over()
-      else if (now - trouble.beganAt > patienceMs) this.giveUp()
+      else if (now - trouble.beganAt > this.options.patienceMs()) this.giveUp()
       return
     }
     if (media.expectsMedia && now - media.paths.heardAt > silenceMs && now >= this.probeAt) this.probe()

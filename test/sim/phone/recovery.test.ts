@@ -21,8 +21,9 @@ interface Place {
   bobsHost: VirtualHost
   alicesNat: Nat
   bobsNat: Nat
-  relays: RunningTurnServer[]
   relayHosts: VirtualHost[]
+  /** Alice's report up to now. */
+  alice: () => CallReport
 }
 
 interface Scene {
@@ -86,7 +87,8 @@ async function mishap(
       await answered.answer({ play: 'reply-8k.wav', loop: true })
       await Promise.all([call.connected, answered.connected])
       await advance(5_000)
-      await happens({ simulation, alicesHost, bobsHost, alicesNat, bobsNat, relays, relayHosts }, advance)
+      const place = { simulation, alicesHost, bobsHost, alicesNat, bobsNat, relayHosts }
+      await happens({ ...place, alice: () => call.report() }, advance)
       await advance(afterMs)
       const before = call.report().statistics?.received.packets ?? 0
       const beforeAtBob = answered.report().statistics?.received.packets ?? 0
@@ -170,6 +172,17 @@ describe('audio comes back', () => {
       bobsHost.setInterfaces(mobile.inside.at('10.64.0.2'))
     })
     expectRecovered(reports, 4_000)
+  })
+
+  test('after the TURN server in use has died', async () => {
+    const reports = await mishap({ bob: natKinds.symmetric, relays: 2 }, ({ alice, relayHosts }) => {
+      const used = relayHosts.find((host) => {
+        const at = alice().selected[0]
+        return [at?.local.address.address, at?.remote.address.address].includes(host.attachments[0]?.address)
+      })
+      used?.powerOff()
+    })
+    expectRecovered(reports, 8_000)
   })
 
   test('after 30 s without a link', async () => {

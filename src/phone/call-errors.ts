@@ -1,0 +1,18 @@
+// What a call that came to nothing rejects with.
+import { CallFailed, FloeError, InvariantError, TimeoutError } from '../errors.ts'
+import type { EndInfo, ResponseInfo } from '../sip/session.ts'
+
+/** Of a call that ended before it was answered. */
+export function refusal(remote: string, end: EndInfo, rejected: ResponseInfo | undefined): Error {
+  const who = remote || 'the far end'
+  // Where we gave up ringing, the 487 that answers our CANCEL is not the reason.
+  const gaveUp = end.status === 408
+  const status = gaveUp ? 408 : (rejected?.status ?? end.status)
+  const reason = gaveUp ? end.reason : rejected?.reason || end.reason
+  if (status === 408) return new TimeoutError(`${who} did not answer: ${reason}`, 0)
+  const redirect = rejected?.contacts?.length ? `; it points to ${rejected.contacts.join(', ')}` : ''
+  return new CallFailed(`${who} refused the call: ${status} ${reason}${redirect}`, status, reason)
+}
+
+export const toError = (error: unknown): Error =>
+  error instanceof FloeError || error instanceof Error ? error : new InvariantError(String(error))

@@ -1,0 +1,145 @@
+// Whether the media of an answered call can flow: connected as soon as a path works, kept by recovery while it may come back,
+// ended by what cannot be mended (RFC 7675, RFC 8445 8.1.2) or by a peer that is silent for too long.
+import { report } from '../diagnose/report.ts'
+import { IceFailed, TimeoutError } from '../errors.ts'
+import type { Millis, Runtime, Timer } from '../runtime/runtime.ts'
+import type { Body } from '../sip/session.ts'
+import type { Trace } from '../trace/trace.ts'
+import type { CallMedia } from './call-media.ts'
+import { Deferred } from './deferred.ts'
+import type { PathFailure } from './media-path.ts'
+import { MediaWatchdog } from './media-watchdog.ts'
+import type { NetworkWatch } from './network-watch.ts'
+import { defaults } from './options.ts'
+import { Recovery } from './recovery.ts'
+
+export interface MediaConnectionOptions {
+  runtime: Runtime
+  media: CallMedia
+  watch: NetworkWatch
+  trace: Trace
+  /** Of the call's options; the default where absent. */
+  mediaTimeoutMs: () => Millis | undefined
+  reinvite: (offer: Body, limitMs: Millis) => Promise<Body | undefined>
+  onConnected: () => void
+  onTrouble: () => void
+  onLost: (error: Error) => void
+}
+
+/** Asterisk reads a digit twice that comes before its own ICE has ended: digits wait for that, but no longer than this. */
+const settleLimitMs = 1_000
+
+export class MediaConnection {
+  private readonly connectedLater = new Deferred<void>()
+  private readonly settledLater = new Deferred<void>()
+  private readonly recovery: Recovery
+  private watchdog: MediaWatchdog | undefined
+  private answered = false
+  private stopped = false
+
+  constructor(private readonly options: MediaConnectionOptions) {
+    const { runtime, media, watch, reinvite, onTrouble, mediaTimeoutMs } = options
+    const { clock, network, random } = runtime
+    this.recovery = new Recovery({
+      clock,
+      network,
+      random,
+      watch,
+      media,
+      reinvite,
+      onTrouble,
+      patienceMs: () => mediaTimeoutMs() || defaults.recoveryLimitMs,
+      onLost: (failure) => this.lost(failure),
+    })
+    media.onPathChange = () => this.look()
+  }
+
+  /** Resolves when media can flow. */
+  get connected(): Promise<void> {
+    return this.connectedLater.promise
+  }
+
+  /** From the answer on it matters how the path fares: before, another fork may be the one that answers. */
+  begin(): void {
+    this.answered = true
+    this.look()
+  }
+
+  /** Resolves when ICE will choose no other pair, but soon in any case. */
+  async settled(): Promise<void> {
+    if (this.settledLater.isSettled) return
+    const limit: Timer = this.options.runtime.clock.setTimer(settleLimitMs, () => this.settledLater.resolve())
+    await this.settledLater.promise
+    limit.cancel()
+  }
+
+  restart(why: string): Promise<void> {
+    return this.recovery.restart(why)
+  }
+
+  /** The peer has changed the call. */
+  peerSpoke(): void {
+    this.recovery.peerSpoke()
+  }
+
+  /** The call is over. */
+  stop(error: Error): void {
+    this.stopped = true
+    this.watchdog?.stop()
+    this.recovery.stop()
+    this.connectedLater.reject(error)
+    this.settledLater.resolve()
+  }
+
+  private look(): void {
+    if (!this.answered || this.stopped) return
+    const { current: path } = this.options.media.paths
+    if (path?.failure) {
+      if (!this.mayRecover() || !this.recovery.pathFailed(path.failure)) this.lost(path.failure)
+      return
+    }
+    if (path?.isSettled) this.settledLater.resolve()
+    if (!path?.isUsable || this.connectedLater.isSettled) return
+    this.connectedLater.resolve()
+    this.recovery.start()
+    this.startWatchdog()
+    this.options.onConnected()
+  }
+
+  /** A path that has worked may do so again; one that never did only where the far end was not told everything. */
+  private mayRecover(): boolean {
+    if (!this.connectedLater.isSettled && !this.options.media.hasUntoldCandidates) return false
+    this.recovery.start()
+    return true
+  }
+
+  private lost(failure: PathFailure): void {
+    const why =
+      failure.type === 'failed'
+        ? `no path for media: ${failure.reason}`
+        : 'the far end stopped answering on the media path (RFC 7675)'
+    const { pairs } = report(this.options.trace.facts)
+    this.options.onLost(
+      new IceFailed(
+        why,
+        pairs.map(({ text }) => text),
+      ),
+    )
+  }
+
+  private startWatchdog(): void {
+    const { runtime, media, trace, mediaTimeoutMs, onLost } = this.options
+    const limitMs = mediaTimeoutMs() ?? defaults.mediaTimeoutMs
+    const received = () => {
+      if (!media.expectsMedia || this.recovery.isUnderWay) return undefined
+      return media.stream?.statistics().received.packets ?? 0
+    }
+    this.watchdog = new MediaWatchdog(runtime.clock, limitMs, received, () => {
+      const seconds = limitMs / 1000
+      trace.record({ layer: 'call', type: 'warning', message: `no media received for ${seconds} s` })
+      onLost(
+        new TimeoutError(`no media was received for ${seconds} s: the far end or the path is gone`, limitMs),
+      )
+    })
+  }
+}
