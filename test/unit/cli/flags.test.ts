@@ -10,6 +10,8 @@ beforeEach(() => {
   vi.stubEnv('FLOE_CONFIG', join(folder, 'config.yaml'))
   vi.stubEnv('FLOE_PASSWORD', undefined)
   vi.stubEnv('FLOE_ACCOUNT', undefined)
+  vi.stubEnv('FLOE_TURN_PASSWORD', undefined)
+  vi.stubEnv('FLOE_TURN_SECRET', undefined)
 })
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -96,4 +98,52 @@ test('--bind', () => {
   expect(listen('[2001:db8::1]:5060')).toEqual({ protocol: 'udp', address: '2001:db8::1', port: 5060 })
   expect(listen('::1')).toEqual({ protocol: 'udp', address: '::1', port: 0 })
   expect(() => listen('nowhere')).toThrow(/not an address/)
+})
+
+describe('STUN, TURN and ICE', () => {
+  test('servers may stand without a scheme; the password comes from the environment', () => {
+    vi.stubEnv('FLOE_TURN_PASSWORD', 'hush')
+    expect(
+      phoneOptions({ stun: ['stun.example'], turn: ['alice@turn.example', 'turns:bob@turn.example:443'] }),
+    ).toEqual({
+      iceServers: [
+        'stun:stun.example',
+        { urls: 'turn:alice@turn.example', credential: 'hush' },
+        { urls: 'turns:bob@turn.example:443', credential: 'hush' },
+      ],
+    })
+  })
+
+  test('the secret of time-limited passwords, too', () => {
+    vi.stubEnv('FLOE_TURN_SECRET', 'shared')
+    expect(phoneOptions({ turn: ['turn:alice@turn.example'] }).iceServers).toEqual([
+      { urls: 'turn:alice@turn.example', secret: 'shared' },
+    ])
+  })
+
+  test('a profile holds all of them', () => {
+    const ca = join(folder, 'ca.pem')
+    writeFileSync(ca, 'PEM')
+    profile(`profiles:
+  work:
+    turn: [turn:alice@turn.example, 'turns:alice@turn.example:443']
+    turnPassword: hush
+    httpProxy: http://proxy.example:3128
+    tlsCa: ${ca}
+    trickle: full
+    iceLite: true
+    iceTcp: false
+`)
+    expect(phoneOptions({ profile: 'work' })).toEqual({
+      iceServers: [
+        { urls: 'turn:alice@turn.example', credential: 'hush' },
+        { urls: 'turns:alice@turn.example:443', credential: 'hush' },
+      ],
+      httpProxy: 'http://proxy.example:3128',
+      tlsCa: 'PEM',
+      trickle: 'full',
+      iceLite: true,
+      iceTcp: false,
+    })
+  })
 })

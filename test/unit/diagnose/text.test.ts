@@ -158,7 +158,7 @@ test('the report of a failed call as text, styled', () => {
               - no pair works
               - 1 pair(s) tried
               - host 192.0.2.1:40000 -> host 198.51.100.9:27110: no response
-    fix       Give a STUN server (--stun) where a NAT stands between the ends; two symmetric NATs need a relay. Check that UDP passes the firewall.
+    fix       Give a STUN server (--stun) where a NAT stands between the ends; two symmetric NATs need a relay (--turn). Check that UDP passes the firewall.
     outcome   ended by us: 200 hung up
     timings   ringing 12 ms · answered 120 ms · ended 4200 ms · lasted 4.1 s
     path      ICE full, failed

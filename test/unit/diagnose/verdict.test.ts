@@ -43,6 +43,16 @@ const problem = (message: string): FactBody => ({
   section: 'RFC 3264 6',
 })
 
+const turnServer = (outcome: 'timeout' | 'error', code?: number): FactBody => ({
+  layer: 'ice',
+  type: 'server',
+  server: { address: '203.0.113.20', port: 3478 },
+  protocol: 'turn-udp',
+  outcome,
+  afterMs: 50,
+  ...(code !== undefined && { code }),
+})
+
 const cases: [name: string, cause: CauseCode, facts: Fact[]][] = [
   [
     'no response to the INVITE',
@@ -195,6 +205,36 @@ const cases: [name: string, cause: CauseCode, facts: Fact[]][] = [
     'the far end gives up on ICE before we do',
     'ice-failed',
     [...answeredCall(...ice).slice(0, -2), { at: 9000, ...ended('remote', 200, 'BYE') }],
+  ],
+  [
+    'two NATs, and no relay',
+    'relay-missing',
+    answeredCall(
+      ...ice,
+      candidate('local', '203.0.113.1', 'srflx'),
+      failedPair,
+      iceState('failed', 'none works'),
+    ),
+  ],
+  [
+    'a TURN server that refuses the password',
+    'relay-credentials',
+    answeredCall(...ice, turnServer('error', 401), failedPair, iceState('failed', 'none works')),
+  ],
+  [
+    'a TURN server that is full',
+    'relay-full',
+    answeredCall(...ice, turnServer('error', 508), failedPair, iceState('failed', 'none works')),
+  ],
+  [
+    'a TURN server that does not answer',
+    'relay-unreachable',
+    answeredCall(...ice, turnServer('timeout'), failedPair, iceState('failed', 'none works')),
+  ],
+  [
+    'a TURN server that forbids relays',
+    'relay-denied',
+    answeredCall(...ice, turnServer('error', 403), failedPair, iceState('failed', 'none works')),
   ],
   [
     'consent is lost',
@@ -464,4 +504,52 @@ test('the best of evidence for a failed ICE is every pair', () => {
     'host 192.0.2.1:40000 -> host 198.51.100.9:27110: no response',
   ])
   expect(verdict.evidence).toEqual(['no pair works', '1 pair(s) tried', pairs[0]!.text])
+})
+
+describe('restarts', () => {
+  const path = {
+    stream: 0,
+    component: 1 as const,
+    local: { type: 'host', address: { address: '192.0.2.1', port: 40000 } },
+    remote: { type: 'host', address: { address: '198.51.100.9', port: 27110 } },
+  }
+  const restart: FactBody = { layer: 'ice', type: 'restart', by: 'local', why: 'the interface is gone' }
+  const mode: FactBody = { layer: 'ice', type: 'mode', mode: 'full', role: 'controlling' }
+  const before = goodCall()
+    .slice(0, -2)
+    .map(({ at: _, ...body }) => body as FactBody)
+
+  test('one that worked is told with the time until audio, and the verdict stays good', () => {
+    const { verdict, ice: told } = report(
+      trace(
+        ...before,
+        5_000,
+        restart,
+        5_100,
+        mode,
+        5_200,
+        { layer: 'ice', type: 'selected', why: 'nominated', checksSent: 1, ...path },
+        5_250,
+        { layer: 'rtp', type: 'resumed', silentMs: 1_450 },
+        ...hungUp,
+      ),
+    )
+    expect(told.restarts).toEqual([
+      {
+        atMs: expect.any(Number),
+        by: 'local',
+        why: 'the interface is gone',
+        pathAfterMs: 200,
+        silentMs: 1_450,
+      },
+    ])
+    expect(verdict).toMatchObject({ ok: true })
+    expect(verdict.evidence.join()).toContain('media came back after 1.4 s')
+  })
+
+  test('one that found no pair leaves the old one in place', () => {
+    const { selected, ice: told } = report(trace(...before, 5_000, restart, 5_100, mode, ...hungUp))
+    expect(selected).toHaveLength(1)
+    expect(told.restarts[0]).not.toHaveProperty('pathAfterMs')
+  })
 })
