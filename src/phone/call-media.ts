@@ -40,6 +40,8 @@ export interface CallMediaOptions {
 const sdpType = 'application/sdp'
 /** RFC 8840 10: the Info-Package. */
 export const tricklePackage = 'trickle-ice'
+/** Of a path that shall bring lost media back; shorter than a peer waits for the answer to its re-INVITE. */
+const patientGatherMs: Millis = 2_000
 /** Fragments that come before the description they belong to. */
 const maximumEarlyFragments = 8
 /** Names of one peer that are looked up: a browser gives one for each of its interfaces. */
@@ -119,11 +121,11 @@ export class CallMedia {
   }
 
   /** An offer that restarts ICE over other sockets (RFC 8839 4.4.1.1.1); media stays where it is until these work. */
-  async restartOffer(why: string): Promise<Body> {
+  async restartOffer(why: string, gatherLimitMs: Millis): Promise<Body> {
     const components = this.negotiated?.rtcpMux ? 1 : 2
     const { remoteOffers } = this
     const path = await this.openPath({ withIce: true, components, afresh: true })
-    await path.gather(this.options.gatherLimitMs)
+    await path.gather(gatherLimitMs)
     this.ensureOpen(path)
     if (this.answering || this.remoteOffers !== remoteOffers) {
       path.close()
@@ -168,7 +170,10 @@ export class CallMedia {
       this.options.record({ layer: 'ice', type: 'restart', by: 'remote', why: 'the far end asked for it' })
     }
     const path = this.present()
-    await path.gather(remoteIce && this.canTrickleTo(remoteIce) ? 0 : this.options.gatherLimitMs)
+    // Where nothing flows yet, nobody is kept waiting by what makes it flow.
+    const mends = path === this.paths.next && !this.paths.current?.isUsable
+    const limitMs = mends ? patientGatherMs : this.options.gatherLimitMs
+    await path.gather(remoteIce && this.canTrickleTo(remoteIce) ? 0 : limitMs)
     const { text, mid, negotiated } = createAnswer(remote, this.describeLocal(path), this.sent)
     this.sent = text
     this.mid = mid

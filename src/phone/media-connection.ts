@@ -29,11 +29,15 @@ export interface MediaConnectionOptions {
 /** Asterisk reads a digit twice that comes before its own ICE has ended: digits wait for that, but no longer than this. */
 const settleLimitMs = 1_000
 
+/** Checks between two ends that know each other's candidates need not so long. */
+const lateAfterMs = 3_000
+
 export class MediaConnection {
   private readonly connectedLater = new Deferred<void>()
   private readonly settledLater = new Deferred<void>()
   private readonly recovery: Recovery
   private watchdog: MediaWatchdog | undefined
+  private lateTimer: Timer | undefined
   private answered = false
   private stopped = false
 
@@ -63,6 +67,11 @@ export class MediaConnection {
   begin(): void {
     this.answered = true
     this.look()
+    if (this.connectedLater.isSettled) return
+    this.lateTimer ??= this.options.runtime.clock.setTimer(lateAfterMs, () => {
+      if (!this.connectedLater.isSettled && this.options.media.hasUntoldCandidates)
+        this.recovery.candidatesCameLate()
+    })
   }
 
   /** Resolves when ICE will choose no other pair, but soon in any case. */
@@ -86,6 +95,7 @@ export class MediaConnection {
   stop(error: Error): void {
     this.stopped = true
     this.watchdog?.stop()
+    this.lateTimer?.cancel()
     this.recovery.stop()
     this.connectedLater.reject(error)
     this.settledLater.resolve()
@@ -95,7 +105,8 @@ export class MediaConnection {
     if (!this.answered || this.stopped) return
     const { current: path } = this.options.media.paths
     if (path?.failure) {
-      if (!this.mayRecover() || !this.recovery.pathFailed(path.failure)) this.lost(path.failure)
+      // A path that has worked may do so again.
+      if (!this.recovery.pathFailed(path.failure)) this.lost(path.failure)
       return
     }
     if (path?.isSettled) this.settledLater.resolve()
@@ -104,13 +115,6 @@ export class MediaConnection {
     this.recovery.start()
     this.startWatchdog()
     this.options.onConnected()
-  }
-
-  /** A path that has worked may do so again; one that never did only where the far end was not told everything. */
-  private mayRecover(): boolean {
-    if (!this.connectedLater.isSettled && !this.options.media.hasUntoldCandidates) return false
-    this.recovery.start()
-    return true
   }
 
   private lost(failure: PathFailure): void {

@@ -36,6 +36,8 @@ const lookMs: Millis = 200
 const probeAgainMs: Millis = 5_000
 /** How long a re-INVITE may take, try by try: what is lost on a dead SIP path must not block that of the peer (RFC 3261 14.2). */
 const reinviteLimitsMs: readonly Millis[] = [3_000, 4_000, 6_000]
+/** What servers may take, try by try: who waits for the first has no media meanwhile. */
+const gatherLimitsMs: readonly Millis[] = [500, 1_000, 2_000]
 const pausesMs: readonly Millis[] = [300, 1_000, 2_000, 3_000]
 /** How long checks on a new path may take before the next is tried. */
 const checksLimitMs: Millis = 5_000
@@ -53,6 +55,8 @@ interface Trouble {
   /** When media had been heard last. */
   heardAt: Millis
   tries: number
+  /** A server was too slow before: it is waited for. */
+  patient: boolean
 }
 
 export class Recovery {
@@ -93,8 +97,14 @@ export class Recovery {
   /** The path in use is of no use any more. Returns whether something is done about it. */
   pathFailed(failure: PathFailure): boolean {
     if (this.stopped || !this.unsubscribe) return false
-    this.begin(failure.type === 'consent-lost' ? 'consent lost' : failure.reason)
+    this.begin(failure.type === 'consent-lost' ? 'consent lost' : 'no candidate pair works any more')
     return true
+  }
+
+  /** No pair works, and the far end could not be told of all our candidates: tell them. */
+  candidatesCameLate(): void {
+    this.start()
+    this.begin('candidates came after the description', { patient: true })
   }
 
   /** The peer has changed the call: its new path may be what is needed. */
@@ -104,7 +114,7 @@ export class Recovery {
 
   /** A restart that was asked for. Rejects where the peer refuses it or the new path does not work; the old one is kept then. */
   async restart(why: string): Promise<void> {
-    await this.renew(why, 32_000)
+    await this.renew(why, gatherLimitsMs[0] ?? 0, 32_000)
     await this.options.media.paths.takenOver()
   }
 
@@ -141,7 +151,7 @@ export class Recovery {
     const { current } = media.paths
     const used = current?.localAddress
     if (used !== undefined && !network.interfaces().some(({ address }) => address === used)) {
-      this.begin(`the interface with ${used} is gone`, true)
+      this.begin(`the interface with ${used} is gone`, { gone: true })
       return
     }
     // The way may lead elsewhere now although the address is still there.
@@ -152,14 +162,14 @@ export class Recovery {
 
   // ── mending ──────────────────────────────────────────────────────────────────────────────────
 
-  /** @param atOnce our own interface has gone, which nobody else can know */
-  private begin(why: string, atOnce = false): void {
+  private begin(why: string, { gone = false, patient = false } = {}): void {
     if (this.stopped || this.trouble) return
     const { clock, media } = this.options
     const { current: path, heardAt } = media.paths
-    this.trouble = { why, path, gone: atOnce, beganAt: clock.now(), heardAt, tries: 0 }
+    this.trouble = { why, path, gone, patient, beganAt: clock.now(), heardAt, tries: 0 }
     this.options.onTrouble()
-    if (atOnce) this.attempt()
+    // Nobody else can know of our own interfaces.
+    if (gone) this.attempt()
     else this.later(this.headStartMs(), () => this.attempt())
   }
 
@@ -175,10 +185,12 @@ export class Recovery {
     const { trouble } = this
     if (!trouble || this.trying || this.stopped) return
     this.trying = true
-    const limitMs = reinviteLimitsMs[Math.min(trouble.tries, reinviteLimitsMs.length - 1)] ?? 0
-    const pauseMs = pausesMs[Math.min(trouble.tries, pausesMs.length - 1)] ?? 0
+    const ofTry = (values: readonly Millis[]): Millis => values[trouble.tries] ?? values.at(-1) ?? 0
+    const limitMs = ofTry(reinviteLimitsMs)
+    const pauseMs = ofTry(pausesMs)
+    const gatherMs = trouble.patient ? (gatherLimitsMs.at(-1) ?? 0) : ofTry(gatherLimitsMs)
     trouble.tries++
-    this.renew(trouble.why, limitMs).then(
+    this.renew(trouble.why, gatherMs, limitMs).then(
       () => {
         this.trying = false
         this.later(checksLimitMs, () => this.attempt())
@@ -191,9 +203,9 @@ export class Recovery {
     )
   }
 
-  private async renew(why: string, limitMs: Millis): Promise<void> {
+  private async renew(why: string, gatherLimitMs: Millis, limitMs: Millis): Promise<void> {
     const { media, reinvite } = this.options
-    const offer = await media.restartOffer(why)
+    const offer = await media.restartOffer(why, gatherLimitMs)
     const ours = media.paths.next
     try {
       const answer = await reinvite(offer, limitMs)

@@ -3,8 +3,9 @@
 import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import type { SipMessage } from './message.ts'
 import { Reinviter } from './reinvite.ts'
-import { allowHeader } from './request-checks.ts'
+import { capabilityHeaders, infoPackages, recvInfoHeader } from './request-checks.ts'
 import type { Body, EndInfo, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
 import { type SignallingCore, sipjsBody } from './sipjs-core.ts'
 import { beforeInvite, closeDialog, isWaitingForAck, stopWaitingForAck } from './sipjs-corrections.ts'
@@ -31,7 +32,7 @@ export abstract class DialogSession implements Session {
   /** INFO requests that wait for their answer. */
   private readonly infos = new Set<(error: CallFailed) => void>()
 
-  readonly peerInfoPackages: ReadonlySet<string> = new Set()
+  peerInfoPackages: ReadonlySet<string> = new Set()
 
   constructor(
     protected readonly context: AgentContext,
@@ -62,27 +63,41 @@ export abstract class DialogSession implements Session {
     return this.reinviter.offer(
       dialog,
       offer,
-      [this.contactHeader, allowHeader],
+      [this.contactHeader, ...capabilityHeaders],
       this.challenger,
       options.limitMs,
     )
   }
 
-  info(body: Body): Promise<void> {
+  info(body: Body, infoPackage?: string): Promise<void> {
     const dialog = this.confirmedDialog
     if (!dialog)
       return Promise.reject(
         new CallFailed('INFO cannot be sent: the call is not established.', 0, 'not established'),
       )
+    const headers =
+      infoPackage === undefined ? [] : [`Info-Package: ${infoPackage}`, 'Content-Disposition: Info-Package']
     return new Promise((resolve, reject) => {
       this.infos.add(reject)
-      this.sendInDialog(dialog, 'INFO', body, (status, reason) => {
+      const onFinal = (status: number, reason: string): void => {
         this.infos.delete(reject)
-        if (status < 300) return resolve()
-        if (status === 408 || status === 481) this.dialogIsGone(status)
+        if (status < 300) {
+          resolve()
+          return
+        }
+        // What is told beside the call, and again with the next, is not worth it.
+        if (status === 481 || (status === 408 && infoPackage === undefined)) this.dialogIsGone(status)
         reject(new CallFailed(`The peer refused the INFO: ${status} ${reason}.`, status, reason))
-      })
+      }
+      this.sendInDialog(dialog, 'INFO', body, onFinal, headers)
     })
+  }
+
+  /** RFC 6086 5.2.2: what each INVITE and 2xx of the peer says counts from then on. */
+  protected learnInfoPackages(message: SipMessage): void {
+    this.peerInfoPackages = new Set(
+      message.list('Recv-Info').map((name) => name.replace(/;.*$/s, '').trim().toLowerCase()),
+    )
   }
 
   /** Everything that ends a session comes through here, once. */
@@ -220,9 +235,17 @@ export abstract class DialogSession implements Session {
   }
 
   private onInfo(request: Core.IncomingInfoRequest): void {
-    request.accept()
     const { message } = request
-    if (!this.ended && message instanceof IncomingRequest) this.handler?.onInfo?.(anyBody(message.wire))
+    const named = message instanceof IncomingRequest ? message.wire.get('Info-Package') : undefined
+    const infoPackage = named?.replace(/;.*$/s, '').trim().toLowerCase()
+    if (infoPackage !== undefined && !infoPackages.includes(infoPackage)) {
+      // RFC 6086 4.2.2.
+      request.reject({ statusCode: 469, reasonPhrase: 'Bad Info Package', extraHeaders: [recvInfoHeader] })
+      return
+    }
+    request.accept()
+    if (!this.ended && message instanceof IncomingRequest)
+      this.handler?.onInfo?.(anyBody(message.wire), infoPackage)
   }
 
   private onReinvite(request: Core.IncomingInviteRequest): void {
@@ -232,6 +255,7 @@ export abstract class DialogSession implements Session {
       return
     }
     this.incomingReinvite = request
+    this.learnInfoPackages(message.wire)
     request.delegate = { onCancel: () => this.context.guard('CANCEL', () => this.rejectPending()) }
     this.endWithoutAck(request)
     const offer = sessionBody(message.wire)
@@ -240,7 +264,7 @@ export abstract class DialogSession implements Session {
       ...(offer && { offer }),
       accept: (body) => {
         if (!answerable()) return
-        const extraHeaders = [this.contactHeader, allowHeader]
+        const extraHeaders = [this.contactHeader, ...capabilityHeaders]
         request.accept({ statusCode: 200, extraHeaders, body: sipjsBody(body) })
       },
       reject: (status, reason) => {

@@ -14,6 +14,11 @@ export interface Refusal {
 const otherMethods = ['MESSAGE', 'NOTIFY', 'PRACK', 'PUBLISH', 'REFER', 'REGISTER', 'SUBSCRIBE', 'UPDATE']
 
 export const allowHeader = `Allow: ${allowedMethods.join(', ')}`
+/** Info-Packages that floe takes (RFC 6086 5.2): candidates of ICE that trickle (RFC 8840 10). */
+export const infoPackages: readonly string[] = ['trickle-ice']
+export const recvInfoHeader = `Recv-Info: ${infoPackages.join(', ')}`
+/** What each INVITE and its 2xx say of us (RFC 3261 13.2.1, RFC 8840 10.5). */
+export const capabilityHeaders: readonly string[] = [allowHeader, recvInfoHeader, 'Supported: trickle-ice']
 export const acceptHeader = 'Accept: application/sdp'
 
 /** Why a request is refused at once, in the order of RFC 3261 8.2; undefined where it is not. ACK and CANCEL never come here. */

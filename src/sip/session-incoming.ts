@@ -4,6 +4,7 @@ import { Core } from 'sip.js'
 import type { Timer } from '../runtime/runtime.ts'
 import type { AgentContext, Identity } from './agent-context.ts'
 import { DialogSession, responseOptions } from './dialog-session.ts'
+import { allowHeader, capabilityHeaders } from './request-checks.ts'
 import type { Body, IncomingSession } from './session.ts'
 import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
 import { retire, setLocalTag } from './sipjs-corrections.ts'
@@ -39,6 +40,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     const { wire, flow } = message
     this.callId = wire.callId
     this.challenger = flow.remote.address
+    this.learnInfoPackages(wire)
     this.remote = {
       uri: wire.from.uriText,
       // A quoted pair may hold any character; people are shown this.
@@ -96,7 +98,8 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     this.trying?.cancel()
     this.expiry?.cancel()
     this.accepted = true
-    const { session } = this.server.accept({ statusCode: 200, body: answer })
+    const extraHeaders = capabilityHeaders.filter((header) => header !== allowHeader)
+    const { session } = this.server.accept({ statusCode: 200, extraHeaders, body: answer })
     this.attach(session)
     this.done()
   }

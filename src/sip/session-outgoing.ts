@@ -6,7 +6,7 @@ import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-
 import { DialogSession } from './dialog-session.ts'
 import { type DigestAttempt, hostOf } from './digest.ts'
 import { quote } from './grammar.ts'
-import { allowHeader } from './request-checks.ts'
+import { capabilityHeaders } from './request-checks.ts'
 import type { Body, EndInfo, InviteOptions, SessionHandler } from './session.ts'
 import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
 import { discard, refreshRemoteTarget } from './sipjs-corrections.ts'
@@ -101,7 +101,7 @@ export class OutgoingSession extends DialogSession {
       },
       [
         this.contactHeader,
-        allowHeader,
+        ...capabilityHeaders,
         ...(options.headers ?? []).map(([name, value]) => `${name}: ${value}`),
         ...this.attempt.headers('INVITE', this.remote.uri, options.offer?.content),
       ],
@@ -131,7 +131,10 @@ export class OutgoingSession extends DialogSession {
   private onAccept(response: Core.AckableIncomingResponseWithSession): void {
     const { message, session, ack } = response
     refreshRemoteTarget(session, message)
-    if (message instanceof IncomingResponse) this.challenger ||= message.flow.remote.address
+    if (message instanceof IncomingResponse) {
+      this.challenger ||= message.flow.remote.address
+      if (!this.dialog) this.learnInfoPackages(message.wire)
+    }
     if (this.dialog || this.ended || this.givenUp) {
       // A fork that answered too late, or a 2xx that crossed our CANCEL (RFC 3261 13.2.2.4, 9.1).
       ack()
