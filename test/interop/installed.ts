@@ -8,6 +8,7 @@ export type Need =
   | 'kamailio'
   | 'coturn'
   | 'sipp'
+  | 'python'
   | 'node 22'
   | 'node 24'
   /** nft rules and loopback addresses of our own: the private network namespace that `namespace` makes. */
@@ -29,6 +30,7 @@ const present: Record<Need, () => string | undefined> = {
   kamailio: () => program('kamailio'),
   coturn: () => program('turnserver'),
   sipp: () => program('sipp'),
+  python: () => program('python3'),
   'node 22': () => (nodePath(22) ? undefined : 'Node 22 is not installed (test/interop/install)'),
   'node 24': () => (nodePath(24) ? undefined : 'Node 24 is not installed (test/interop/install)'),
   namespace: () =>

@@ -80,13 +80,13 @@ interop([
   {
     peer: 'NAT lab',
     name: `${asked.length} kinds of router map and filter as RFC 4787 and the lab name it, says coturn's probe`,
-    needs: ['namespace', 'coturn'],
+    needs: ['namespace', 'coturn', 'python'],
     run: probe,
   },
   {
     peer: 'NAT lab',
     name: `from ${networkNames.length} kinds of network that leaves which is to leave: UDP, TCP, TLS, CONNECT`,
-    needs: ['namespace', 'coturn'],
+    needs: ['namespace', 'coturn', 'python'],
     run: reach,
   },
 ])

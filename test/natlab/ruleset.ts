@@ -16,7 +16,7 @@ export function ruleset({ masquerade, input, open, forward = [], dropFragments }
       ...(open ? ['accept'] : []),
       ...forward,
       'ct state established,related accept',
-      'iifname "inside" accept',
+      'iifname "inside*" accept',
       'drop',
     ),
     masquerade !== undefined &&

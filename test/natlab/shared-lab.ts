@@ -30,7 +30,7 @@ const rowMs = 240_000
 
 /** `lanes` is how many calls run side by side: the registrar has users for four. */
 export function labRows(heading: string, rows: readonly SharedRow[], lanes: number): void {
-  const reason = missing(['namespace', 'kamailio', 'coturn'])
+  const reason = missing(['namespace', 'kamailio', 'coturn', 'python'])
   if (reason !== undefined && process.env['FLOE_INTEROP_REQUIRE'] === '1')
     throw new Error(`not to be skipped here, but ${reason}`)
   const folder = join(interopFolder, 'run', heading.toLowerCase().replace(/[^a-z0-9]+/g, '-'))
