@@ -19,15 +19,13 @@ import type { Trace } from '../trace/trace.ts'
 import { refusal, toError } from './call-errors.ts'
 import { type CallMedia, tricklePackage } from './call-media.ts'
 import { Deferred } from './deferred.ts'
+import { EarlyAnswers } from './early-answers.ts'
 import { MediaConnection } from './media-connection.ts'
 import type { NetworkWatch } from './network-watch.ts'
 import { type CallOptions, type DialOptions, defaults } from './options.ts'
 import { PlayedAudio } from './played-audio.ts'
 import { ReceivedAudio } from './received-audio.ts'
 import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
-
-/** Early answers of one forked INVITE that are looked at: whoever answers, by its To tag. */
-const maximumForks = 16
 
 export class Call {
   readonly trace: Trace
@@ -56,8 +54,7 @@ export class Call {
   private session: Session | undefined
   private incoming: IncomingSession | undefined
   private failure: Error | undefined
-  /** The answers that the forks of our INVITE gave before the final one, by To tag. */
-  private readonly earlyAnswers = new Map<string, Body>()
+  private readonly earlyAnswers: EarlyAnswers
   /** Set while we end it ourselves: what the session then says is the consequence, not the reason. */
   private ending = false
 
@@ -82,6 +79,7 @@ export class Call {
       trace.record,
     )
     this.playing = new PlayedAudio(runtime.files)
+    this.earlyAnswers = new EarlyAnswers(media, trace.record)
     media.onStream = (stream) => this.onStream(stream)
     this.connection = new MediaConnection({
       runtime,
@@ -319,27 +317,10 @@ export class Call {
 
   private onProvisional(response: ResponseInfo): void {
     if (this.currentState === 'answered' || this.hasEnded()) return
-    if (response.body && this.tryEarlyAnswer(response.remoteTag, response.body))
+    if (response.body && this.earlyAnswers.use(response.remoteTag, response.body))
       this.become('early-media', { status: response.status, reason: response.reason })
     else if (this.currentState === 'calling')
       this.become('ringing', { status: response.status, reason: response.reason })
-  }
-
-  /** The fork that answers last is heard; what one repeats changes nothing, and what cannot be used may still be another's call. */
-  private tryEarlyAnswer(remoteTag: string, answer: Body): boolean {
-    if (this.earlyAnswers.has(remoteTag) || this.earlyAnswers.size >= maximumForks) return false
-    this.earlyAnswers.set(remoteTag, answer)
-    try {
-      this.media.accept(answer)
-      return true
-    } catch (error) {
-      this.trace.record({
-        layer: 'call',
-        type: 'warning',
-        message: `early answer not used: ${toError(error).message}`,
-      })
-      return false
-    }
   }
 
   private onAccepted(response: ResponseInfo, acknowledge: (answer?: Body) => void): void {

@@ -20,8 +20,12 @@ const refreshMargin = 0.1
 /** A day: more is no keep-alive, and setTimeout ends at 24.8 days. */
 const maximumExpiresSeconds = 86_400
 const unregisterTimeoutMs: Millis = 4_000
-/** RFC 5626 4.4.1: a connection is kept alive at random intervals between these, by an empty line and its answer. */
-const keepAliveMs = { shortest: 95_000, longest: 120_000 }
+/** RFC 5626 4.4: a flow is kept alive at random intervals between these, by an empty line; over TCP with an answer. Where that
+ *  RFC has STUN over UDP an empty line does, too: it is the NAT that shall see it. */
+const keepAliveMs = {
+  tcp: { shortest: 95_000, longest: 120_000 },
+  udp: { shortest: 20_000, longest: 25_000 },
+} as const
 const ping = Buffer.from('\r\n\r\n')
 
 export class Registration implements SipRegistration {
@@ -250,8 +254,9 @@ export class Registration implements SipRegistration {
   private keepFlowAlive(): void {
     this.keepAlive?.cancel()
     const { flow } = this
-    if (flow?.protocol !== 'tcp') return
-    const delayMs = randomDelayMs(this.context.random, keepAliveMs.shortest, keepAliveMs.longest)
+    if (!flow) return
+    const { shortest, longest } = keepAliveMs[flow.protocol]
+    const delayMs = randomDelayMs(this.context.random, shortest, longest)
     this.keepAlive = this.context.clock.setTimer(delayMs, () => {
       flow.send(ping)
       this.keepFlowAlive()

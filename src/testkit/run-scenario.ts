@@ -195,7 +195,8 @@ class Stage {
     if (!options) throw new InvariantError(`phone ${name} is not in the scenario`)
     const loopback = this.scenario.loopbackServer ? await this.loopback() : undefined
     const account = options.account ?? (loopback && `sip:${name}@${loopback.domain}`)
-    const iceServers = options.stun ?? (loopback && [loopback.domain])
+    const stun = options.stun ?? (loopback ? [loopback.domain] : [])
+    const iceServers = [...stun, ...(options.turn ?? [])]
     const password = options.password ?? (loopback && this.password)
     const phone = await Phone.start({
       runtime: this.runtime,
@@ -204,7 +205,7 @@ class Stage {
       ...(options.username !== undefined && { username: options.username }),
       ...(options.server !== undefined && { server: options.server }),
       ...(options.ice !== undefined && { ice: options.ice }),
-      ...(iceServers && { iceServers }),
+      ...(iceServers.length > 0 && { iceServers }),
       ...(options.codecs && { codecs: options.codecs }),
     })
     phone.onCall = (call) => {

@@ -22,14 +22,17 @@ const digits = text.pipe(z.string().regex(/^[0-9A-Da-d*#w]+$/, 'digits are 0-9 A
 /** A step that needs nothing but the phone may be written as its name alone. */
 const phoneOnly = z.union([phoneName.transform((phone) => ({ phone })), z.strictObject({ phone: phoneName })])
 
+const oneOrMore = z.union([z.string().transform((one) => [one]), z.array(z.string())])
+
 const phone = z
   .strictObject({
     account: z.string().optional(),
     username: text.optional(),
     password: text.optional(),
     server: z.string().optional(),
-    ice: z.enum(['auto', 'require', 'off']).optional(),
-    stun: z.union([z.string().transform((one) => [one]), z.array(z.string())]).optional(),
+    ice: z.enum(['auto', 'require', 'relay', 'off']).optional(),
+    stun: oneOrMore.optional(),
+    turn: oneOrMore.optional(),
     codecs: z.array(z.string()).optional(),
   })
   .nullable()
