@@ -19,7 +19,8 @@ from tun import open_tun
 TCP, UDP = 6, 17
 TCP_EXPIRY_S = 7440  # RFC 5382 REQ-5
 DEFAULT_UDP_EXPIRY_S = 300  # RFC 4787 REQ-5
-OVERLOADED_PORTS = range(40000, 40064)
+MOST_TRIES = 10000  # then a NAT is full, and drops
+OVERLOADED_PORTS = range(40000, 40512)  # few for a household, enough for the calls of a run
 
 
 class Mapping:
@@ -63,7 +64,7 @@ class Nat:
 
         if ports == "preserve" and free(wanted):
             return wanted
-        while True:
+        for _ in range(MOST_TRIES):
             if ports in ("random", "preserve"):
                 port = random.randrange(1024, 65536)
             elif ports == "overloaded":
@@ -73,13 +74,17 @@ class Nat:
             self.next_port = 20000 + (self.next_port - 19999) % 40000
             if free(port):
                 return port
+        return None
 
     def outbound(self, protocol, inside, remote, now):
         mapping, filtering, ports, expiry_s = self.behaviour(protocol)
         key = (protocol, inside, self.narrowed(remote, mapping[:-1]))
         found = self.by_inside.get(key)
         if found is None or found.expires <= now:
-            found = Mapping(inside, self.choose_port(protocol, ports, inside[1], remote, now))
+            port = self.choose_port(protocol, ports, inside[1], remote, now)
+            if port is None:
+                return None
+            found = Mapping(inside, port)
             self.by_inside[key] = found
             self.by_outside[self.outside_key(protocol, found.port, remote)] = found
         found.expires = now + expiry_s
@@ -175,6 +180,8 @@ class Router:
         source = (packet.source, source_port)
         if self.is_inside(packet.source):
             port = self.nat.outbound(packet.protocol, source, (packet.destination, destination_port), now)
+            if port is None:
+                return []
             source = (self.outside, port)
             changes.append((0, *source))
         if packet.destination == self.outside:
