@@ -13,7 +13,7 @@ import type { FactBody } from '../trace/facts.ts'
 import { isMulticastName, resolveMulticastName } from './mdns.ts'
 import type { MediaPath } from './media-path.ts'
 import type { PathRequest } from './media-paths.ts'
-import type { IcePolicy, TricklePolicy } from './options.ts'
+import { defaults, type IcePolicy, type TricklePolicy } from './options.ts'
 import { PathSuccession } from './path-succession.ts'
 import { codecDescription, streamParameters } from './stream-parameters.ts'
 import { TrickledCandidates } from './trickled-candidates.ts'
@@ -338,7 +338,9 @@ export class CallMedia {
   ): IceDescription {
     const { trickle, lite, candidateBudgetBytes } = this.options
     const all = agent.localCandidates(0)
-    const candidates = withinBudget(all, candidateBudgetBytes, rtp)
+    const relays = all.some(({ type }) => type === 'relay') ? defaults.relayBudgetBytes : 0
+    const routes = this.sent === undefined ? 0 : defaults.dialogBytes
+    const candidates = withinBudget(all, candidateBudgetBytes + relays - routes, rtp)
     const isAll = path.isGathered && candidates.length === all.length
     this.trickled.follow(path, candidates)
     return {

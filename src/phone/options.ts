@@ -86,6 +86,11 @@ export const defaults = {
   recoveryLimitMs: 45_000,
   /** A person waits for this: what has not been gathered by then is left out (RFC 8445 leaves the limit to us). */
   gatherLimitMs: 500,
-  /** With host, reflexive and relayed address for RTP and RTCP an INVITE still is one packet of an Ethernet. */
-  candidateBudgetBytes: 560,
+  /** An INVITE of floe takes 880 octets without candidates; above 1300 it would have to go over TCP (RFC 3261 18.1.1). */
+  candidateBudgetBytes: 420,
+  /** What the routes of a dialog take of that. */
+  dialogBytes: 250,
+  /** With relays: one of them for RTP and RTCP each must be told whatever it takes; the INVITE still is one packet of an
+   *  Ethernet. */
+  relayBudgetBytes: 200,
 } as const

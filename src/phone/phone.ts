@@ -193,6 +193,7 @@ export class Phone {
       return
     }
     this.userAgent.onInvite = (session) => this.onInvite(session)
+    this.unwatch = this.watch.subscribe(() => this.userAgent.networkChanged())
     await this.paths.resolve()
     await this.gatherAhead()
     // While the registrar or the first callee thinks. Once a process, and not in simulated worlds, whose time is not ours.
@@ -228,7 +229,6 @@ export class Phone {
       expiresSeconds: this.options.registerExpires ?? defaults.registerExpires,
     })
     this.registration = registration
-    this.unwatch = this.watch.subscribe(() => registration.refresh())
     await new Promise<void>((resolve, reject) => {
       let first = true
       registration.onState = (state) => {

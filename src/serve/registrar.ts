@@ -48,15 +48,13 @@ export class Registrar {
   /** The valid binding whose contact is this URI: in-dialog requests carry it. Undefined where several users have it, as
    *  phones behind different NATs may: nobody can say then which of them is meant. */
   byContact(now: Millis, uriText: string): Binding | undefined {
-    const wanted = withoutParameters(uriText)
-    let found: Binding | undefined
-    for (const list of this.bindings.values())
-      for (const binding of list) {
-        if (withoutParameters(binding.contact) !== wanted || binding.expiresAt <= now) continue
-        if (found) return undefined
-        found = binding
-      }
-    return found
+    // Phones add parameters to the contact that they register, and listen for TCP at another port than for UDP.
+    for (const essence of [withoutParameters, withoutPort]) {
+      const wanted = essence(uriText)
+      const found = this.all(now).filter(({ contact }) => essence(contact) === wanted)
+      if (found.length > 0) return found.length === 1 ? found[0] : undefined
+    }
+    return undefined
   }
 
   all(now: Millis): Binding[] {
@@ -118,8 +116,8 @@ export class Registrar {
 
 const refusal = (status: number, reason: string): RegisterAnswer => ({ status, reason, headers: [] })
 
-/** Phones add some to the contact that they register, and not to that of their dialogs. */
 const withoutParameters = (uriText: string): string => uriText.replace(/[;?].*$/s, '')
+const withoutPort = (uriText: string): string => withoutParameters(uriText).replace(/:\d+$/, '')
 
 function wishedSeconds(contact: NameAddr): number | undefined {
   const text = contact.params.get('expires')

@@ -81,12 +81,13 @@ export class ClientReliability {
     if (method === 'CANCEL') this.cancelled(now, this.invitationOf(request))
   }
 
-  /** Repeats an INVITE no more: whoever sent it has given it up. */
-  giveUp(branch: string): void {
+  /** Repeats an INVITE no more: whoever sent it has given it up. Returns its flow where nothing came back over it. */
+  giveUp(branch: string): Flow | undefined {
     const transaction = this.transactions.get(clientKey(branch, 'INVITE'))
-    if (!transaction) return
+    if (!transaction) return undefined
     transaction.retransmitAt = Number.POSITIVE_INFINITY
     this.arm(transaction)
+    return transaction.state === 'calling' ? transaction.packet.flow : undefined
   }
 
   /** RFC 3261 9.1: 64*T1 after the CANCEL the INVITE is over, whether or not its final response has come. */

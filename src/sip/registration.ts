@@ -46,6 +46,8 @@ export class Registration implements SipRegistration {
   /** The registrar has, or may still have, a binding of ours until then; undefined before the first. */
   private boundUntil: Millis | undefined
   private inFlight = false
+  /** The way has changed, so that an old connection may fail: another one is tried at once. */
+  private mayReconnect = false
   private onFinal: (() => void) | undefined
   private flow: Flow | undefined
   private onAbandoned: (() => void) | undefined
@@ -78,6 +80,7 @@ export class Registration implements SipRegistration {
   refresh(): void {
     if (this.unregistering || this.inFlight || this.boundUntil === undefined) return
     this.timer?.cancel()
+    this.mayReconnect = true
     this.register(this.expiresSeconds)
   }
 
@@ -184,6 +187,11 @@ export class Registration implements SipRegistration {
 
     const status = message.statusCode ?? 0
     if (!(message instanceof IncomingResponse)) {
+      if (this.mayReconnect && status !== 408) {
+        this.mayReconnect = false
+        this.register(this.expiresSeconds)
+        return
+      }
       const unreachable = `${this.registrar} did not answer within ${transactionTimeoutMs / 1000} s`
       this.retryLater(status, status === 408 ? unreachable : (message.reasonPhrase ?? 'it could not be sent'))
       return

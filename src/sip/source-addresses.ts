@@ -44,6 +44,11 @@ export class SourceAddresses {
     return pending
   }
 
+  /** Routes have changed. */
+  forget(): void {
+    this.remembered.clear()
+  }
+
   private remember(address: string, source: string): void {
     if (this.remembered.size >= maximumRemembered)
       this.remembered.delete(this.remembered.keys().next().value!)

@@ -269,6 +269,23 @@ export class SipTransport {
     return flow
   }
 
+  /** Closes connections whose local address has gone with its interface: nothing else would tell for minutes. */
+  networkChanged(): void {
+    this.sources.forget()
+    const own = new Set(this.runtime.network.interfaces().map(({ address }) => address))
+    for (const flow of [...this.connections.values()]) if (!own.has(flow.local.address)) this.drop(flow)
+  }
+
+  /** A connection that leads nowhere; the next message opens another. */
+  drop(flow: Flow): void {
+    const key = formatAddress(flow.remote)
+    const known = this.connections.get(key)
+    if (!known || known !== flow) return
+    this.connections.delete(key)
+    known.close()
+    this.onFlowClosed?.(known)
+  }
+
   /** The listening point that serves this local address, so that a peer can come back after the connection has gone. */
   private tcpSentBy(local: TransportAddress): TransportAddress {
     const family = addressFamily(local.address)

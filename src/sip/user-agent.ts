@@ -120,6 +120,12 @@ export class UserAgent {
     return this.listening
   }
 
+  /** Interfaces have come or gone: what went through them is opened anew, and registrars are told. */
+  networkChanged(): void {
+    this.wire.networkChanged()
+    for (const registration of this.registrations) registration.refresh()
+  }
+
   /** Registers and stays registered until `unregister`. Throws UsageError for an account that cannot be. */
   register(account: Account, options: { expiresSeconds?: number } = {}): SipRegistration {
     this.refuseWhenStopped()

@@ -151,7 +151,14 @@ export class SipWire {
 
   /** Stops repeating an INVITE that nobody waits for any more. */
   giveUp(transactionId: string): void {
-    this.client.giveUp(transactionId)
+    const unheard = this.client.giveUp(transactionId)
+    // Over TCP something always comes back within seconds, be it a 100, where the connection leads anywhere.
+    if (unheard?.protocol === 'tcp') this.transport.drop(unheard)
+  }
+
+  /** Interfaces have come or gone. */
+  networkChanged(): void {
+    this.transport.networkChanged()
   }
 
   // ---- requests out ----------------------------------------------------------------------------------------------------

@@ -52,7 +52,11 @@ async function mishap(
     (async () => {
       const server = await startServer({
         runtime: serverHost,
-        listen: [{ protocol: 'udp', address: serverAddress, port: 5060 }],
+        listen: (['udp', 'tcp'] as const).map((protocol) => ({
+          protocol,
+          address: serverAddress,
+          port: 5060,
+        })),
         stun: { address: serverAddress, port: 3478 },
         users: { alice: 'one', bob: 'two' },
       })
@@ -149,6 +153,23 @@ describe('audio comes back', () => {
     expectRecovered(await mishap({}, ({ bobsNat }) => bobsNat.renumber('203.0.113.112')), 8_000)
   })
 
+  describe('with SIP over TCP', () => {
+    const phones = { server: `sip:${serverAddress};transport=tcp` }
+
+    test('after a NAT was given another outside address', async () => {
+      const reports = await mishap({ phones }, ({ alicesNat }) => alicesNat.renumber('203.0.113.111'))
+      expectRecovered(reports, 10_000)
+    })
+
+    test('after the host has moved to another network', async () => {
+      const reports = await mishap({ phones }, ({ simulation, bobsHost }) => {
+        const mobile = simulation.nat('mobile', '203.0.113.120', natKinds.portRestricted, { link })
+        bobsHost.setInterfaces(mobile.inside.at('10.64.0.2'))
+      })
+      expectRecovered(reports, 4_000)
+    })
+  })
+
   test('after both NATs were given other addresses', async () => {
     const reports = await mishap({}, ({ alicesNat, bobsNat }) => {
       alicesNat.renumber('203.0.113.111')
@@ -185,6 +206,14 @@ describe('audio comes back', () => {
     expectRecovered(reports, 8_000)
   })
 
+  test('after the TURN server has died and a NAT was renumbered at once', async () => {
+    const reports = await mishap({ bob: natKinds.symmetric, relays: 2 }, ({ alicesNat, relayHosts }) => {
+      relayHosts[0]?.powerOff()
+      alicesNat.renumber('203.0.113.111')
+    })
+    expectRecovered(reports, 8_000)
+  })
+
   test('after 30 s without a link', async () => {
     const reports = await mishap({}, async ({ alicesHost }, advance) => {
       for (const { link: cable } of alicesHost.attachments) cable.quality = { loss: 1 }
@@ -193,4 +222,18 @@ describe('audio comes back', () => {
     })
     expect(reports.alice.verdict.ok).toBe(true)
   })
+})
+
+test('NATs that forget after 30 s forget nothing of a call: two minutes, no restart, and the callee’s BYE arrives', async () => {
+  const forgetful = { ...natKinds.portRestricted, udpLifetimeMs: 30_000 }
+  const { alice, bob } = await mishap(
+    { alice: forgetful, bob: forgetful },
+    async (_place, advance) => advance(120_000),
+    0,
+  )
+  for (const report of [alice, bob]) {
+    expect(report.verdict).toMatchObject({ ok: true })
+    expect(report.ice.restarts).toEqual([])
+    expect(report.statistics?.received.lost).toBe(0)
+  }
 })

@@ -1,0 +1,101 @@
+// Nobody waits for servers: candidates are gathered ahead, dead servers are remembered, and other networks are noticed.
+import { expect, test } from 'vitest'
+import { Phone } from '../../../src/phone/phone.ts'
+import { startServer } from '../../../src/serve/server.ts'
+import { natKinds } from '../../../src/sim/nat.ts'
+import type { Simulation } from '../../../src/sim/simulate.ts'
+import { expectNothingLeft, phoneOn, withMedia, world } from './world.ts'
+
+const server = '203.0.113.10'
+
+/** Alice behind a NAT, 200 ms from the server; Bob is public. */
+async function scene(
+  iceServers: string[],
+  act: (s: {
+    simulation: Simulation
+    alice: Phone
+    bob: Phone
+    advance(ms: number): Promise<void>
+  }) => Promise<void>,
+): Promise<void> {
+  const simulation = world()
+  const { clock, internet } = simulation
+  const home = simulation.nat('home', '203.0.113.101', natKinds.portRestricted, { link: { latencyMs: 100 } })
+  const alicesHost = withMedia(simulation.host('alice', home.inside.at('192.168.1.2')))
+  const serverHost = simulation.host('server', internet.at(server))
+  const bobsHost = simulation.host('bob', internet.at('203.0.113.2'))
+  await clock.run(
+    (async () => {
+      const stun = await startServer({
+        runtime: serverHost,
+        listen: [{ protocol: 'udp', address: server, port: 5060 }],
+        stun: { address: server, port: 3478 },
+      })
+      const alice = await Phone.start({ runtime: alicesHost, iceServers })
+      const bob = await phoneOn(bobsHost)
+      await act({ simulation, alice, bob, advance: (ms) => new Promise((done) => clock.setTimer(ms, done)) })
+      await alice.stop()
+      await bob.stop()
+      stun.stop()
+    })(),
+  )
+  await expectNothingLeft(simulation)
+}
+
+test('a call that is dialled a second after the start waits for nothing and tells its reflexive address', () =>
+  scene([`stun:${server}`], async ({ simulation, alice, bob, advance }) => {
+    await advance(1_000)
+    const ringing = bob.nextCall()
+    const before = simulation.clock.now()
+    const call = await alice.call('sip:bob@203.0.113.2')
+    expect(simulation.clock.now() - before).toBe(0)
+    await (await ringing).answer()
+    await call.connected
+    const kinds = call.report().ice.localCandidates.map(({ kind }) => kind)
+    expect(kinds).toContain('srflx')
+    await call.hangUp()
+  }))
+
+test('the second call finds another path ready, and one after the phone has moved finds none of the old network', () =>
+  scene([`stun:${server}`], async ({ simulation, alice, bob, advance }) => {
+    const dial = async () => {
+      await advance(5_000)
+      const ringing = bob.nextCall()
+      const before = simulation.clock.now()
+      const call = await alice.call('sip:bob@203.0.113.2')
+      const waitedMs = simulation.clock.now() - before
+      await (await ringing).answer()
+      await call.connected
+      const { ice } = await call.hangUp()
+      return { waitedMs, addresses: ice.localCandidates.map(({ address }) => address.address) }
+    }
+    expect((await dial()).waitedMs).toBe(0)
+    expect((await dial()).waitedMs).toBe(0)
+    const other = simulation.nat('other', '203.0.113.120', natKinds.portRestricted)
+    simulation.hosts.find(({ name }) => name === 'alice')!.setInterfaces(other.inside.at('10.0.0.2'))
+    const moved = await dial()
+    expect(moved.waitedMs).toBe(0)
+    expect(moved.addresses).toContain('203.0.113.120')
+    expect(moved.addresses).not.toContain('192.168.1.2')
+  }))
+
+test('a dead server delays no call: half a second at most, and the next call does not ask it', () =>
+  scene([`stun:${server}`, 'stun:203.0.113.99'], async ({ simulation, alice, bob, advance }) => {
+    let asked = 0
+    simulation.onPacket = (_fate, { destination }) => {
+      if (destination.address === '203.0.113.99') asked++
+    }
+    for (const round of [1, 2]) {
+      const ringing = bob.nextCall()
+      const before = simulation.clock.now()
+      const call = await alice.call('sip:bob@203.0.113.2')
+      expect(simulation.clock.now() - before).toBeLessThanOrEqual(200)
+      await (await ringing).answer()
+      await call.connected
+      await advance(5_000)
+      const { warnings } = await call.hangUp()
+      if (round === 1) expect(warnings.join()).toContain('203.0.113.99')
+      asked = 0
+    }
+    expect(asked).toBe(0)
+  }))
