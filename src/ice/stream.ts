@@ -84,16 +84,17 @@ export class IceStream {
     return true
   }
 
-  /** Returns those that are new and usable; host names, mDNS names, addresses of no single host, TCP candidates and
-   *  components that we do not have are ignored, as RFC 8839 5.1 says of what an agent does not understand. A candidate
-   *  that was peer-reflexive until now becomes what it is signalled as, and counts as new: other bases may reach it. */
+  /** Returns those that are new and usable; host names, mDNS names, addresses of no single host, active TCP candidates (who
+   *  connects to us is learned then) and components that we do not have are ignored, as RFC 8839 5.1 says of what an agent
+   *  does not understand. A candidate that was peer-reflexive until now becomes what it is signalled as, and counts as new: other bases may reach it. */
   addRemoteCandidates(candidates: readonly Candidate[]): Candidate[] {
     const added: Candidate[] = []
     for (const candidate of candidates) {
       const { transport, port } = candidate
       const component = candidate.component as Component
       const address = canonicalIp(candidate.address)
-      if (!address || !isUnicast(address) || transport !== 'udp' || !this.components.has(component)) continue
+      const reachable = transport === 'udp' || (transport === 'tcp' && candidate.tcpType === 'passive')
+      if (!address || !isUnicast(address) || !reachable || !this.components.has(component)) continue
       if (!(port > 0 && port < 65_536)) continue
       const known = this.findRemote(component, { address, port })
       if (known?.type === 'prflx') {
@@ -101,7 +102,7 @@ export class IceStream {
         added.push(Object.assign(known, candidate, { address }))
         continue
       }
-      if (known) continue
+      if (known?.transport === transport) continue
       if (this.remoteCandidates.length >= maximumRemoteCandidates) break
       const fresh = { ...candidate, address }
       this.remoteCandidates.push(fresh)

@@ -20,6 +20,9 @@ interface Scene {
   turn?: Partial<TurnServerOptions>
   /** Of Alice's network; Bob's is behind a symmetric NAT, so that no direct path exists by default. */
   network?: NatBehaviour
+  bobIsPublic?: boolean
+  /** Bob calls. */
+  swapped?: boolean
   forMs?: number
 }
 
@@ -32,7 +35,8 @@ async function call(scene: Scene): Promise<{ alice: CallReport; bob: CallReport 
   const left = simulation.nat('left', '203.0.113.101', scene.network ?? natKinds.portRestricted, { link })
   const right = simulation.nat('right', '203.0.113.102', natKinds.symmetric, { link })
   const alicesHost = withMedia(simulation.host('alice', left.inside.at('192.168.1.2')))
-  const bobsHost = withMedia(simulation.host('bob', right.inside.at('192.168.1.3')))
+  const bobsPlace = scene.bobIsPublic ? internet.at('203.0.113.30', link) : right.inside.at('192.168.1.3')
+  const bobsHost = withMedia(simulation.host('bob', bobsPlace))
   const reports = await clock.run(
     (async () => {
       const server = await startServer({
@@ -61,10 +65,12 @@ async function call(scene: Scene): Promise<{ alice: CallReport; bob: CallReport 
         })
       const alice = await phone(alicesHost, 'alice', 'one', scene.alice)
       const bob = await phone(bobsHost, 'bob', 'two', scene.bob)
-      const ringing = bob.nextCall()
-      const alices = await alice.call('bob', { play: 'hello-8k.wav', loop: true })
-      const bobs = await ringing
-      await bobs.answer({ play: 'reply-8k.wav', loop: true })
+      const [caller, called] = scene.swapped ? [bob, alice] : [alice, bob]
+      const ringing = called.nextCall()
+      const dialled = await caller.call(scene.swapped ? 'alice' : 'bob', { play: 'hello-8k.wav', loop: true })
+      const answered = await ringing
+      await answered.answer({ play: 'reply-8k.wav', loop: true })
+      const [alices, bobs] = scene.swapped ? [answered, dialled] : [dialled, answered]
       const over = clock.setTimer(scene.forMs ?? 5_000, () => void alices.hangUp())
       await alices.ended
       over.cancel()
@@ -119,6 +125,26 @@ describe('where no direct path exists', () => {
     }
     const iceServers = [stun, turn, `${turn}?transport=tcp`]
     expectRelayed(await call({ network, alice: { iceServers } }))
+  })
+})
+
+describe('without UDP and without a relay', () => {
+  const network: NatBehaviour = { ...natKinds.portRestricted, permits: ({ protocol }) => protocol === 'tcp' }
+
+  test.each(['caller', 'called'] as const)(
+    'ICE over TCP reaches a public peer: the %s is fenced in',
+    async (who) => {
+      const { alice, bob } = await call({ network, bobIsPublic: true, swapped: who === 'called' })
+      for (const report of [alice, bob]) {
+        expect(report.verdict).toMatchObject({ ok: true })
+        expect(report.statistics?.received.packets).toBeGreaterThan(200)
+      }
+    },
+  )
+
+  test('where TCP candidates are not wanted there is no path', async () => {
+    const { alice } = await call({ network, bobIsPublic: true, alice: { iceTcp: false }, forMs: 120_000 })
+    expect(alice.verdict).toMatchObject({ ok: false, layer: 'ice' })
   })
 })
 
