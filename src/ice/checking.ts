@@ -128,6 +128,7 @@ export class Checking {
 
   /** Whether the peer still answers on the pair in use; the event 'probe' tells within about a second. */
   probe(now: Millis, stream: IceStream, component: Component): void {
+    if (this.options.lite) return
     const pair = stream.components.get(component)?.inUse
     if (pair) this.sendCheck(now, pair, 'probe')
     else this.options.emit({ type: 'probe', stream: stream.index, component, alive: false })
@@ -203,7 +204,7 @@ export class Checking {
     const consider = (at: Millis | undefined, why: string) => {
       if (at !== undefined && (!next || at < next.at)) next = { at, why }
     }
-    if (nextOrdinaryCheck(this.checklists())) consider(this.nextOrdinaryAt, 'Ta')
+    if (!this.options.lite && nextOrdinaryCheck(this.checklists())) consider(this.nextOrdinaryAt, 'Ta')
     for (const stream of this.streams) {
       consider(stream.patienceEndsAt, 'patience')
       for (const { consent, nominateAt } of stream.components.values()) {
@@ -217,7 +218,7 @@ export class Checking {
   // ── checks out ───────────────────────────────────────────────────────────────────────────────
 
   private sendOrdinaryChecks(now: Millis): void {
-    if (now < this.nextOrdinaryAt) return
+    if (this.options.lite || now < this.nextOrdinaryAt) return
     const pair = nextOrdinaryCheck(this.checklists())
     if (!pair) return
     this.nextOrdinaryAt = now + this.tuning.taMs
@@ -376,6 +377,10 @@ export class Checking {
     const pair = pairOfCheck(stream, arrived, this.options, this.role === 'controlling')
     if (!pair) return 'too many peer-reflexive candidates'
     pair.heard = true
+    if (this.options.lite) {
+      if (nominates) this.takeNominated(now, stream, pair)
+      return undefined
+    }
     if (pair.state === 'succeeded') {
       if (nominates && !pair.nominated) this.nominate(now, stream, pair)
       return undefined
@@ -390,6 +395,17 @@ export class Checking {
     pair.triggeredAt = now
     this.triggerCheck(now, pair)
     return undefined
+  }
+
+  /** RFC 8445 7.3.2: a lite agent has no check of its own to wait for. */
+  private takeNominated(now: Millis, stream: IceStream, pair: CandidatePair): void {
+    if (pair.state !== 'succeeded') {
+      if (pair.state !== 'waiting') pair.transition('waiting')
+      pair.transition('in-progress')
+      pair.succeed(pair.local)
+      this.options.record(pairOutcomeFact(pair, 'succeeded'))
+    }
+    if (!pair.nominated) this.nominate(now, stream, pair)
   }
 
   // ── nomination, selection, consent ───────────────────────────────────────────────────────────
@@ -442,7 +458,8 @@ export class Checking {
     if (best === state.inUse) return
     const first = state.inUse === undefined && best !== undefined
     state.inUse = best
-    state.consent = best && new Consent(now, this.options.random)
+    // RFC 7675 5.1: it is the full agent that asks.
+    state.consent = best && !this.options.lite ? new Consent(now, this.options.random) : undefined
     if (first) this.options.emit({ type: 'valid', stream: stream.index, component })
   }
 
@@ -497,6 +514,8 @@ export class Checking {
   }
 
   private formPairs(stream: IceStream, remotes: readonly Candidate[]): void {
+    // RFC 8445 6.2: of a lite agent's pairs only those count that the peer checks.
+    if (this.options.lite) return
     // A peer-reflexive candidate that is signalled now has its true priority.
     stream.checklist.reorder(this.role === 'controlling')
     stream.checklist.form(this.options.locals.ofStream(stream.index), remotes, this.role === 'controlling')
