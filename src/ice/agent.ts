@@ -243,6 +243,11 @@ export class IceAgent implements Core<IceEvent> {
     if (this.state !== 'closed') this.checking.probe(now, this.stream(stream), component)
   }
 
+  /** The peer is known to have our description: its ACK has come. */
+  peerIsReady(now: Millis): void {
+    if (this.state === 'checking') this.checking.peerIsReady(now)
+  }
+
   /** A connection could not be opened, or has ended. */
   handleClosed(now: Millis, ends: Pick<Datagram, 'local' | 'remote' | 'over'>, reason: string): void {
     if (this.state === 'closed') return

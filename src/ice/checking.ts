@@ -134,6 +134,12 @@ export class Checking {
     else this.options.emit({ type: 'probe', stream: stream.index, component, alive: false })
   }
 
+  /** The peer has our description now: a check that came before its own could open its NAT was lost, and need not wait for its
+   *  timer. */
+  peerIsReady(now: Millis): void {
+    this.outgoing.repeat(now)
+  }
+
   /** A base has gone with its interface, or its relay with its server: its pairs fail, and others are taken. */
   baseGone(now: Millis, base: Base, reason: string): void {
     this.closePairs(now, base, reason, () => true)

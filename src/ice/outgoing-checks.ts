@@ -51,6 +51,15 @@ export class OutgoingChecks {
     pair.base.send(now, bytes, pair.remoteAddress)
   }
 
+  /** Sends what waits for an answer once more, out of turn: whom it did not reach may be reached now. */
+  repeat(now: Millis): void {
+    for (const { pair, purpose, transaction, cancelledUntil } of this.checks.values()) {
+      if (purpose !== 'connectivity' || cancelledUntil !== undefined) continue
+      pair.checksSent++
+      pair.base.send(now, transaction.request, pair.remoteAddress)
+    }
+  }
+
   receive(message: StunMessage, source: TransportAddress, base: Base): CheckOutcome {
     const key = transactionKey(message.transactionId)
     const check = this.checks.get(key)

@@ -199,6 +199,7 @@ export class CallMedia {
   /** The dialog that INFO can be sent in from now on (RFC 8840 4.3: both ends know it once the INVITE is answered). */
   established(): void {
     this.isEstablished = true
+    this.paths.newest?.peerIsReady()
     this.trickled.flush()
   }
 

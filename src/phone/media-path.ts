@@ -171,6 +171,11 @@ export class MediaPath implements MediaTransport {
     this.driver?.drive((now) => this.agent?.addRemoteCandidates(now, 0, candidates, endOfCandidates))
   }
 
+  /** The peer is known to have our description. */
+  peerIsReady(): void {
+    if (this.mode === 'ice') this.driver?.drive((now) => this.agent?.peerIsReady(now))
+  }
+
   /** The peer has no ICE: send to its addresses, and follow its media. Again: the media has moved, or is another peer's. */
   usePlain(remote: { rtp?: TransportAddress; rtcp?: TransportAddress; rtcpMux: boolean }): void {
     if (this.mode !== 'plain') {
