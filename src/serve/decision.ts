@@ -65,7 +65,7 @@ export function decide(rules: ServerRules, now: Millis, request: SipRequest, flo
   if (challenge) return challenge
   const targetText = request.uriText
   // The newest way to a phone: its NAT may have moved it since the dialog began.
-  const binding = rules.registrar.byContact(now, targetText)
+  const binding = rules.registrar.byContact(now, targetText, named !== undefined)
   if (binding) return { kind: 'forward', targetText, uri, binding }
   // Whatever the domain is called: it is the user who is looked for. Others are reached only within dialogs set up through here.
   if (!named || rules.isOurs(uri)) return toUser(rules, now, request, uri)
