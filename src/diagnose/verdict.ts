@@ -42,6 +42,9 @@ const judgeSignalling = (facts: readonly Fact[], report: UnjudgedReport): Failur
   if (timings.answered !== undefined) return undefined
   if (outcome.state !== 'ended') return failure('unfinished', [`the call is ${outcome.state}`])
   if (report.ice.state === 'failed') return undefined
+  const relay =
+    outcome.by === 'local' && report.ice.localCandidates.length === 0 ? judgeRelay(report) : undefined
+  if (relay) return failure(relay.cause, [...relay.evidence, outcome.reason])
   const refusedHere = outcome.by === 'local' && judgeRefusedHere(facts, report)
   if (refusedHere) return refusedHere
   return direction === 'outgoing' ? judgeOutgoing(facts, report) : judgeIncoming(report)

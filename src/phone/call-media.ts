@@ -40,6 +40,8 @@ export interface CallMediaOptions {
 const sdpType = 'application/sdp'
 /** RFC 8840 10: the Info-Package. */
 export const tricklePackage = 'trickle-ice'
+/** Where only a relay may be used there is nothing to be said without one. */
+const relayGatherMs: Millis = 5_000
 /** Of a path that shall bring lost media back; shorter than a peer waits for the answer to its re-INVITE. */
 const patientGatherMs: Millis = 2_000
 /** Fragments that come before the description they belong to. */
@@ -110,7 +112,7 @@ export class CallMedia {
   async offer(): Promise<Body> {
     if (!this.paths.current) this.paths.begin(await this.takePath({ withIce: true, components: 2 }))
     const path = this.present()
-    await path.gather(this.options.trickle === 'full' ? 0 : this.options.gatherLimitMs)
+    await this.gather(path, this.options.trickle === 'full' ? 0 : this.options.gatherLimitMs)
     return this.sendOffer(path)
   }
 
@@ -125,7 +127,7 @@ export class CallMedia {
     const components = this.negotiated?.rtcpMux ? 1 : 2
     const { remoteOffers } = this
     const path = await this.openPath({ withIce: true, components, afresh: true })
-    await path.gather(gatherLimitMs)
+    await this.gather(path, gatherLimitMs)
     this.ensureOpen(path)
     if (this.answering || this.remoteOffers !== remoteOffers) {
       path.close()
@@ -173,7 +175,7 @@ export class CallMedia {
     // Where nothing flows yet, nobody is kept waiting by what makes it flow.
     const mends = path === this.paths.next && !this.paths.current?.isUsable
     const limitMs = mends ? patientGatherMs : this.options.gatherLimitMs
-    await path.gather(remoteIce && this.canTrickleTo(remoteIce) ? 0 : limitMs)
+    await this.gather(path, remoteIce && this.canTrickleTo(remoteIce) ? 0 : limitMs)
     const { text, mid, negotiated } = createAnswer(remote, this.describeLocal(path), this.sent)
     this.sent = text
     this.mid = mid
@@ -298,6 +300,17 @@ export class CallMedia {
     path = await openPath({ ...request, withIce: request.withIce && policy !== 'off', record })
     this.ensureOpen(path)
     return path
+  }
+
+  /** Throws IceFailed where only a relay may be seen and there is none: nothing else may then be told of us. */
+  private async gather(path: MediaPath, limitMs: Millis): Promise<void> {
+    const relayOnly = this.options.policy === 'relay'
+    await path.gather(relayOnly ? relayGatherMs : limitMs)
+    if (relayOnly && !this.closed && !path.agent?.defaultCandidate(0, 1))
+      throw new IceFailed(
+        `only a relay may be used, and there is none: ${[...path.relayProblems].join('; ') || 'name a TURN server'}`,
+        [],
+      )
   }
 
   private ensureOpen(path: MediaPath): void {

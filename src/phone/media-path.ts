@@ -64,6 +64,8 @@ export class MediaPath implements MediaTransport {
 
   /** The ICE agent at work; another one for another peer. */
   agent: IceAgent | undefined
+  /** What TURN servers have said, or not, where they gave no relay. */
+  readonly relayProblems = new Set<string>()
   /** Why the peer of now can have no media any more. */
   failure: PathFailure | undefined
   private readonly wires: Wires
@@ -417,6 +419,7 @@ export class MediaPath implements MediaTransport {
   private onServerEvent(event: ServerEvent): void {
     this.onServer?.(event)
     if (event.outcome !== 'answered') {
+      if (event.protocol !== 'stun' && event.detail) this.relayProblems.add(event.detail)
       if (this.usable) this.onTrouble?.()
       return
     }

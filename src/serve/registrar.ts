@@ -45,8 +45,8 @@ export class Registrar {
     return this.valid(now, user).at(-1)
   }
 
-  /** The valid binding whose contact is this URI; in a dialog, whose contact it is but for port and parameters. Undefined where several users have it, as
-   *  phones behind different NATs may: nobody can say then which of them is meant. */
+  /** The valid binding whose contact is this URI; in a dialog, whose contact it is but for port and parameters. Undefined where
+   *  several users have it, as phones behind different NATs may: nobody can say then which of them is meant. */
   byContact(now: Millis, uriText: string, inDialog = false): Binding | undefined {
     // Phones add parameters to the contact that they register; and in a dialog over TCP they name another port.
     for (const essence of inDialog ? [withoutParameters, withoutPort] : [(text: string) => text]) {

@@ -159,6 +159,38 @@ describe('over the relay alone', () => {
   })
 })
 
+test.each<[string, RegExp, Partial<TurnServerOptions>]>([
+  ['a wrong password', /refused the credentials/, { users: { floe: 'another' } }],
+  ['a full server', /is full/, { capacity: 0 }],
+])('where only a relay may be seen and there is none, nothing leaves: %s', async (_name, why, turnServer) => {
+  const simulation = world()
+  const { clock, internet } = simulation
+  const host = simulation.host('alice', internet.at('203.0.113.1'))
+  const relayHost = simulation.host('relay', internet.at(relay))
+  let invites = 0
+  simulation.onPacket = (_fate, { destination }) => {
+    if (destination.address === '203.0.113.2') invites++
+  }
+  await clock.run(
+    (async () => {
+      const running = await serveTurn(relayHost, {
+        listen: [{ protocol: 'udp', address: relay, port: 3478 }],
+        users: { floe: 'secret' },
+        ...turnServer,
+      })
+      const phone = await Phone.start({ runtime: withMedia(host), ice: 'relay', iceServers: [turn] })
+      const facts: string[] = []
+      phone.onFact = (fact) => facts.push(JSON.stringify(fact))
+      await expect(phone.call('sip:bob@203.0.113.2')).rejects.toThrow(why)
+      expect(facts.join()).not.toContain('secret')
+      await phone.stop()
+      running.stop()
+    })(),
+  )
+  expect(invites).toBe(0)
+  await expectNothingLeft(simulation)
+})
+
 describe('where there is no relay to be had, the verdict says why', () => {
   test.each<[string, string, PhoneOptions, Partial<TurnServerOptions>]>([
     ['none is configured', 'relay-missing', {}, {}],
