@@ -92,12 +92,15 @@ export class Phone {
       if (!codecByName(name))
         throw new UsageError(`codec ${name} is unknown: use ${defaults.codecs.join(' or ')}`)
     const { iceServers = [], httpProxy, tlsCa } = options
+    const servers = parseIceServers(iceServers)
+    if (options.ice === 'relay' && !servers.some(({ kind }) => kind === 'turn'))
+      throw new UsageError('the ICE policy "relay" needs a TURN server: write turn:user:password@host')
     this.watch = new NetworkWatch(runtime.clock, runtime.network)
     this.paths = new MediaPaths({
       runtime,
       watch: this.watch,
       policy: options.ice ?? 'auto',
-      servers: parseIceServers(iceServers),
+      servers,
       lite: options.iceLite ?? false,
       tcp: options.iceTcp ?? true,
       ...(httpProxy !== undefined && { httpProxy: parseHttpProxy(httpProxy) }),

@@ -153,6 +153,18 @@ describe('what cannot work ends with its exit code and one sentence', () => {
     await bob.ended
   })
 
+  test('only a relay may be used and no TURN server is there: 20, and no secret in what is said', async () => {
+    const { sip } = await serve()
+    const turn = ['--turn', 'turn:floe:topsecret@127.0.0.1:9?transport=tcp']
+    const outcome = await run(['call', 'bob', '--as', `alice@${sip}`, '--ice', 'relay', ...turn])
+    expect(outcome.code).toBe(20)
+    oneSentence(outcome.stderr)
+    expect(outcome.stderr).toContain('127.0.0.1:9')
+    expect(outcome.stdout + outcome.stderr).not.toContain('topsecret')
+    const none = await run(['call', 'bob', '--as', `alice@${sip}`, '--ice', 'relay'])
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('needs a TURN server')])
+  })
+
   test('nobody listens there: 10', async () => {
     const outcome = await run(['call', 'sip:bob@127.0.0.1:9;transport=tcp'])
     expect(outcome.code).toBe(10)
