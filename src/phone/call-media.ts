@@ -100,6 +100,10 @@ export class CallMedia {
     return direction === 'sendrecv' || direction === 'recvonly'
   }
 
+  get hasReceived(): boolean {
+    return (this.stream?.statistics().received.packets ?? 0) > 0
+  }
+
   // ── offer and answer ─────────────────────────────────────────────────────────────────────────
 
   /** Opens the path of an incoming call while it rings, so that its answer need not wait. */
@@ -354,7 +358,9 @@ export class CallMedia {
     const all = agent.localCandidates(0)
     const relays = all.some(({ type }) => type === 'relay') ? defaults.relayBudgetBytes : 0
     const routes = this.sent === undefined ? 0 : defaults.dialogBytes
-    const candidates = withinBudget(all, candidateBudgetBytes + relays - routes, rtp)
+    // RFC 3261 18.1.1 bounds requests; a response need only be one packet.
+    const budgetBytes = this.answering ? defaults.answerBudgetBytes : candidateBudgetBytes + relays - routes
+    const candidates = withinBudget(all, budgetBytes, rtp)
     const isAll = path.isGathered && candidates.length === all.length
     this.trickled.follow(path, candidates)
     return {

@@ -88,6 +88,7 @@ export const defaults = {
   gatherLimitMs: 500,
   /** An INVITE of floe takes 880 octets without candidates; above 1300 it would have to go over TCP (RFC 3261 18.1.1). */
   candidateBudgetBytes: 420,
+  answerBudgetBytes: 800,
   /** What the routes of a dialog take of that. */
   dialogBytes: 250,
   /** With relays: one of them for RTP and RTCP each must be told whatever it takes; the INVITE still is one packet of an

@@ -30,10 +30,12 @@ export interface RecoveryOptions {
 
 /** Media comes every 20 ms; this long without any, and a listener wonders. */
 const silenceMs: Millis = 1_200
+/** A NAT that was restarted may let checks through and not the media of a peer that has not noticed: worth one restart. */
+const strangeSilenceMs: Millis = 3_000
 /** How often it is looked at. */
 const lookMs: Millis = 200
 /** A peer that answers probes but sends nothing is asked again after this. */
-const probeAgainMs: Millis = 5_000
+const probeAgainMs: Millis = 2_500
 /** How long a re-INVITE may take, try by try: what is lost on a dead SIP path must not block that of the peer (RFC 3261 14.2). */
 const reinviteLimitsMs: readonly Millis[] = [3_000, 4_000, 6_000]
 /** What servers may take, try by try: who waits for the first has no media meanwhile. */
@@ -57,6 +59,8 @@ interface Trouble {
   tries: number
   /** A server was too slow before: it is waited for. */
   patient: boolean
+  /** The path itself is alive: one restart is tried, and nothing is lost where it fails. */
+  mild: boolean
 }
 
 export class Recovery {
@@ -64,6 +68,8 @@ export class Recovery {
   private ticker: Timer | undefined
   private timer: Timer | undefined
   private probeAt: Millis = 0
+  /** When media was heard last before the silence that has had its restart. */
+  private restartedForSilenceAt: Millis | undefined
   private trying = false
   private stopped = false
   private unsubscribe: (() => void) | undefined
@@ -77,6 +83,8 @@ export class Recovery {
     this.unsubscribe = watch.subscribe(() => this.interfacesChanged())
     media.paths.onProbed = (alive) => {
       if (!alive) this.begin('no media and no answer to checks')
+      else if (this.isSilentThoughAlive())
+        this.begin('no media, although the far end answers checks', { mild: true })
     }
     media.paths.onTrouble = () => this.probe()
     this.tick()
@@ -139,6 +147,16 @@ export class Recovery {
     if (media.expectsMedia && now - media.paths.heardAt > silenceMs && now >= this.probeAt) this.probe()
   }
 
+  /** Once for each silence: a peer may also have nothing to say. */
+  private isSilentThoughAlive(): boolean {
+    const { clock, media } = this.options
+    const { heardAt } = media.paths
+    const strange = media.expectsMedia && media.hasReceived && clock.now() - heardAt > strangeSilenceMs
+    if (!strange || this.restartedForSilenceAt === heardAt) return false
+    this.restartedForSilenceAt = heardAt
+    return true
+  }
+
   private probe(): void {
     const { clock, media } = this.options
     if (this.trouble || clock.now() < this.probeAt) return
@@ -162,11 +180,11 @@ export class Recovery {
 
   // ── mending ──────────────────────────────────────────────────────────────────────────────────
 
-  private begin(why: string, { gone = false, patient = false } = {}): void {
+  private begin(why: string, { gone = false, patient = false, mild = false } = {}): void {
     if (this.stopped || this.trouble) return
     const { clock, media } = this.options
     const { current: path, heardAt } = media.paths
-    this.trouble = { why, path, gone, patient, beganAt: clock.now(), heardAt, tries: 0 }
+    this.trouble = { why, path, gone, patient, mild, beganAt: clock.now(), heardAt, tries: 0 }
     this.options.onTrouble()
     // Nobody else can know of our own interfaces.
     if (gone) this.attempt()
@@ -193,10 +211,14 @@ export class Recovery {
     this.renew(trouble.why, gatherMs, limitMs).then(
       () => {
         this.trying = false
-        this.later(checksLimitMs, () => this.attempt())
+        this.later(checksLimitMs, () => (trouble.mild ? this.over() : this.attempt()))
       },
       () => {
         this.trying = false
+        if (trouble.mild) {
+          this.over()
+          return
+        }
         // Two ends that try at the same time must not go on doing so.
         this.later(pauseMs + this.options.random.integer(500), () => this.attempt())
       },
@@ -221,11 +243,10 @@ export class Recovery {
 
   /** Media is back, on a new path or on the old one. */
   private isWell(trouble: Trouble): boolean {
-    const { paths, expectsMedia } = this.options.media
+    const { paths } = this.options.media
     if (!paths.current?.isUsable) return false
-    const heard = paths.heardAt > trouble.heardAt
-    if (paths.current === trouble.path) return heard && !trouble.gone
-    return heard || !expectsMedia
+    // Checks have just gone both ways over a new one.
+    return paths.current !== trouble.path || (paths.heardAt > trouble.heardAt && !trouble.gone)
   }
 
   private over(): void {
@@ -235,6 +256,10 @@ export class Recovery {
   }
 
   private giveUp(): void {
+    if (this.trouble?.mild) {
+      this.over()
+      return
+    }
     const failure = this.options.media.paths.failure ?? { type: 'consent-lost' }
     this.stop()
     this.options.onLost(failure)

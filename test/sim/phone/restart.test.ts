@@ -91,6 +91,33 @@ describe('a restart that is asked for', () => {
     ))
 })
 
+test('a peer that has nothing more to say costs one restart, and the call goes on', async () => {
+  const simulation = world()
+  const { clock, internet } = simulation
+  await clock.run(
+    (async () => {
+      const alice = await phoneOn(simulation.host('alice', internet.at('203.0.113.1')))
+      const bob = await phoneOn(simulation.host('bob', internet.at('203.0.113.2')))
+      const incoming = bob.nextCall()
+      const call = await alice.call('sip:bob@203.0.113.2', {
+        silence: false,
+        mediaTimeoutMs: 0,
+        play: 'hello-8k.wav',
+      })
+      const answered = await incoming
+      await answered.answer({ play: 'reply-8k.wav', mediaTimeoutMs: 0 })
+      await call.played
+      await new Promise<void>((done) => clock.setTimer(120_000, done))
+      expect([call.state, answered.state]).toEqual(['answered', 'answered'])
+      expect(answered.report().ice.restarts).toHaveLength(1)
+      expect((await call.hangUp()).verdict.ok).toBe(true)
+      await alice.stop()
+      await bob.stop()
+    })(),
+  )
+  await expectNothingLeft(simulation)
+})
+
 describe('an offer that lies or babbles', () => {
   const head = (address: string) =>
     `v=0\r\no=- 1 1 IN IP4 ${address}\r\ns=-\r\nc=IN IP4 ${address}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n`
