@@ -8,6 +8,10 @@
 import type { Millis } from '../runtime/runtime.ts'
 import type { CandidatePair } from './pair.ts'
 
+/** A relay works for everybody, so it answers before a NAT is open whose first packet was dropped: direct pairs get until their
+ *  first retransmission (RFC 8445 14.3: 500 ms) has been answered, and media flows over the relay meanwhile. */
+const relayedPatienceMs = 1_000
+
 /** What timers and event loops add to a round trip. */
 const schedulingSlackMs = 2
 
@@ -22,12 +26,17 @@ export function chooseNomination(
     if (pair.state === 'succeeded' && (!best || pair.priority > best.priority)) best = pair
   }
   if (!best) return undefined
+  const relayed = isRelayed(best)
   const patienceMs = (best.rttMs ?? 0) + schedulingSlackMs
   let waitUntil = now
   for (const pair of pairs) {
     if (pair.priority <= best.priority || pair.state !== 'in-progress' || pair.lastCheckAt === undefined)
       continue
-    waitUntil = Math.max(waitUntil, pair.lastCheckAt + patienceMs)
+    const direct = relayed && !isRelayed(pair)
+    waitUntil = Math.max(waitUntil, pair.lastCheckAt + patienceMs + (direct ? relayedPatienceMs : 0))
   }
   return waitUntil > now ? { waitUntil } : { nominate: best }
 }
+
+const isRelayed = ({ local, remote }: CandidatePair): boolean =>
+  local.type === 'relay' || remote.type === 'relay'

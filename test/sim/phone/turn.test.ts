@@ -128,6 +128,15 @@ describe('where no direct path exists', () => {
   })
 })
 
+test('a relay at hand keeps nobody from the direct path that opens a little later', async () => {
+  const both = { iceServers: [stun, turn] }
+  const { alice, bob } = await call({ network: natKinds.addressRestricted, alice: both, bob: both })
+  for (const report of [alice, bob]) {
+    expect(report.verdict).toMatchObject({ ok: true })
+    expect([report.selected[0]?.local.type, report.selected[0]?.remote.type]).not.toContain('relay')
+  }
+})
+
 describe('without UDP and without a relay', () => {
   const network: NatBehaviour = { ...natKinds.portRestricted, permits: ({ protocol }) => protocol === 'tcp' }
 
