@@ -14,7 +14,7 @@ const tcpTypes: readonly string[] = ['active', 'passive', 'so']
 const attribute = 'a=candidate:'
 
 /** The value of an a=candidate attribute; undefined where it is malformed. */
-export const readCandidate = (value: string): CandidateAttribute | undefined => {
+const readCandidate = (value: string): CandidateAttribute | undefined => {
   if (value.length > maximumLineChars) return undefined
   const words = value.trim().split(/[ \t]+/)
   const [foundation = '', component = '', transportText = '', priority = '', written = '', port = '', typ] =

@@ -33,6 +33,7 @@ export class Simulation {
   onPacket: ((fate: Fate, packet: Packet, where: string) => void) | undefined
   private readonly world: World
   readonly hosts: VirtualHost[] = []
+  readonly gateways: (Nat | Firewall)[] = []
   private readonly names = new Map<string, string[]>()
 
   constructor(readonly seed: number) {
@@ -57,6 +58,7 @@ export class Simulation {
     const { outside = this.internet, inside = new Realm(this.world, name), link } = placement
     const nat = new Nat(this.world, name, inside, outside, address, behaviour, link)
     inside.setGateway(addressFamily(address), nat, outside)
+    this.gateways.push(nat)
     return nat
   }
 
@@ -65,6 +67,7 @@ export class Simulation {
     const { outside = this.internet, inside = new Realm(this.world, name), link } = placement
     const firewall = new Firewall(this.world, name, inside, outside, behaviour, link)
     inside.setGateway(family, firewall, outside)
+    this.gateways.push(firewall)
     return firewall
   }
 

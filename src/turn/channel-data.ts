@@ -4,7 +4,7 @@
 /** RFC 8656 12: what a client may bind; 0x5000 and up are reserved. */
 export const firstChannel = 0x4000
 export const lastChannel = 0x4fff
-export const channelHeaderBytes = 4
+const channelHeaderBytes = 4
 
 /** RFC 8656 12: a datagram from the server is ChannelData or STUN, as its first two bits say. */
 export const isChannelData = (bytes: Uint8Array): boolean =>

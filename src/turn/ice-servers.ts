@@ -57,7 +57,7 @@ export function parseIceServers(servers: readonly IceServer[]): NamedServer[] {
 }
 
 /** One URI; without a scheme it names a STUN server. Throws UsageError. */
-export function parseIceServer(text: string, given: Omit<IceServerConfig, 'urls'> = {}): NamedServer {
+function parseIceServer(text: string, given: Omit<IceServerConfig, 'urls'> = {}): NamedServer {
   const match = uriPattern.exec(text)
   const scheme = match?.[1]?.toLowerCase() ?? 'stun'
   const isTurn = scheme.startsWith('turn')
@@ -122,7 +122,7 @@ function credentialsOf(
 const withoutPassword = (text: string): string => text.replace(/^((?:stuns?|turns?):)?.*@/i, '$1…@')
 
 /** User name and password that a server with the same secret accepts until `expiresAt`, in seconds since 1970. */
-export function timeLimitedCredentials(
+function timeLimitedCredentials(
   secret: string,
   user: string,
   expiresAt: number,

@@ -94,7 +94,7 @@ export class LongTermCredential {
 }
 
 /** RFC 8489 14.4. */
-export const userhash = (username: string, realm: string): Uint8Array =>
+const userhash = (username: string, realm: string): Uint8Array =>
   createHash('sha256').update(`${username}:${realm}`, 'utf8').digest()
 
 /** The 24 flags after the nonce cookie; 0 where there is none. */

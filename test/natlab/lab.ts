@@ -33,7 +33,7 @@ const servers: Record<Server, { 4: readonly string[]; 6?: string }> = {
 }
 
 /** One way, once for every crossing of the core: 60 ms a round trip between any two hosts. */
-export const defaultDelayMs = 30
+const defaultDelayMs = 30
 
 /** Both ends of every cable carry these beside what they are known by. */
 const link = { 4: { core: '169.254.0.1', far: '169.254.0.2' }, 6: { core: 'fe80::1', far: 'fe80::2' } }
@@ -266,23 +266,11 @@ export class Lab {
   }
 }
 
-/** The lab of a row: its homes are called as the keys say. */
-export async function buildLab<Name extends string>(
-  scene: Pick<Scene, 'onEnd'>,
-  kinds: Readonly<Record<Name, NetworkName>>,
-  options?: { delayMs?: number },
-): Promise<{ lab: Lab; homes: Record<Name, Home> }> {
-  const lab = await Lab.build(scene, options)
-  const homes: Partial<Record<Name, Home>> = {}
-  for (const name of Object.keys(kinds) as Name[]) homes[name] = await lab.addHome(name, kinds[name])
-  return { lab, homes: homes as Record<Name, Home> }
-}
-
 const toolPath = `${process.env['PATH']}:/usr/sbin:/sbin`
 const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'
 
 /** Runs commands in the namespace of the lab; `ip -n NAME` and `ip netns exec NAME` reach its hosts. */
-export function shell(script: string): void {
+function shell(script: string): void {
   execFileSync('sh', ['-euc', script], {
     env: { ...process.env, PATH: toolPath },
     stdio: ['ignore', 'ignore', 'pipe'],

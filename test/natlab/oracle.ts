@@ -21,7 +21,7 @@ export function verdict(a: Theory, b: Theory, relays: readonly RelayTransport[])
 }
 
 /** The UDP part of it alone: what an agent without ICE-TCP can reach. */
-export const meetOverUdp = (a: Theory, b: Theory): boolean =>
+const meetOverUdp = (a: Theory, b: Theory): boolean =>
   a.udp === 'any' && b.udp === 'any' && (share(a, b, 6) || meetOverIpv4(a, b))
 
 const share = (a: Theory, b: Theory, family: 4 | 6): boolean =>

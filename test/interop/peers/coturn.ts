@@ -36,11 +36,7 @@ export class Coturn {
 }
 
 /** Also for rows that start coturn in a namespace of their own; with two hosts it answers RFC 5780 tests. */
-export function coturnArguments(place: {
-  hosts: readonly string[]
-  port: number
-  database: string
-}): string[] {
+function coturnArguments(place: { hosts: readonly string[]; port: number; database: string }): string[] {
   return [
     ...[
       '-n',
