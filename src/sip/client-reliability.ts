@@ -81,6 +81,11 @@ export class ClientReliability {
     if (method === 'CANCEL') this.cancelled(now, this.invitationOf(request))
   }
 
+  /** Whether the INVITE of that branch has been sent. */
+  has(branch: string): boolean {
+    return this.transactions.has(clientKey(branch, 'INVITE'))
+  }
+
   /** Repeats an INVITE no more: whoever sent it has given it up. Returns its flow where nothing came back over it. */
   giveUp(branch: string): Flow | undefined {
     const transaction = this.transactions.get(clientKey(branch, 'INVITE'))

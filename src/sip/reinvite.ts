@@ -21,6 +21,8 @@ export class Reinviter {
   private abandon: ((error: CallFailed) => void) | undefined
   private giveWay: (() => void) | undefined
   private stopped = false
+  /** End the waiting for answers to those that were given up. */
+  private readonly abandoned: (() => void)[] = []
 
   constructor(
     private readonly context: AgentContext,
@@ -126,7 +128,7 @@ export class Reinviter {
       }
       const forget = (client: Core.ReInviteUserAgentClient): void => {
         this.context.giveUp(client.transaction.id)
-        abandonReinvite(dialog, client)
+        this.abandoned.push(abandonReinvite(dialog, client))
       }
       const giveUp = (): void => {
         const client = dialog.reinviteUserAgentClient
@@ -165,6 +167,7 @@ export class Reinviter {
   /** The call has ended. */
   stop(): void {
     this.stopped = true
+    for (const discard of this.abandoned.splice(0)) discard()
     this.abandon?.(
       new CallFailed('The call ended before its change was answered.', 487, 'Request Terminated'),
     )

@@ -140,11 +140,23 @@ export function beforeInvite(dialog: Core.Session, callback: () => void): void {
   }
 }
 
-/** Forgets a re-INVITE of ours that nobody has answered, as if it had been refused. */
-export function abandonReinvite(dialog: Core.SessionDialog, client: Core.ReInviteUserAgentClient): void {
-  discard(dialog.userAgentCore, client)
+/** Forgets a re-INVITE of ours that nobody has answered, as if it had been refused. Where it is accepted all the same, that is
+ *  acknowledged (RFC 3261 13.2.2.4), or the peer could not change the call any more. Returns what ends the waiting for it. */
+export function abandonReinvite(
+  dialog: Core.SessionDialog,
+  client: Core.ReInviteUserAgentClient,
+): () => void {
   dialog.signalingStateRollback()
   dialog.reinviteUserAgentClient = undefined
+  const transaction = client.transaction as Core.InviteClientTransaction
+  const internals = client as unknown as ClientInternals
+  internals.receiveResponse = ({ statusCode = 0 }) => {
+    if (statusCode < 200) return
+    if (statusCode < 300)
+      transaction.ackResponse(dialog.createOutgoingRequestMessage('ACK', { cseq: transaction.request.cseq }))
+    discard(dialog.userAgentCore, client)
+  }
+  return () => discard(dialog.userAgentCore, client)
 }
 
 /** Drops an acknowledged INVITE at once: sip.js keeps it for 32 s to absorb repetitions, which never get past the wire. */

@@ -49,6 +49,8 @@ export class SipWire {
   private readonly server: ServerReliability
   private readonly record: ((fact: SipFact) => void) | undefined
   private readonly tcpFailures = new TcpFailures()
+  /** Branches of INVITEs that were given up while their connection was being opened. */
+  private readonly unsent = new Set<string>()
   private timer: Timer | undefined
   private armedFor: Millis = Number.POSITIVE_INFINITY
   private stopped = false
@@ -151,6 +153,7 @@ export class SipWire {
 
   /** Stops repeating an INVITE that nobody waits for any more. */
   giveUp(transactionId: string): void {
+    if (!this.client.has(transactionId)) this.unsent.add(transactionId)
     const unheard = this.client.giveUp(transactionId)
     // Over TCP something always comes back within seconds, be it a 100, where the connection leads anywhere.
     if (unheard?.protocol === 'tcp') this.transport.drop(unheard)
@@ -221,6 +224,7 @@ export class SipWire {
   }
 
   private transmit(request: SipRequest, data: Uint8Array, flow: Flow): void {
+    if (request.method === 'INVITE' && this.unsent.delete(request.topVia.params.get('branch') ?? '')) return
     const fallback = { protocol: flow.protocol, ...flow.remote }
     const packet = { data, flow, fallback, description: this.describe(request) }
     this.emit(packet, false)
@@ -364,6 +368,7 @@ export class SipWire {
 
   /** Never from within a call of the user agent, which would not expect it. */
   private failed(branch: string, method: string, error: Error): void {
+    this.unsent.delete(branch)
     this.runtime.clock.setTimer(0, () => {
       if (!this.stopped) this.onTransportError?.(branch, method, error)
     })

@@ -125,6 +125,27 @@ describe('our re-INVITE (RFC 3261 14.1)', () => {
     expect(listener.ended).toBeUndefined()
   })
 
+  it('given up, and accepted all the same: that is acknowledged, and the call can be changed by both', async () => {
+    const listener = new Changeable()
+    const { session } = await placed(listener)
+    const change = session.reinvite(sdp('moved'), { limitMs: 3_000 }).catch((error: Error) => error.message)
+    const late = await on.run(on.peer.request('INVITE'))
+    expect(await on.run(change)).toMatch(/408 no answer in time/)
+    on.peer.reply(late, 200, { body: sdp('taken') })
+    const ack = await on.run(on.peer.request('ACK'))
+    expect(ack.cseq.sequence).toBe(late.cseq.sequence)
+    on.peer.inDialog(ack, 'INVITE', 10, { body: sdp('theirs') })
+    await on.world.clock.advance(5)
+    listener.changes[0]?.accept(sdp('ours'))
+    on.peer.inDialog(await on.run(on.peer.response(200)), 'ACK', 10)
+    await on.world.clock.advance(5)
+    const again = session.reinvite(sdp('again'), { limitMs: 3_000 })
+    on.peer.inbox.length = 0
+    on.peer.reply(await on.run(on.peer.request('INVITE')), 200, { body: sdp('taken') })
+    expect(await on.run(again)).toEqual(sdp('taken'))
+    expect(listener.ended).toBeUndefined()
+  })
+
   it('ends the call when the peer no longer knows it (481) or is dead', async () => {
     const listener = new Changeable()
     const { session } = await placed(listener)
