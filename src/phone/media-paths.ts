@@ -37,6 +37,8 @@ export interface PathRequest {
 const silenceRememberedMs: Millis = 60_000
 /** A path gathered ahead is replaced after this: NATs and relays forget, whatever they promise. */
 const aheadForMs: Millis = 600_000
+/** A name server may take many seconds to say that it knows nothing; nobody waits so long to be able to call. */
+const lookUpLimitMs: Millis = 500
 /** After a call has taken the path ahead, the next one is gathered when that call is on its way. */
 const refillAfterMs: Millis = 2_000
 
@@ -49,7 +51,8 @@ interface PathAhead {
 }
 
 export class MediaPaths {
-  private servers: ResolvedServers = { stunServers: [], turnServers: [] }
+  /** By the place of the server among those that were named. */
+  private readonly resolved: ResolvedServers[] = []
   private readonly silentUntil = new Map<string, Millis>()
   private ahead: PathAhead | undefined
   private signallingAhead: string | undefined
@@ -59,10 +62,24 @@ export class MediaPaths {
 
   constructor(private readonly options: MediaPathsOptions) {}
 
-  /** Looks the servers up; one that is unknown costs a warning. */
+  /** Looks the servers up, and waits a moment for it; one that is unknown costs a warning. Again from time to time: names move,
+   *  and passwords made from a secret expire. */
   async resolve(): Promise<void> {
-    const { runtime, servers, warn } = this.options
-    this.servers = await resolveIceServers(servers, runtime.network, runtime.clock.wallTime(), warn)
+    let isLate = false
+    await new Promise<void>((done) => {
+      const limit = this.options.runtime.clock.setTimer(lookUpLimitMs, () => {
+        isLate = true
+        done()
+      })
+      const all = this.options.servers.map(async (server, place) => {
+        const isNew = await this.lookUp(server, place)
+        if (isNew && isLate) this.renewAhead()
+      })
+      void Promise.all(all).then(() => {
+        limit.cancel()
+        done()
+      })
+    })
   }
 
   /** Keeps one path gathered ahead from now on, where there is a server to ask.
@@ -71,7 +88,8 @@ export class MediaPaths {
     if (this.closed || this.options.policy === 'off' || this.options.servers.length === 0) return
     this.signallingAhead = signalling
     this.unsubscribe ??= this.options.watch.subscribe(() => this.refill(0))
-    this.refill(0)
+    this.renewAhead()
+    this.refill(aheadForMs)
   }
 
   /** Rejects with NetworkError where no local address can be used. */
@@ -102,14 +120,27 @@ export class MediaPaths {
     this.timer?.cancel()
     this.timer = this.options.runtime.clock.setTimer(afterMs, () => {
       this.dropAhead()
-      this.openAhead()
+      void this.resolve().then(() => this.renewAhead())
       this.refill(aheadForMs)
     })
   }
 
-  private openAhead(): void {
+  /** Returns whether the server was unknown before. */
+  private async lookUp(server: NamedServer, place: number): Promise<boolean> {
+    const { runtime, warn } = this.options
+    const { network, clock } = runtime
+    const found = await resolveIceServers([server], network, clock.wallTime(), warn)
+    // Of a server that was known before the old address is better than none.
+    if (found.stunServers.length + found.turnServers.length === 0) return false
+    const isNew = this.resolved[place] === undefined
+    this.resolved[place] = found
+    return isNew
+  }
+
+  private renewAhead(): void {
     const { runtime, policy } = this.options
-    if (this.signallingAhead === undefined || policy === 'off') return
+    this.dropAhead()
+    if (this.closed || this.signallingAhead === undefined || policy === 'off') return
     const own = runtime.network.interfaces().map((i) => i.address)
     // The address may have gone; whoever calls then says which one counts now.
     const signalling = own.includes(this.signallingAhead) ? this.signallingAhead : own.find(isOutward)
@@ -171,7 +202,8 @@ export class MediaPaths {
 
   private ice(afresh: boolean): PathIce {
     const { policy, lite, tcp } = this.options
-    const { stunServers, turnServers } = this.servers
+    const stunServers = this.resolved.flatMap((found) => found.stunServers)
+    const turnServers = this.resolved.flatMap((found) => found.turnServers)
     const worthAsking = <T>(all: readonly T[], read: (server: T) => [string, TransportAddress]) => {
       const alive = afresh ? all : all.filter((server) => !this.isSilent(...read(server)))
       return alive.length > 0 ? alive : all

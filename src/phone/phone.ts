@@ -105,7 +105,9 @@ export class Phone {
       tcp: options.iceTcp ?? true,
       ...(httpProxy !== undefined && { httpProxy: parseHttpProxy(httpProxy) }),
       ...(tlsCa !== undefined && { tlsCa }),
-      warn: (message) => this.warnings.push(message),
+      warn: (message) => {
+        if (!this.warnings.includes(message)) this.warnings.push(message)
+      },
     })
     this.cname = Buffer.from(runtime.random.bytes(12)).toString('base64')
   }

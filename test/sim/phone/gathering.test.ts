@@ -1,9 +1,11 @@
 // Nobody waits for servers: candidates are gathered ahead, dead servers are remembered, and other networks are noticed.
 import { expect, test } from 'vitest'
+import { NetworkError } from '../../../src/errors.ts'
 import { Phone } from '../../../src/phone/phone.ts'
 import { startServer } from '../../../src/serve/server.ts'
 import { natKinds } from '../../../src/sim/nat.ts'
 import type { Simulation } from '../../../src/sim/simulate.ts'
+import { serveTurn } from '../../../src/sim/turn-server.ts'
 import { expectNothingLeft, phoneOn, withMedia, world } from './world.ts'
 
 const server = '203.0.113.10'
@@ -98,4 +100,63 @@ test('a dead server delays no call: half a second at most, and the next call doe
       asked = 0
     }
     expect(asked).toBe(0)
+  }))
+
+test('a name server that keeps silent delays neither the start nor a call; a name that it gives late is used', () =>
+  scene([], async ({ simulation, bob, advance }) => {
+    const other = simulation.nat('other', '203.0.113.121', natKinds.portRestricted)
+    const host = withMedia(simulation.host('carol', other.inside.at('192.168.1.5')))
+    host.resolve = async (name) => {
+      if (/^[\d.]+$/.test(name)) return [name]
+      await advance(name === 'late.example' ? 4_000 : 20_000)
+      if (name === 'late.example') return [server]
+      throw new NetworkError(`could not resolve ${name}`, name)
+    }
+    const before = simulation.clock.now()
+    const carol = await Phone.start({
+      runtime: host,
+      iceServers: ['stun:late.example', 'turn:u:secret@never.example'],
+    })
+    expect(simulation.clock.now() - before).toBeLessThanOrEqual(500)
+    const dial = async () => {
+      const ringing = bob.nextCall()
+      const askedAt = simulation.clock.now()
+      const call = await carol.call('sip:bob@203.0.113.2')
+      const waitedMs = simulation.clock.now() - askedAt
+      await (await ringing).answer()
+      await call.connected
+      const { ice } = await call.hangUp()
+      return { waitedMs, kinds: ice.localCandidates.map(({ kind }) => kind) }
+    }
+    const first = await dial()
+    expect(first.waitedMs).toBe(0)
+    expect(first.kinds).not.toContain('srflx')
+    await advance(5_000)
+    const second = await dial()
+    expect(second.waitedMs).toBe(0)
+    expect(second.kinds).toContain('srflx')
+    await carol.stop()
+  }))
+
+test('passwords made from a secret are made anew while the phone runs', () =>
+  scene([], async ({ simulation, advance }) => {
+    const names = new Set<string>()
+    simulation.onPacket = (_fate, { destination, data }) => {
+      const name = /\d{6,}:floe/.exec(Buffer.from(data).toString('latin1'))?.[0]
+      if (destination.port === 3478 && name) names.add(name)
+    }
+    const relay = simulation.host('relay', simulation.internet.at('203.0.113.30'))
+    const turn = await serveTurn(relay, {
+      listen: [{ protocol: 'udp', address: '203.0.113.30', port: 3478 }],
+      secret: 'shared',
+    })
+    const host = simulation.host('carol', simulation.internet.at('203.0.113.31'))
+    const carol = await Phone.start({
+      runtime: host,
+      iceServers: [{ urls: 'turn:203.0.113.30', username: 'floe', secret: 'shared' }],
+    })
+    await advance(1_300_000)
+    expect(names.size).toBeGreaterThan(1)
+    await carol.stop()
+    turn.stop()
   }))
