@@ -42,6 +42,13 @@ interface Listening {
   incoming: number
 }
 
+interface Wire {
+  ends: ConnectionEnds
+  connection: WireConnection
+  /** Gives its place at the listener back, and waits for no first frame any more. */
+  leave?: () => void
+}
+
 export class Wires {
   onDatagram: ((datagram: Datagram) => void) | undefined
   /** A connection could not be opened, or has ended. `reason` is one sentence. */
@@ -50,7 +57,7 @@ export class Wires {
   onError: ((local: TransportAddress, error: Error) => void) | undefined
   private readonly sockets = new Map<string, UdpSocket>()
   private readonly listeners = new Map<string, Listening>()
-  private readonly connections = new Map<string, { ends: ConnectionEnds; connection: WireConnection }>()
+  private readonly connections = new Map<string, Wire>()
   /** The socket of the datagram before: seldom another one. */
   private last: UdpSocket | undefined
   private closed = false
@@ -111,10 +118,11 @@ export class Wires {
 
   /** Closes the connections from `local`, or the one to `remote`, without a call of `onClosed`. */
   closeConnections(local: TransportAddress, remote?: TransportAddress): void {
-    for (const [key, { ends, connection }] of this.connections) {
+    for (const [key, { ends, connection, leave }] of this.connections) {
       if (!sameAddress(ends.local, local) || (remote && !sameAddress(ends.remote, remote))) continue
       this.connections.delete(key)
       connection.close()
+      leave?.()
     }
   }
 
@@ -131,7 +139,10 @@ export class Wires {
     this.closed = true
     for (const socket of this.sockets.values()) socket.close()
     for (const { listener } of this.listeners.values()) listener.close()
-    for (const { connection } of this.connections.values()) connection.close()
+    for (const { connection, leave } of this.connections.values()) {
+      connection.close()
+      leave?.()
+    }
     this.sockets.clear()
     this.listeners.clear()
     this.connections.clear()
@@ -202,7 +213,6 @@ export class Wires {
     const ends: ConnectionEnds = { local, remote, over: 'tcp' }
     const key = keyOf('tcp', local, remote)
     const timer = this.options.clock.setTimer(firstFrameTimeoutMs, () => {
-      if (connection.begun) return
       connection.close()
       leave()
       if (this.connections.get(key)?.connection === connection) this.connections.delete(key)
@@ -211,7 +221,10 @@ export class Wires {
       remote,
       rfc4571Framing,
       {
-        onData: (data) => this.onDatagram?.({ data, local, remote, over: 'tcp' }),
+        onData: (data) => {
+          timer.cancel()
+          this.onDatagram?.({ data, local, remote, over: 'tcp' })
+        },
         onClosed: (reason) => {
           leave()
           if (this.connections.get(key)?.connection === connection) this.connections.delete(key)
@@ -220,7 +233,7 @@ export class Wires {
       },
       Promise.resolve(incoming),
     )
-    this.connections.set(key, { ends, connection })
+    this.connections.set(key, { ends, connection, leave })
   }
 }
 

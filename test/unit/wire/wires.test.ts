@@ -1,0 +1,49 @@
+// What Wires holds and gives back: connections of strangers and of peers at a listener.
+import { describe, expect, it } from 'vitest'
+import { simulate } from '../../../src/sim/simulate.ts'
+import { Wires } from '../../../src/wire/wires.ts'
+
+const A = '203.0.113.1'
+const B = '203.0.113.2'
+
+/** A listener at a, and a connection from b that has said nothing yet. */
+async function connected() {
+  const world = simulate(1)
+  const a = world.host('a', world.internet.at(A))
+  const b = world.host('b', world.internet.at(B))
+  const wires = new Wires({ clock: world.clock, network: a })
+  const local = await wires.listenTcp({ address: A, port: 4000 })
+  const connection = await world.clock.run(b.connectTcp(local, { timeoutMs: 1_000 }))
+  await world.clock.advance(100)
+  return { world, wires, local, connection }
+}
+
+describe('a connection that was accepted', () => {
+  it('is closed when nothing comes within 10 s', async () => {
+    const { world, connection } = await connected()
+    let closedAt: number | undefined
+    connection.onClose = () => {
+      closedAt = world.clock.now()
+    }
+    await world.clock.advance(20_000)
+    expect(closedAt).toBeGreaterThan(9_000)
+    expect(closedAt).toBeLessThan(11_000)
+  })
+
+  it('leaves no timer behind once it has spoken', async () => {
+    const { world, wires, connection } = await connected()
+    const heard: number[] = []
+    wires.onDatagram = ({ data }) => heard.push(data.length)
+    connection.write(new Uint8Array([0, 20, 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, ...Array(12).fill(7)]))
+    await world.clock.advance(100)
+    expect(heard).toEqual([20])
+    expect(world.clock.pendingTimers).toBe(0)
+  })
+
+  it.each(['close', 'closeListener'] as const)('leaves no timer behind after %s', async (end) => {
+    const { world, wires, local } = await connected()
+    wires[end](local)
+    await world.clock.advance(100)
+    expect(world.clock.pendingTimers).toBe(0)
+  })
+})
