@@ -157,7 +157,7 @@ export class Gathering {
     return true
   }
 
-  handleClosed(now: Millis, ends: Pick<Datagram, 'local' | 'over'>, reason: string): void {
+  handleClosed(now: Millis, ends: Pick<Datagram, 'local' | 'remote' | 'over'>, reason: string): void {
     this.relays.handleClosed(now, ends, reason)
     this.afterRelays(now)
   }

@@ -66,8 +66,10 @@ export class OutgoingChecks {
     if (!check) return { type: 'dropped', reason: 'response to no request' }
     const authenticated = integrityMatches(message, check.request.key)
     const error = message.class === 'error' ? readErrorCode(message) : undefined
-    // A peer that cannot authenticate us cannot sign what it answers (RFC 8489 9.1.3); all else must be signed.
-    if (!authenticated && error?.code !== 400 && error?.code !== 401) {
+    // A peer that cannot authenticate us cannot sign what it answers (RFC 8489 9.1.3); all else must be signed. Once a peer has
+    // answered on the pair it can sign, and nobody else shall end a nomination or a call in its name.
+    const mayBeUnsigned = check.purpose === 'connectivity' && (error?.code === 400 || error?.code === 401)
+    if (!authenticated && !mayBeUnsigned) {
       return { type: 'dropped', reason: 'response with a wrong password' }
     }
     const symmetric = check.pair.connects(base, source)

@@ -108,9 +108,10 @@ export class Relays {
   }
 
   /** A connection to a server could not be opened, or has ended. */
-  handleClosed(now: Millis, { local, over }: Pick<Datagram, 'local' | 'over'>, reason: string): void {
-    for (const { client, local: own } of this.allocations) {
-      if (client.over === over && sameAddress(own, local)) client.handleClosed(now, reason)
+  handleClosed(now: Millis, ends: Pick<Datagram, 'local' | 'remote' | 'over'>, reason: string): void {
+    for (const { client, local } of this.allocations) {
+      if (client.over === ends.over && sameAddress(local, ends.local))
+        client.handleClosed(now, reason, ends.remote)
     }
   }
 

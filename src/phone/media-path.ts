@@ -142,10 +142,12 @@ export class MediaPath implements MediaTransport {
     return this.gathered || this.awaited.size === 0
   }
 
-  /** What to write into c=, m= and a=rtcp: the default candidate, or the first socket where there is no ICE. */
+  /** What to write into c=, m= and a=rtcp: the default candidate, or the first socket where there is no ICE. Where only a relay
+   *  may be seen and the component has none: nothing. */
   defaultAddress(component: 1 | 2): TransportAddress | undefined {
     const candidate = this.agent?.defaultCandidate(0, component)
     if (candidate) return { address: candidate.address, port: candidate.port }
+    if (this.options.ice?.relayOnly) return undefined
     return this.ports.find((port) => port.component === component)?.local
   }
 

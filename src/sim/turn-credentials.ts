@@ -22,8 +22,9 @@ export interface TurnCredentials {
 
 const DEFAULT_REALM = 'floe'
 const DEFAULT_NONCE_LIFETIME_MS = 3_600_000
-/** RFC 8489 9.2 and 18.1: the cookie, then bit 0 (password algorithms) and bit 1 (user name anonymity) in base64. */
-const NONCE_COOKIE = 'obMatJos2wAAA'
+/** RFC 8489 9.2 and 18.1, whose erratum counts bits from the right: the cookie, then bit 0 (password algorithms) and, where the
+ *  names of all users are known, bit 1 (user name anonymity) in base64. */
+const NONCE_COOKIES = { named: 'obMatJos2AAAB', anonymous: 'obMatJos2AAAD' }
 /** RFC 8489 18.5, without parameters: SHA-256 (2), MD5 (1). */
 const ALGORITHMS = Uint8Array.of(0, 2, 0, 0, 0, 1, 0, 0)
 /** What of the seal stands in a nonce. */
@@ -120,13 +121,19 @@ export class Authenticator {
     return key
   }
 
+  private get cookie(): string {
+    const { sha256, secret } = this.credentials
+    if (!sha256) return ''
+    return secret === undefined ? NONCE_COOKIES.anonymous : NONCE_COOKIES.named
+  }
+
   private nonce(): string {
     const time = Math.floor(this.clock.now()).toString(36)
-    return `${this.credentials.sha256 ? NONCE_COOKIE : ''}${this.sealOf(time)}${time}`
+    return `${this.cookie}${this.sealOf(time)}${time}`
   }
 
   private isFresh(nonce: string): boolean {
-    const bare = this.credentials.sha256 ? nonce.slice(NONCE_COOKIE.length) : nonce
+    const bare = nonce.slice(this.cookie.length)
     const time = bare.slice(SEAL_LENGTH)
     if (bare.slice(0, SEAL_LENGTH) !== this.sealOf(time)) return false
     const ageMs = this.clock.now() - Number.parseInt(time, 36)

@@ -40,7 +40,7 @@ const tlsPort = 5349
 const credentialLifetimeSeconds = 86_400
 
 const uriPattern =
-  /^(?:(stuns?|turns?):)?(?:([^@]*)@)?(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?(?:\?transport=([a-z]+))?$/i
+  /^(?:(stuns?|turns?):)?(?:(.*)@)?(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?(?:\?transport=([a-z]+))?$/i
 
 /** Throws UsageError in one sentence, which never shows a password. */
 export function parseIceServers(servers: readonly IceServer[]): NamedServer[] {

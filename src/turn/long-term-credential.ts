@@ -42,7 +42,7 @@ export class LongTermCredential {
     return this.challenge?.realm
   }
 
-  /** Takes the challenge of a 401 or 438. Returns in words why it cannot be met, or undefined. */
+  /** Takes the challenge of a 401 or 438. Returns in words why it cannot be met, and is as before then; else undefined. */
   learn(message: StunMessage): string | undefined {
     const nonce = message.attributes.get(attribute.nonce)
     const realm = readText(message, attribute.realm) ?? this.challenge?.realm
@@ -51,7 +51,8 @@ export class LongTermCredential {
       return 'its realm or nonce is longer than RFC 8489 permits'
     const features = securityFeatures(nonce)
     const algorithms = message.attributes.get(attribute.passwordAlgorithms)
-    if (features & passwordAlgorithmsBit && !algorithms)
+    const hadAlgorithms = this.challenge?.algorithms !== undefined
+    if ((features & passwordAlgorithmsBit || hadAlgorithms) && !algorithms)
       return 'its challenge was altered on the way, as if to weaken the password protection'
     const algorithm = algorithms ? firstKnownAlgorithm(algorithms) : 'md5'
     if (!algorithm) return 'it knows no password algorithm that floe knows (MD5, SHA-256)'

@@ -65,6 +65,8 @@ const defaultLifetimeSeconds = 600
 const keepaliveIntervalMs = 15_000
 /** RFC 8656 18.5: REQUESTED-TRANSPORT is UDP. */
 const udpProtocolNumber = 17
+/** New nonces that one request tries: somebody else may have sent the first 438. */
+const maximumStaleNonces = 3
 /** Redirections to follow (RFC 8489 10); RFC 8489 asks only that none leads in a circle. */
 const maximumRedirections = 3
 const turnMethods = new Set<number>(Object.values(method).filter((number) => number !== method.binding))
@@ -82,8 +84,8 @@ interface Request {
   purpose: Purpose
   transaction: ClientTransaction
   sealed: boolean
-  /** Asked again already because of a stale nonce or another realm. */
-  isSecondAttempt: boolean
+  /** How often it was asked already with a nonce that was then called stale. */
+  staleNonces: number
   /** An error that bears no integrity came: it counts only when nothing better does (RFC 8489 9.2.5). */
   doubtful?: { code: number; phrase: string }
 }
@@ -265,11 +267,11 @@ export class TurnClient implements Core<TurnEvent> {
     this.request(now, { kind: 'channel', channel })
   }
 
-  private request(now: Millis, purpose: Purpose, isSecondAttempt = false): void {
+  private request(now: Millis, purpose: Purpose, staleNonces = 0): void {
     const { key, bytes } = this.write(purpose)
     const timing = this.over ? streamTiming : purpose.kind === 'refresh' ? patientTiming : promptTiming
     const transaction = new ClientTransaction(bytes, now, timing)
-    this.requests.set(key, { purpose, transaction, sealed: this.credential.isChallenged, isSecondAttempt })
+    this.requests.set(key, { purpose, transaction, sealed: this.credential.isChallenged, staleNonces })
     this.transmit(now, bytes)
   }
 
@@ -343,14 +345,28 @@ export class TurnClient implements Core<TurnEvent> {
     if (!error) return 'error without a code'
     const { code, reason: phrase } = error
     const isChallenge = code === errorCode.unauthenticated || code === errorCode.staleNonce
-    if (doubt && !isChallenge && !this.over) {
+    const mayBeMet = isChallenge && this.mayBeMet(request, message, code)
+    const problem = mayBeMet ? this.credential.learn(message) : undefined
+    // A challenge bears no integrity. Where there is no relay yet it is believed, or a wrong password would be told late; a relay
+    // in use is not given up for it.
+    const isFinal = !mayBeMet || problem !== undefined
+    if (isFinal && doubt && !this.over && !(isChallenge && this.state === 'allocating')) {
       request.doubtful = { code, phrase }
       return 'error without integrity'
     }
     this.requests.delete(key)
-    if (isChallenge) this.challenged(now, request, message, code, phrase)
+    if (problem !== undefined) this.fail(`${nameOf(this.target)} cannot be used: ${problem}`, code)
+    else if (mayBeMet) this.request(now, request.purpose, request.sealed ? request.staleNonces + 1 : 0)
     else this.refused(now, request, code, phrase, message)
     return undefined
+  }
+
+  /** Whether asking again, sealed as this challenge says, may help (RFC 8489 9.2.5). */
+  private mayBeMet({ sealed, staleNonces }: Request, message: StunMessage, code: number): boolean {
+    if (!sealed) return true
+    const realm = readText(message, attribute.realm)
+    const sameRealm = realm === undefined || realm === this.credential.realm
+    return code === errorCode.staleNonce && sameRealm && staleNonces < maximumStaleNonces
   }
 
   private receiveChannelData(now: Millis, bytes: Uint8Array): string | undefined {
@@ -414,7 +430,8 @@ export class TurnClient implements Core<TurnEvent> {
       )
       return
     }
-    const mapped = readXorAddress(message, attribute.xorMappedAddress) ?? this.local
+    const told = readXorAddress(message, attribute.xorMappedAddress)
+    const mapped = told && isUnicast(told.address) && told.port > 0 ? told : this.local
     this.state = 'allocated'
     this.keepaliveAt = this.lastSentAt + keepaliveIntervalMs
     this.events.push({ type: 'allocated', relayed: this.relayed, mapped })
@@ -425,25 +442,6 @@ export class TurnClient implements Core<TurnEvent> {
     const lifetimeMs = 1000 * (readUint32(message, turnAttribute.lifetime) ?? defaultLifetimeSeconds)
     if (lifetimeMs === 0) this.fail(`${nameOf(this.target)} ended the relay: ask its operator why`)
     else this.refreshAt = now + lifetimeMs - Math.min(refreshMarginMs, lifetimeMs / 4)
-  }
-
-  /** 401 or 438: the same once more, sealed as the challenge says (RFC 8489 9.2.5). */
-  private challenged(
-    now: Millis,
-    request: Request,
-    message: StunMessage,
-    code: number,
-    phrase: string,
-  ): void {
-    const formerRealm = this.credential.realm
-    const problem = this.credential.learn(message)
-    if (problem !== undefined) {
-      this.fail(`${nameOf(this.target)} cannot be used: ${problem}`, code)
-      return
-    }
-    const isNew = !request.sealed || code === errorCode.staleNonce || this.credential.realm !== formerRealm
-    if (isNew && !request.isSecondAttempt) this.request(now, request.purpose, request.sealed)
-    else this.refused(now, request, code, phrase, message)
   }
 
   private refused(now: Millis, request: Request, code: number, phrase: string, message?: StunMessage): void {
