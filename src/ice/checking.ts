@@ -503,6 +503,7 @@ export class Checking {
     } else if (now >= consent.checkAt) {
       consent.checkSent(now)
       this.sendCheck(now, inUse, 'consent')
+      if (consent.isDoubtful(now)) this.sendCheck(now, inUse, 'probe')
     }
   }
 

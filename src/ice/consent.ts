@@ -6,6 +6,10 @@ import type { Millis, Random } from '../runtime/runtime.ts'
 const intervalMs = 5_000
 /** RFC 7675 5.1: consent ends 30 s after the last valid response. */
 const consentExpiryMs = 30_000
+/** Each consent check is sent once (RFC 7675 5.1), and six packets in 30 s are too few to tell loss from refusal: with one in ten
+ *  lost each way they would end one call in fifty within ten minutes. After so long without an answer every consent check is
+ *  joined by a check that is repeated, as RFC 8445 has it. */
+const doubtAfterMs = 12_000
 
 export class Consent {
   checkAt: Millis
@@ -26,6 +30,11 @@ export class Consent {
 
   refreshed(now: Millis): void {
     this.expiresAt = now + consentExpiryMs
+  }
+
+  /** Whether it is time to make sure. */
+  isDoubtful(now: Millis): boolean {
+    return now >= this.expiresAt - consentExpiryMs + doubtAfterMs
   }
 
   nextAt(): Millis {

@@ -25,10 +25,8 @@ const minimumRtoMs = 100
  *  keep the call waiting, up to 10 s where one packet in five is lost. So the interval stops growing, and there are more
  *  requests, over about the same time. */
 const aliveTiming = { longestIntervalMs: 500, rc: 16, rm: 4 } as const
-/** A deviation from RFC 7675 5.1, which has a consent check transmitted once: six packets in 30 s are too few to tell loss from
- *  refusal. Where one packet in ten is lost they would end one call in fifty within ten minutes. So an unanswered one is sent
- *  twice more, and its response counts until two more checks have gone out (10 s). */
-const consentTiming = { rtoMs: 500, rc: 3, rm: 17 } as const
+/** RFC 7675 5.1: sent once; its response counts for as long as consent lives. */
+const consentTiming = { rtoMs: 30_000, rc: 1, rm: 1 } as const
 
 /** Four requests within three round trips and a second at most: enough where one packet in five is lost (0.4 % all lost). */
 const probeTiming = { rtoMs: 250, rc: 4, rm: 2, longestIntervalMs: 250 } as const
@@ -42,9 +40,7 @@ export function checkTiming(
   pairs: readonly CandidatePair[],
   { taMs, initialRtoMs }: Tuning,
 ): TransactionTiming {
-  if (purpose === 'consent') {
-    return { ...consentTiming, rtoMs: Math.max(consentTiming.rtoMs, 3 * (pair.rttMs ?? 0)) }
-  }
+  if (purpose === 'consent') return consentTiming
   if (purpose === 'probe') return probeTiming
   const sameHost = pairs.find((p) => p.rttMs !== undefined && p.remote.address === pair.remote.address)
   const rttMs = pair.rttMs ?? sameHost?.rttMs

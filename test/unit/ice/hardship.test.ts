@@ -66,7 +66,34 @@ describe('one packet in five is lost', () => {
     expect(sentAt(true).slice(0, 5)).toEqual([500, 1_000, 1_500, 2_000, 2_500])
   })
 
-  it('does not end a call of ten minutes: consent checks are repeated', () => {
+  it('sends every consent check once, with a transaction ID of its own, 4 to 6 s apart (RFC 7675 5.1), and asks again in doubt', () => {
+    const bench = new Bench(true)
+    bench.describe()
+    bench.answerAll()
+    const answeredAt = bench.now
+    const sent: { at: number; id: string }[] = []
+    while (bench.now < answeredAt + 29_000) {
+      bench.advance(10)
+      for (const request of bench.requests())
+        sent.push({ at: bench.now, id: Buffer.from(messageOf(request).transactionId).toString('hex') })
+    }
+    const counts = new Map<string, typeof sent>()
+    for (const one of sent) counts.set(one.id, [...(counts.get(one.id) ?? []), one])
+    const once = [...counts.values()].filter((same) => same.length === 1).map(([only]) => only!.at)
+    expect(once.length).toBeGreaterThanOrEqual(4)
+    for (const [i, at] of once.entries()) {
+      const intervalMs = at - (once[i - 1] ?? answeredAt)
+      expect(intervalMs).toBeGreaterThanOrEqual(3_900)
+      expect(intervalMs).toBeLessThanOrEqual(6_020)
+    }
+    const repeated = sent.filter(({ id }) => (counts.get(id)?.length ?? 0) > 1)
+    expect(repeated.length).toBeGreaterThan(0)
+    expect(Math.min(...repeated.map(({ at }) => at - answeredAt))).toBeGreaterThanOrEqual(11_900)
+    bench.advance(2_000)
+    expect(bench.agent.sendPair(0, 1)).toBeUndefined()
+  })
+
+  it('does not end a call of ten minutes: in doubt the peer is asked again', () => {
     for (let seed = 1; seed <= 100; seed++) {
       const net = new TestNetwork(seededRandom(seed))
       net.lossPercent = 20
