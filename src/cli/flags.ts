@@ -31,6 +31,7 @@ export interface PhoneFlags {
   trickle?: TricklePolicy
   iceLite?: boolean
   iceTcp?: boolean
+  interface?: string[]
   codec?: string[]
 }
 
@@ -87,6 +88,11 @@ export function phoneFlags(command: Command): Command {
     .option('--ice-lite', 'be an ICE-lite agent, at a public address')
     .addOption(new Option('--ice-tcp').hideHelp())
     .option('--no-ice-tcp', 'offer no ICE candidates for TCP')
+    .option(
+      '--interface <name>',
+      'network interface for media, by name or address, and no others; repeat for several',
+      collect,
+    )
     .option('--codec <name>', 'offer these codecs, best first; repeat for several', collect)
 }
 
@@ -165,7 +171,7 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
 }
 
 function iceOptions(merged: Profile): PhoneOptions {
-  const { stun = [], turn = [], httpProxy, tlsCa, trickle, iceLite, iceTcp } = merged
+  const { stun = [], turn = [], httpProxy, tlsCa, trickle, iceLite, iceTcp, interface: interfaces } = merged
   const credential = process.env['FLOE_TURN_PASSWORD'] ?? merged.turnPassword
   const secret = process.env['FLOE_TURN_SECRET'] ?? merged.turnSecret
   const withScheme = (scheme: RegExp, text: string, missing: string) =>
@@ -185,6 +191,7 @@ function iceOptions(merged: Profile): PhoneOptions {
     ...(trickle !== undefined && { trickle }),
     ...(iceLite !== undefined && { iceLite }),
     ...(iceTcp !== undefined && { iceTcp }),
+    ...(interfaces !== undefined && { interfaces }),
   }
 }
 
@@ -266,6 +273,7 @@ const profileKeys = new Set([
   'trickle',
   'iceLite',
   'iceTcp',
+  'interface',
   'codec',
 ])
 
@@ -295,7 +303,15 @@ function readProfile(name: string): Profile {
       throw new UsageError(
         `profile "${name}" in ${file} has an unknown setting "${key}"; known are ${[...profileKeys].join(', ')}`,
       )
-  const { stun, turn, codec, iceLite, iceTcp, ...rest } = profile as Record<string, unknown>
+  const {
+    stun,
+    turn,
+    codec,
+    iceLite,
+    iceTcp,
+    interface: interfaces,
+    ...rest
+  } = profile as Record<string, unknown>
   const yes = (value: unknown): boolean | undefined => (value === undefined ? undefined : value === true)
   const list = (value: unknown): string[] | undefined =>
     value === undefined ? undefined : (Array.isArray(value) ? value : [value]).map(String)
@@ -305,6 +321,7 @@ function readProfile(name: string): Profile {
     stun: list(stun),
     turn: list(turn),
     codec: list(codec),
+    interface: list(interfaces),
     iceLite: yes(iceLite),
     iceTcp: yes(iceTcp),
   }) as Profile

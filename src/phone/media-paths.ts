@@ -17,6 +17,8 @@ export interface MediaPathsOptions {
   servers: readonly NamedServer[]
   lite: boolean
   tcp: boolean
+  /** By name or address; absent: all that make sense. */
+  interfaces?: readonly string[]
   httpProxy?: HttpProxy
   /** Authorities to trust beside the system's, PEM. */
   tlsCa?: string
@@ -173,7 +175,8 @@ export class MediaPaths {
   // ── opening ──────────────────────────────────────────────────────────────────────────────────
 
   private addressesFor(signalling: string): string[] {
-    return mediaAddresses(this.options.runtime.network.interfaces(), signalling)
+    const { runtime, interfaces } = this.options
+    return mediaAddresses(runtime.network.interfaces(), signalling, interfaces)
   }
 
   private async openNow(request: PathRequest, addresses: readonly string[]): Promise<MediaPath> {

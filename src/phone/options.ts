@@ -36,6 +36,9 @@ export interface PhoneOptions {
   iceTcp?: boolean
   /** Candidates after the description (RFC 8838, RFC 8840). Default "half". */
   trickle?: TricklePolicy
+  /** Network interfaces for media, by name or address, and no others. Default: all but container bridges and the like; where
+   *  signalling is on one of these, that one too. */
+  interfaces?: string[]
   /** "http://user:password@proxy:3128": the way to TURN servers over TCP and TLS (CONNECT), where no other leads out. */
   httpProxy?: string
   /** Authorities to trust beside the system's when a TURN server speaks TLS, PEM. */

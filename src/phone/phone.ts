@@ -13,7 +13,7 @@ import { parseIceServers } from '../turn/ice-servers.ts'
 import { parseHttpProxy } from '../wire/http-proxy.ts'
 import { Call } from './call.ts'
 import { CallMedia } from './call-media.ts'
-import { signallingAddress } from './media-addresses.ts'
+import { checkInterfaces, signallingAddress } from './media-addresses.ts'
 import { MediaPaths } from './media-paths.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { type CallOptions, type DialOptions, defaults, type PhoneOptions } from './options.ts'
@@ -91,7 +91,8 @@ export class Phone {
     for (const name of options.codecs ?? [])
       if (!codecByName(name))
         throw new UsageError(`codec ${name} is unknown: use ${defaults.codecs.join(' or ')}`)
-    const { iceServers = [], httpProxy, tlsCa } = options
+    const { iceServers = [], httpProxy, tlsCa, interfaces } = options
+    if (interfaces) checkInterfaces(interfaces, runtime.network.interfaces())
     const servers = parseIceServers(iceServers)
     if (options.ice === 'relay' && !servers.some(({ kind }) => kind === 'turn'))
       throw new UsageError('the ICE policy "relay" needs a TURN server: write turn:user:password@host')
@@ -103,6 +104,7 @@ export class Phone {
       servers,
       lite: options.iceLite ?? false,
       tcp: options.iceTcp ?? true,
+      ...(interfaces && { interfaces }),
       ...(httpProxy !== undefined && { httpProxy: parseHttpProxy(httpProxy) }),
       ...(tlsCa !== undefined && { tlsCa }),
       warn: (message) => {

@@ -398,13 +398,47 @@ const startTls: Network['startTls'] = (connection, { serverName, ca, verify = tr
 
 // ---- the rest of the network -------------------------------------------------------------------------------------------
 
-const interfaces = (): NetworkInterface[] =>
-  Object.entries(networkInterfaces()).flatMap(([name, entries]) =>
-    (entries ?? []).map((entry) => {
+/** Linux alone says what state its IPv6 addresses are in: address in hex, ..., flags, name (include/uapi/linux/if_addr.h). */
+const IPV6_STATES = '/proc/net/if_inet6'
+const IPV6_FLAGS = { temporary: 0x01, duplicate: 0x08, deprecated: 0x20, tentative: 0x40 } as const
+
+const ipv6Flags = (): Map<string, number> => {
+  const flags = new Map<string, number>()
+  if (process.platform !== 'linux') return flags
+  try {
+    for (const line of readFileSync(IPV6_STATES, 'ascii').split('\n')) {
+      const [hex = '', , , , state = '', name] = line.trim().split(/\s+/)
+      if (name === undefined) continue
+      // A URL writes the address as Node does.
+      const { hostname } = new URL(`http://[${hex.replace(/.{4}(?=.)/g, '$&:')}]`)
+      flags.set(`${name} ${hostname.slice(1, -1)}`, Number.parseInt(state, 16))
+    }
+  } catch {
+    // A kernel without IPv6, or a box without /proc.
+  }
+  return flags
+}
+
+const interfaces = (): NetworkInterface[] => {
+  const flags = ipv6Flags()
+  return Object.entries(networkInterfaces()).flatMap(([name, entries]) =>
+    (entries ?? []).flatMap((entry): NetworkInterface[] => {
       const address = plainAddress(entry.address)
-      return { name, address, family: addressFamily(address), loopback: isLoopback(address) }
+      const known = { name, address, family: addressFamily(address), loopback: isLoopback(address) }
+      const state = flags.get(`${name} ${address}`)
+      if (state === undefined) return [known]
+      // Nothing can be bound to it yet, or ever.
+      if (state & (IPV6_FLAGS.tentative | IPV6_FLAGS.duplicate)) return []
+      return [
+        {
+          ...known,
+          deprecated: (state & IPV6_FLAGS.deprecated) !== 0,
+          temporary: (state & IPV6_FLAGS.temporary) !== 0,
+        },
+      ]
     }),
   )
+}
 
 const resolveHost: Network['resolve'] = async (host) => {
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host

@@ -31,6 +31,10 @@ export interface NetworkInterface {
   family: 4 | 6
   /** 127/8 or ::1. */
   loopback: boolean
+  /** RFC 4862 5.5.4: its prefix is on its way out. Where the system does not tell: absent. */
+  deprecated?: boolean
+  /** RFC 8981: made for a while, so that it tells nothing of the machine. Where the system does not tell: absent. */
+  temporary?: boolean
 }
 
 export interface UdpSocket {

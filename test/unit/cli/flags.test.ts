@@ -133,6 +133,7 @@ describe('STUN, TURN and ICE', () => {
     trickle: full
     iceLite: true
     iceTcp: false
+    interface: [eth0, 192.0.2.1]
 `)
     expect(phoneOptions({ profile: 'work' })).toEqual({
       iceServers: [
@@ -144,6 +145,7 @@ describe('STUN, TURN and ICE', () => {
       trickle: 'full',
       iceLite: true,
       iceTcp: false,
+      interfaces: ['eth0', '192.0.2.1'],
     })
   })
 })
