@@ -31,7 +31,10 @@ export class Checklist {
     const bases = locals.filter(({ type }) => type === 'host' || type === 'relay')
     for (const remote of remotes) {
       const able = bases.filter((local) => local.component === remote.component && canReach(local, remote))
-      const likely = able.find((local) => sameNetwork(local.address, remote.address)) ?? able[0]
+      // A relay near the peer says nothing of where we are.
+      const isNeighbour = (local: Candidate): boolean =>
+        local.type === 'host' && sameNetwork(local.address, remote.address)
+      const likely = able.find(isNeighbour) ?? able[0]
       for (const local of able) this.add(local, remote, controlling).likely ||= local === likely
     }
     this.sort()

@@ -137,6 +137,16 @@ describe('the checklist (RFC 8445 6.1.2.6)', () => {
     expect(order).toEqual([true, true, false, false])
   })
 
+  it('takes no relay for likely because it stands in the network of the peer', () => {
+    const checklist = new Checklist()
+    const peer = hostCandidate('203.0.113.2', 2)
+    const own: LocalCandidate = { ...hostCandidate('192.168.1.2', 1), base: baseAt('192.168.1.2', 1) }
+    const relayed = { ...hostCandidate('203.0.113.11', 3), type: 'relay' as const, priority: 1 }
+    checklist.form([own, { ...relayed, base: baseAt('203.0.113.11', 3) }], [peer], true)
+    unfreezeIdleFoundations([checklist])
+    expect(nextOrdinaryCheck([checklist])?.local.type).toBe('host')
+  })
+
   it('refuses a transition that the table does not have', () => {
     const [pair] = listOf(1).pairs
     expect(() => pair!.transition('succeeded')).toThrow(InvariantError)
