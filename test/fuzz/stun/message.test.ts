@@ -42,7 +42,7 @@ function readAll(bytes: Uint8Array): void {
 }
 
 describe('STUN input', () => {
-  it(`never throws, ${runs} datagrams, seed ${seed}`, () => {
+  it(`never throws, ${runs} datagrams, seed ${seed}`, { timeout: 30_000 + runs }, () => {
     const random = seededRandom(seed)
     const good = [
       new MessageWriter('request', 1, random.bytes(12)).fingerprint().finish(),
