@@ -94,6 +94,7 @@ export class IceAgent implements Core<IceEvent> {
       record: this.record,
       baseAdded: (now, base) => this.baseAdded(now, base),
       baseGone: (now, base, reason) => this.checking.baseGone(now, base, reason),
+      peerRefused: (now, base, peer, reason) => this.checking.peerRefused(now, base, peer, reason),
       arrived: (now, base, data, from) => {
         const reason = this.receiveAt(now, base, { data, local: base.address, remote: from })
         if (reason) this.drop(reason)

@@ -145,6 +145,11 @@ export class Checking {
     this.closePairs(now, base, reason, () => true)
   }
 
+  /** A TURN server does not relay to this IP address. */
+  peerRefused(now: Millis, base: Base, peer: TransportAddress, reason: string): void {
+    this.closePairs(now, base, reason, (pair) => pair.remote.address === peer.address)
+  }
+
   /** A TCP connection could not be opened or has ended. */
   wireClosed(now: Millis, base: Base, remote: TransportAddress, reason: string): void {
     this.closePairs(now, base, reason, (pair) => sameAddress(pair.remoteAddress, remote))

@@ -33,6 +33,8 @@ export interface GatheringOptions {
   /** A base that pairs can be formed with. */
   baseAdded: (now: Millis, base: Base) => void
   baseGone: (now: Millis, base: Base, reason: string) => void
+  /** Nothing can be sent from this base to the peer's IP address. */
+  peerRefused: (now: Millis, base: Base, peer: TransportAddress, reason: string) => void
   /** What a relay has unwrapped. */
   arrived: (now: Millis, base: Base, data: Uint8Array, from: TransportAddress) => void
 }
@@ -222,6 +224,10 @@ export class Gathering {
   private onRelay(now: Millis, event: RelayEvent): void {
     if (event.type === 'data') {
       this.options.arrived(now, event.base, event.data, event.from)
+      return
+    }
+    if (event.type === 'peer-refused') {
+      for (const base of event.bases) this.options.peerRefused(now, base, event.peer, event.detail)
       return
     }
     const { socket, server, afterMs } = event

@@ -5,6 +5,7 @@
 import { addressFamily, sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Datagram, Deadline } from '../runtime/core.ts'
 import type { Millis, Random } from '../runtime/runtime.ts'
+import { peerRefusal } from '../turn/refusals.ts'
 import type { TurnServer, TurnTransport } from '../turn/server.ts'
 import { TurnClient, type TurnEvent } from '../turn/turn-client.ts'
 import { canAsk } from './bases.ts'
@@ -51,6 +52,8 @@ export type RelayEvent =
       bases: readonly Base[]
     }
   | { type: 'data'; base: Base; from: TransportAddress; data: Uint8Array }
+  /** The server will not relay between `bases` and the IP address of a peer. */
+  | { type: 'peer-refused'; bases: readonly Base[]; peer: TransportAddress; detail: string }
 
 export class Relays {
   private allocations: Allocation[] = []
@@ -196,9 +199,13 @@ export class Relays {
         const base = allocation.bases.find(({ address }) => sameAddress(address, event.relayed))
         return base && { type: 'data', base, from: event.from, data: event.data }
       }
-      case 'peer-refused':
-        // Its pairs fail by themselves: nothing that is sent to this peer arrives.
-        return undefined
+      case 'peer-refused': {
+        const { peer, code } = event
+        const bases = allocation.bases.filter(
+          ({ address }) => addressFamily(address.address) === addressFamily(peer.address),
+        )
+        return { type: 'peer-refused', bases, peer, detail: peerRefusal(client.server, peer, code) }
+      }
     }
   }
 

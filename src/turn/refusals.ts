@@ -1,5 +1,5 @@
 // What a TURN server's refusal means to the person who entered the server: one sentence with cause and remedy (RFC 8656 19).
-import { formatAddress } from '../runtime/address.ts'
+import { formatAddress, type TransportAddress } from '../runtime/address.ts'
 import { errorCode } from '../stun/numbers.ts'
 import type { TurnServer } from './server.ts'
 
@@ -49,6 +49,12 @@ export function refusal(server: TurnServer, code: number, phrase: string): strin
       return `${name} refused a relay (${phrase ? `${code} ${printable(phrase)}` : code}): ask its operator`
   }
 }
+
+/** Why the relay lets nothing through to one peer. */
+export const peerRefusal = (server: TurnServer, peer: TransportAddress, code: number): string =>
+  code === errorCode.forbidden
+    ? `${nameOf(server)} forbids to relay to ${peer.address} (403): its operator must permit this address`
+    : `${nameOf(server)} cannot relay to ${peer.address} (${code})`
 
 /** The server's words, without what could disturb a terminal, and not at any length. */
 const printable = (text: string): string => text.replace(/[^ -~]/g, '?').slice(0, 80)

@@ -207,6 +207,12 @@ describe('where there is no relay to be had, the verdict says why', () => {
     ['nobody there', 'relay-unreachable', { iceServers: [stun, 'turn:floe:secret@203.0.113.99'] }, {}],
     ['quota reached', 'relay-full', { iceServers: [stun, turn] }, { quota: 0 }],
     ['no capacity', 'relay-full', { iceServers: [stun, turn] }, { capacity: 0 }],
+    [
+      'the far end may not be relayed to',
+      'relay-denied',
+      { iceServers: [stun, turn] },
+      { permitsPeer: (address) => address !== '203.0.113.102' && address !== '192.168.1.3' },
+    ],
   ])('%s', async (_name, cause, alice, server) => {
     const { alice: report } = await call({ alice, turn: server, forMs: 120_000 })
     expect(report.verdict).toMatchObject({ ok: false, cause, layer: 'ice' })
