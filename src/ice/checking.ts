@@ -27,7 +27,7 @@ import { type Check, type CheckOutcome, type CheckPurpose, OutgoingChecks } from
 import type { CandidatePair } from './pair.ts'
 import { candidateFact, failureReason, pairFact, pairOutcomeFact } from './report.ts'
 import { type ArrivedCheck, type ComponentState, type IceStream, stateOf } from './stream.ts'
-import { checkTiming, defaultTuning, type Tuning } from './tuning.ts'
+import { checkTiming, defaultTuning, ordinaryCheckAfter, type Tuning } from './tuning.ts'
 
 /** Between two triggered checks of one pair; the first waits for nothing. Longer would cost time where packets are lost. */
 const triggerIntervalMs = 20
@@ -54,6 +54,8 @@ export class Checking {
   private readonly outgoing = new OutgoingChecks()
   /** RFC 8445 6.1.4.2: when the timer Ta lets the next ordinary check go. */
   private nextOrdinaryAt: Millis = Number.NEGATIVE_INFINITY
+  /** Sent so far. */
+  private ordinaryChecks = 0
 
   constructor(private readonly options: CheckingOptions) {
     this.role = options.role
@@ -215,7 +217,8 @@ export class Checking {
     const consider = (at: Millis | undefined, why: string) => {
       if (at !== undefined && (!next || at < next.at)) next = { at, why }
     }
-    if (!this.options.lite && nextOrdinaryCheck(this.checklists())) consider(this.nextOrdinaryAt, 'Ta')
+    const ordinary = this.options.lite ? undefined : this.nextOrdinary(this.nextOrdinaryAt)
+    if (ordinary) consider(Math.max(this.nextOrdinaryAt, ordinary.from), 'Ta')
     for (const stream of this.streams) {
       consider(stream.patienceEndsAt, 'patience')
       for (const { consent, nominateAt } of stream.components.values()) {
@@ -229,12 +232,17 @@ export class Checking {
   // ── checks out ───────────────────────────────────────────────────────────────────────────────
 
   private sendOrdinaryChecks(now: Millis): void {
-    if (this.options.lite || now < this.nextOrdinaryAt) return
-    const pair = nextOrdinaryCheck(this.checklists())
-    if (!pair) return
-    this.nextOrdinaryAt = now + this.tuning.taMs
-    this.checkPair(now, pair)
-    this.settle(now)
+    while (!this.options.lite && now >= this.nextOrdinaryAt) {
+      const next = this.nextOrdinary(now)
+      if (!next || next.from > now) return
+      this.nextOrdinaryAt = ordinaryCheckAfter(now, this.nextOrdinaryAt, ++this.ordinaryChecks, this.tuning)
+      this.checkPair(now, next.pair)
+      this.settle(now)
+    }
+  }
+
+  private nextOrdinary(now: Millis) {
+    return nextOrdinaryCheck(now, this.checklists(), this.role === 'controlling')
   }
 
   private checkPair(now: Millis, pair: CandidatePair): void {
@@ -459,7 +467,7 @@ export class Checking {
       stream.settleFailure(now)
     }
     const lists = this.checklists()
-    if (!nextOrdinaryCheck(lists)) unfreezeIdleFoundations(lists)
+    if (!this.nextOrdinary(now)) unfreezeIdleFoundations(lists)
     this.settleState()
   }
 

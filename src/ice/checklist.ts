@@ -1,16 +1,22 @@
 // The checklist of one data stream (RFC 8445 6.1.2): forming pairs, pruning, the limit, and which pair is checked next
 // in the set of all checklists (6.1.4.2). Triggered checks do not queue here: they are sent at once (see checking.ts).
 //
-// A deviation from 6.1.4.2: of the waiting pairs the likely ones go first, by priority, then the others, by priority. Of
-// ten addresses on each side usually one pair works, and it is the one that routing would choose; strictly by priority
-// it may come as the hundredth check.
+// A deviation from 6.1.4.2: of the waiting pairs the likely ones go first, by priority. Of ten addresses on each side
+// usually one pair works, and it is the one that routing would choose; strictly by priority it may come as the hundredth
+// check. The two ends share the unlikely pairs of host candidates, since the check of one end triggers that of the other: the
+// controlling end begins with the highest priority, the controlled one with the lowest, and each leaves to the last what the
+// other probably checks first.
 import { addressFamily, type TransportAddress } from '../runtime/address.ts'
+import type { Millis } from '../runtime/runtime.ts'
 import { parseIp } from '../stun/ip-address.ts'
 import type { Base, Candidate, Component, LocalCandidate } from './candidate.ts'
-import { CandidatePair, pairPriority } from './pair.ts'
+import { bestRank, CandidatePair, pairPriority } from './pair.ts'
 
-/** RFC 8445 6.1.2.5: SHOULD be 100 by default, over all checklists. */
-const maximumPairs = 100
+/** Over all checklists. RFC 8445 6.1.2.5 has 100 by default: of twenty addresses on each side, three times in four that would
+ *  leave out the only pair that works. See tuning.ts for how the packets stay few all the same. */
+const maximumPairs = 400
+/** How long a pair that was heard may take to answer before unlikely ones are checked again. */
+const heardPatienceMs = 250
 
 export class Checklist {
   /** Highest priority first, of both components. */
@@ -30,12 +36,18 @@ export class Checklist {
     // A reflexive candidate stands for its base, whose own pair has the higher priority (RFC 8445 6.1.2.4).
     const bases = locals.filter(({ type }) => type === 'host' || type === 'relay')
     for (const remote of remotes) {
-      const able = bases.filter((local) => local.component === remote.component && canReach(local, remote))
-      // A relay near the peer says nothing of where we are.
-      const isNeighbour = (local: Candidate): boolean =>
-        local.type === 'host' && sameNetwork(local.address, remote.address)
-      const likely = able.find(isNeighbour) ?? able[0]
+      const able = bases.filter((local) => reaches(local, remote))
+      const likely = likeliest(able, remote)
       for (const local of able) this.add(local, remote, controlling).likely ||= local === likely
+    }
+    const theirHosts = remotes
+      .filter(({ type }) => type === 'host')
+      .sort((one, other) => other.priority - one.priority)
+    for (const local of bases) {
+      const able = theirHosts.filter((remote) => reaches(local, remote))
+      const likely = likeliest(able, local)
+      const pair = likely && this.find(local.base, likely)
+      if (pair) pair.likelyForPeer = true
     }
     this.sort()
   }
@@ -85,6 +97,15 @@ const canReach = (local: Candidate, remote: Candidate): boolean =>
   local.tcpType !== 'passive' &&
   addressFamily(local.address) === addressFamily(remote.address) &&
   isLinkLocal(local.address) === isLinkLocal(remote.address)
+
+const reaches = (local: Candidate, remote: Candidate): boolean =>
+  local.component === remote.component && canReach(local, remote)
+
+/** Of one end's candidates, highest priority first, the one that its routing would choose for the other end's. A relay near
+ *  the other end says nothing of where the one is. */
+const likeliest = <C extends Candidate>(candidates: readonly C[], other: Candidate): C | undefined =>
+  candidates.find(({ type, address }) => type === 'host' && sameNetwork(address, other.address)) ??
+  candidates[0]
 
 const isLinkLocal = (address: string): boolean => /^fe[89ab].:/i.test(address)
 
@@ -144,14 +165,46 @@ export function unfreezeFoundation(checklists: readonly Checklist[], foundation:
   }
 }
 
-/** The next ordinary check over all checklists: of the waiting pairs the likely one of highest priority, else any. */
-export function nextOrdinaryCheck(checklists: readonly Checklist[]): CandidatePair | undefined {
-  let next: CandidatePair | undefined
-  for (const { pairs } of checklists) {
-    for (const pair of pairs) {
-      if (pair.state !== 'waiting' || pair.stopped || (next?.likely && !pair.likely)) continue
-      if (!next || (pair.likely && !next.likely) || pair.priority > next.priority) next = pair
+/** The next ordinary check over all checklists, and from when on it may be sent. */
+export function nextOrdinaryCheck(
+  now: Millis,
+  checklists: readonly Checklist[],
+  controlling: boolean,
+): { pair: CandidatePair; from: Millis } | undefined {
+  let next: { pair: CandidatePair; from: Millis } | undefined
+  for (const checklist of checklists) {
+    const restUntil = { 1: restUntilOf(now, checklist, 1), 2: restUntilOf(now, checklist, 2) }
+    for (const pair of checklist.pairs) {
+      if (pair.state !== 'waiting' || pair.stopped) continue
+      const from = pair.likely ? now : restUntil[pair.component]
+      if (from === Number.POSITIVE_INFINITY || (next && from > next.from)) continue
+      if (!next || from < next.from || goesBefore(pair, next.pair, controlling)) next = { pair, from }
     }
   }
   return next
+}
+
+/** Unlikely pairs need no check while a direct one of their component is valid, or has been heard and is about to be. */
+function restUntilOf(now: Millis, { pairs }: Checklist, component: Component): Millis {
+  let until = now
+  for (const pair of pairs) {
+    if (pair.component !== component || pair.rank < bestRank) continue
+    if (pair.state === 'succeeded') return Number.POSITIVE_INFINITY
+    if (pair.state === 'in-progress' && pair.triggeredAt !== undefined)
+      until = Math.max(until, pair.triggeredAt + heardPatienceMs)
+  }
+  return until
+}
+
+function goesBefore(pair: CandidatePair, other: CandidatePair, controlling: boolean): boolean {
+  const [turn, otherTurn] = [turnOf(pair), turnOf(other)]
+  if (turn !== otherTurn) return turn < otherTurn
+  return turn === 1 && !controlling ? pair.priority < other.priority : pair.priority > other.priority
+}
+
+/** Likely pairs; those that the ends share; the others, among them what only checks of both ends can open. */
+function turnOf({ likely, likelyForPeer, local, remote }: CandidatePair): 0 | 1 | 2 {
+  if (likely) return 0
+  const shared = local.type === 'host' && remote.type === 'host' && local.transport === 'udp'
+  return shared && !likelyForPeer ? 1 : 2
 }

@@ -1,10 +1,12 @@
 // Which pair the controlling agent nominates, and when (RFC 8445 8.1.1 leaves both to us).
 //
-// The rule: take the best valid pair of a component at once, unless a pair of higher priority may still answer as fast:
-// its latest check left less than the valid pair's round trip ago. One that takes longer than that to answer is not on
-// its way, or not the better pair after all. Pairs not checked yet do not count: both sides check the likely pairs in
-// order of priority, so a better one that is still unsent when a lower one has answered is one that routing would not
-// choose, or was overtaken by the peer's checks, of which its own would have come before.
+// The rule: take the best valid pair of a component at once, unless a better one may still answer as fast: its latest check
+// left less than the valid pair's round trip ago. One that takes longer than that to answer is not on its way, or not the
+// better pair after all. Better is what has a higher rank (UDP before TCP before a relay), and among the likely pairs of one
+// rank (see checklist.ts) what has a higher priority: an unlikely pair of the same rank is not worth a round trip. Pairs not
+// checked yet do not count: both sides check the likely pairs in order of priority, so a better one that is still unsent
+// when a lower one has answered is one that routing would not choose, or was overtaken by the peer's checks, of which its
+// own would have come before.
 import type { Millis } from '../runtime/runtime.ts'
 import type { CandidatePair } from './pair.ts'
 
@@ -26,17 +28,14 @@ export function chooseNomination(
     if (pair.state === 'succeeded' && (!best || pair.priority > best.priority)) best = pair
   }
   if (!best) return undefined
-  const relayed = isRelayed(best)
   const patienceMs = (best.rttMs ?? 0) + schedulingSlackMs
   let waitUntil = now
   for (const pair of pairs) {
     if (pair.priority <= best.priority || pair.state !== 'in-progress' || pair.lastCheckAt === undefined)
       continue
-    const direct = relayed && !isRelayed(pair)
+    if (!pair.likely && pair.rank <= best.rank) continue
+    const direct = best.rank === 0 && pair.rank > 0
     waitUntil = Math.max(waitUntil, pair.lastCheckAt + patienceMs + (direct ? relayedPatienceMs : 0))
   }
   return waitUntil > now ? { waitUntil } : { nominate: best }
 }
-
-const isRelayed = ({ local, remote }: CandidatePair): boolean =>
-  local.type === 'relay' || remote.type === 'relay'

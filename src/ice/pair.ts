@@ -34,6 +34,9 @@ export function pairPriority(controlling: number, controlled: number): bigint {
   return 2n ** 32n * (g < d ? g : d) + 2n * (g > d ? g : d) + (g > d ? 1n : 0n)
 }
 
+type Rank = 0 | 1 | 2
+export const bestRank: Rank = 2
+
 export class CandidatePair {
   state: PairState = 'frozen'
   /** Set when a check succeeded: the local candidate that its response named (RFC 8445 7.2.5.3.2). */
@@ -44,6 +47,8 @@ export class CandidatePair {
   nominateOnSuccess = false
   /** Routing would probably send to the remote candidate from this base (see checklist.ts). */
   likely = false
+  /** The same as the peer sees it, between host candidates. */
+  likelyForPeer = false
   /** A genuine check of the peer came over this pair: one direction works. */
   heard = false
   /** RFC 7675 5.1: these credentials must not be used on this pair again; only an ICE restart can. */
@@ -76,6 +81,12 @@ export class CandidatePair {
 
   get foundation(): string {
     return `${this.local.foundation}:${this.remote.foundation}`
+  }
+
+  /** What media gains by it, in whole steps: a relay is 0, TCP 1, UDP from end to end 2. */
+  get rank(): Rank {
+    if (this.local.type === 'relay' || this.remote.type === 'relay') return 0
+    return this.base.transport === 'tcp' ? 1 : 2
   }
 
   connects(base: Base, remote: TransportAddress): boolean {

@@ -15,6 +15,8 @@ export interface TransactionTiming {
   rm?: number
   /** Where doubling the interval between requests ends; by default never. */
   longestIntervalMs?: Millis
+  /** One more request, this long after the first: sooner than the RTO. */
+  earlyMs?: Millis
 }
 
 export class ClientTransaction {
@@ -28,6 +30,7 @@ export class ClientTransaction {
   private readonly longestIntervalMs: Millis
   private intervalMs: Millis
   private lastSentAt: Millis
+  private early: boolean
 
   /** The request goes out at `startedAt`. */
   constructor(
@@ -36,12 +39,13 @@ export class ClientTransaction {
     timing: TransactionTiming = {},
   ) {
     this.rtoMs = timing.rtoMs ?? defaultRtoMs
-    this.rc = timing.rc ?? defaultRc
+    this.early = timing.earlyMs !== undefined
+    this.rc = (timing.rc ?? defaultRc) + (this.early ? 1 : 0)
     this.rm = timing.rm ?? defaultRm
     this.longestIntervalMs = timing.longestIntervalMs ?? Number.POSITIVE_INFINITY
     this.intervalMs = this.rtoMs
     this.lastSentAt = startedAt
-    this.nextAt = startedAt + this.waitAfterSending()
+    this.nextAt = startedAt + (timing.earlyMs ?? this.waitAfterSending())
   }
 
   handleTimeout(now: Millis): 'wait' | 'retransmit' | 'timed-out' {
@@ -49,6 +53,11 @@ export class ClientTransaction {
     if (this.sent >= this.rc) return 'timed-out'
     this.sent++
     this.lastSentAt = now
+    if (this.early) {
+      this.early = false
+      this.nextAt = this.startedAt + this.rtoMs
+      return 'retransmit'
+    }
     this.intervalMs = Math.min(2 * this.intervalMs, Math.max(this.rtoMs, this.longestIntervalMs))
     this.nextAt = now + this.waitAfterSending()
     return 'retransmit'

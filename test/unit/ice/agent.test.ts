@@ -279,14 +279,14 @@ describe('many candidates', () => {
     expect(a.sent - sent).toBeLessThanOrEqual(1)
   })
 
-  it('keeps to 100 pairs', () => {
+  it('keeps to 400 pairs', () => {
     const net = network()
     const sockets = (side: number) =>
-      Array.from({ length: 12 }, (_, i) => ({ address: at(`10.${side}.${i}.1`, 4_000) }))
+      Array.from({ length: 21 }, (_, i) => ({ address: at(`10.${side}.${i}.1`, 4_000) }))
     const a = net.add(agentOf(1, true), sockets(1))
     const b = net.add(agentOf(2, false), sockets(2))
     net.exchange(a, b)
-    expect(a.agent.pairs()).toHaveLength(100)
+    expect(a.agent.pairs()).toHaveLength(400)
   })
 
   it('connects with 20 % loss, whatever the seed', () => {
@@ -313,7 +313,7 @@ describe('failure', () => {
     net.exchange(a, b)
     expect(net.run(60_000, () => a.agent.state === 'failed')).toBe(true)
     expect(net.now - start).toBe(39_500)
-    expect(a.agent.pairs()).toMatchObject([{ state: 'failed', checksSent: 7, detail: 'no response' }])
+    expect(a.agent.pairs()).toMatchObject([{ state: 'failed', checksSent: 8, detail: 'no response' }])
     expect(a.events.at(-1)?.event).toMatchObject({
       type: 'state',
       state: 'failed',

@@ -60,10 +60,10 @@ describe('one packet in five is lost', () => {
       bench.sent()
       const times: number[] = []
       for (; bench.now < 8_000; bench.advance(10)) for (const _ of bench.requests()) times.push(bench.now)
-      return times.map((time) => Math.round(time / 100) * 100)
+      return times.map((time) => Math.round(time / 10) * 10)
     }
-    expect(sentAt(false)).toEqual([500, 1_500, 3_500, 7_500])
-    expect(sentAt(true).slice(0, 5)).toEqual([500, 1_000, 1_500, 2_000, 2_500])
+    expect(sentAt(false)).toEqual([150, 500, 1_500, 3_500, 7_500])
+    expect(sentAt(true).slice(0, 5)).toEqual([150, 400, 650, 900, 1_150])
   })
 
   it('sends every consent check once, with a transaction ID of its own, 4 to 6 s apart (RFC 7675 5.1), and asks again in doubt', () => {
@@ -204,12 +204,62 @@ describe('candidates of a careless peer', () => {
     expect(bench.requests()).toHaveLength(1)
     expect(bench.agent.pairs()).toHaveLength(100)
   })
-})
 
-describe('more pairs than the hundred that may be checked', () => {
-  it('leave out unlikely ones first, so that every address of the peer is tried', () => {
+  it('are checked 5 ms apart after the first hundred checks, and from the first on where the peer has a pace', () => {
+    const requestsWithin = (ms: number, pacingMs?: number) => {
+      const bench = new Bench(true)
+      for (const n of [1, 2]) {
+        bench.agent.addSocket(0, { stream: 0, component: 1, base: at(`10.0.${n}.1`, 4_000) })
+      }
+      const candidates = Array.from({ length: 60 }, (_, i) => hostCandidate(`198.51.100.${i + 1}`, 4_000))
+      bench.describe({ candidates, ...(pacingMs && { pacingMs }) })
+      bench.advance(ms)
+      return new Set(bench.requests().map((d) => `${d.local.address} ${d.remote.address}`)).size
+    }
+    expect(requestsWithin(50)).toBe(101)
+    expect(requestsWithin(100)).toBe(111)
+    expect(requestsWithin(100, 20)).toBe(6)
+  })
+
+  it('of no preference are left alone once a pair of their kind is heard and works', () => {
     const bench = new Bench(true)
     for (const n of [1, 2]) {
+      bench.agent.addSocket(0, { stream: 0, component: 1, base: at(`10.0.${n}.1`, 4_000) })
+    }
+    const candidates = Array.from({ length: 5 }, (_, i) => hostCandidate(`192.0.2.${i + 2}`, 4_000))
+    bench.describe({ candidates })
+    bench.advance(2)
+    expect(bench.requests()).toHaveLength(5)
+    bench.receive(bench.check())
+    const [triggered] = bench.requests()
+    bench.advance(50)
+    expect(bench.requests()).toEqual([])
+    bench.receive(bench.answer(triggered!))
+    bench.requests()
+    bench.advance(70)
+    // Likely pairs go on until one is nominated.
+    expect(bench.requests().every(({ local: from }) => from.address === local.address)).toBe(true)
+  })
+
+  it('of no preference are checked after all where the pair that was heard does not answer', () => {
+    const bench = new Bench(true)
+    bench.agent.addSocket(0, { stream: 0, component: 1, base: at('10.0.0.1', 4_000) })
+    bench.describe({
+      candidates: [remote, at('192.0.2.3', 4_000)].map((c) => hostCandidate(c.address, c.port)),
+    })
+    bench.receive(bench.check())
+    bench.advance(240)
+    const unlikely = () => bench.requests().filter(({ local: from }) => from.address === '10.0.0.1')
+    expect(unlikely()).toEqual([])
+    bench.advance(20)
+    expect(unlikely()).toHaveLength(2)
+  })
+})
+
+describe('more pairs than may be checked', () => {
+  it('leave out unlikely ones first, so that every address of the peer is tried', () => {
+    const bench = new Bench(true)
+    for (let n = 1; n <= 9; n++) {
       bench.agent.addSocket(0, { stream: 0, component: 1, base: at(`10.0.${n}.1`, 4_000) })
     }
     const candidates = Array.from({ length: 60 }, (_, i) =>
@@ -217,7 +267,7 @@ describe('more pairs than the hundred that may be checked', () => {
     )
     bench.describe({ candidates })
     const rows = bench.agent.pairs()
-    expect(rows).toHaveLength(100)
+    expect(rows).toHaveLength(400)
     expect(new Set(rows.map((row) => row.remote.address)).size).toBe(60)
   })
 })

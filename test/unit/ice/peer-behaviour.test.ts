@@ -298,14 +298,14 @@ describe('other answers', () => {
     expect(bench.requests()).toEqual([])
   })
 
-  it('a lost nomination is repeated after three round trips', () => {
+  it('a lost nomination is repeated after one and a half round trips', () => {
     bench.describe()
     bench.advance(60)
     const [check] = bench.requests()
     bench.receive(bench.answer(check!))
     const [nomination] = bench.requests()
     expect(messageOf(nomination!).attributes.has(attribute.useCandidate)).toBe(true)
-    bench.advance(179)
+    bench.advance(89)
     expect(bench.requests()).toEqual([])
     bench.advance(2)
     const [again] = bench.requests()

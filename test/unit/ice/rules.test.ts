@@ -22,6 +22,17 @@ const baseAt = (address: string, port = 4_000, component: 1 | 2 = 1): Base => ({
   send: () => {},
 })
 
+/** All pairs in the order in which they would be checked. */
+function checkOrder(checklist: Checklist, controlling: boolean): CandidatePair[] {
+  const order: CandidatePair[] = []
+  for (;;) {
+    const next = nextOrdinaryCheck(0, [checklist], controlling)
+    if (!next) return order
+    next.pair.transition('in-progress')
+    order.push(next.pair)
+  }
+}
+
 describe('priorities', () => {
   it('of candidates are those of RFC 8445 5.1.2.1 (and the 2130706431 that every SDP shows)', () => {
     expect(candidatePriority('host', 65_535, 1)).toBe(2_130_706_431)
@@ -130,10 +141,7 @@ describe('the checklist (RFC 8445 6.1.2.6)', () => {
     ])
     unfreezeIdleFoundations([checklist])
     const order: boolean[] = []
-    for (let pair = nextOrdinaryCheck([checklist]); pair; pair = nextOrdinaryCheck([checklist])) {
-      order.push(pair.likely)
-      pair.transition('in-progress')
-    }
+    for (const pair of checkOrder(checklist, true)) order.push(pair.likely)
     expect(order).toEqual([true, true, false, false])
   })
 
@@ -144,7 +152,25 @@ describe('the checklist (RFC 8445 6.1.2.6)', () => {
     const relayed = { ...hostCandidate('203.0.113.11', 3), type: 'relay' as const, priority: 1 }
     checklist.form([own, { ...relayed, base: baseAt('203.0.113.11', 3) }], [peer], true)
     unfreezeIdleFoundations([checklist])
-    expect(nextOrdinaryCheck([checklist])?.local.type).toBe('host')
+    expect(nextOrdinaryCheck(0, [checklist], true)?.pair.local.type).toBe('host')
+  })
+
+  it('is shared between the ends: together they have checked all pairs when each has sent half as many', () => {
+    const addresses = (side: number) => Array.from({ length: 10 }, (_, i) => `10.${side}.${i}.1`)
+    const candidates = (side: number): LocalCandidate[] =>
+      addresses(side).map((address, i) => ({
+        ...hostCandidate(address, 1, 1, candidatePriority('host', 65_535 - i, 1)),
+        base: baseAt(address, 1),
+      }))
+    const checked = (controlling: boolean, ours: number, theirs: number) => {
+      const checklist = new Checklist()
+      checklist.form(candidates(ours), candidates(theirs), controlling)
+      unfreezeIdleFoundations([checklist])
+      return checkOrder(checklist, controlling)
+        .slice(0, 51)
+        .map((pair) => [pair.local.address, pair.remote.address].sort().join(' '))
+    }
+    expect(new Set([...checked(true, 1, 2), ...checked(false, 2, 1)]).size).toBe(100)
   })
 
   it('refuses a transition that the table does not have', () => {
@@ -153,7 +179,7 @@ describe('the checklist (RFC 8445 6.1.2.6)', () => {
   })
 
   it('has nothing to check when nothing waits', () => {
-    expect(nextOrdinaryCheck([listOf(1)])).toBeUndefined()
+    expect(nextOrdinaryCheck(0, [listOf(1)], true)).toBeUndefined()
   })
 })
 
@@ -176,6 +202,7 @@ describe('nomination', () => {
     if (state === 'succeeded') made.succeed(made.local)
     made.lastCheckAt = lastCheckAt
     made.rttMs = rttMs
+    made.likely = true
     return made
   }
 
@@ -190,6 +217,22 @@ describe('nomination', () => {
     const valid = pair(1n, 'succeeded', 0, 50)
     expect(chooseNomination(50, [better, valid])).toEqual({ waitUntil: 40 + 50 + 2 })
     expect(chooseNomination(105, [better, valid])).toEqual({ nominate: valid })
+  })
+
+  it('does not wait for an unlikely pair that media would gain nothing by', () => {
+    const better = pair(2n, 'in-progress', 40)
+    better.likely = false
+    const valid = pair(1n, 'succeeded', 0, 50)
+    expect(chooseNomination(50, [better, valid])).toEqual({ nominate: valid })
+  })
+
+  it('waits for any direct pair where the valid one is relayed, until its second packet can be answered', () => {
+    const direct = pair(2n, 'in-progress', 40)
+    direct.likely = false
+    const relayed = pair(1n, 'in-progress', 0, 50)
+    relayed.remote = { ...relayed.remote, type: 'relay' }
+    relayed.succeed(relayed.local)
+    expect(chooseNomination(50, [direct, relayed])).toEqual({ waitUntil: 40 + 50 + 2 + 1_000 })
   })
 
   it('does not wait for a worse pair', () => {
