@@ -80,7 +80,10 @@ export class CallMedia {
     this.codecs = options.codecs.map(codecDescription)
     this.sessionId = String(1 + runtime.random.integer(0x7fffffff))
     this.paths = new PathSuccession(runtime.clock)
-    this.paths.onChange = () => this.onPathChange?.()
+    this.paths.onChange = () => {
+      if (this.paths.current?.isUsable) this.stream?.transportReady()
+      this.onPathChange?.()
+    }
     this.paths.onResumed = (silentMs) => {
       if (this.expectsMedia) record({ layer: 'rtp', type: 'resumed', silentMs })
     }

@@ -104,6 +104,13 @@ export class AudioStream {
     this.task = pacer.add(this.parameters.ptimeMs, this.onDue)
   }
 
+  /** The transport has begun to carry: what waits leaves now, and the rhythm begins with it, not up to a packet time later. */
+  transportReady(): void {
+    if (this.state !== 'started' || this.sending.packets > 0) return
+    this.task?.cancel()
+    this.task = this.options.pacer.add(this.parameters.ptimeMs, this.onDue)
+  }
+
   /** Ends everything and says BYE. Sinks remain their owners', who close them. Idempotent. */
   stop(): void {
     if (this.state === 'stopped') return

@@ -56,5 +56,5 @@ test.each<[string, NatBehaviour, NatBehaviour]>([
     })(),
   )
   await expectNothingLeft(simulation)
-  for (const ms of times) expect(ms).toBeLessThan(3 * 2 * oneWayMs + 45)
+  for (const ms of times) expect(ms).toBeLessThan(3 * 2 * oneWayMs + 5)
 })

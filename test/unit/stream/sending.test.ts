@@ -36,6 +36,24 @@ describe('sending', () => {
     expect(pcmOf(rtp)).toEqual(samples)
   })
 
+  it('begins when the transport does, with the first sample, and keeps that rhythm', async () => {
+    const { time, a } = new TwoStreams().start()
+    a.wire.up = false
+    const samples = ramp(1600)
+    const ended = a.stream.play(new ArraySource(samples), 'ramp')
+    await time.advance(107)
+    a.wire.up = true
+    a.stream.transportReady()
+    await time.run(ended)
+    const rtp = a.wire.rtp.slice(0, 10)
+    expect(rtp[0]?.at).toBeCloseTo(107, 0)
+    expect(steps(rtp, 'at')).toEqual(Array(9).fill(20))
+    expect(pcmOf(rtp)).toEqual(samples)
+    a.stream.transportReady()
+    await time.advance(100)
+    expect(steps(a.wire.rtp, 'at').every((ms) => ms === 20)).toBe(true)
+  })
+
   it('wraps sequence numbers and timestamps in ten minutes of call, in a moment', async () => {
     const nearTheEnd = {
       bytes: (length: number) => new Uint8Array(length),
