@@ -8,7 +8,7 @@ import { WavWriter } from '../../src/audio/wav-writer.ts'
 import type { CallReport } from '../../src/index.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
 import type { Scene } from '../interop/case.ts'
-import { type Ended, exit, Floe } from '../interop/peers/floe.ts'
+import { type Ended, exit, Floe, type Line } from '../interop/peers/floe.ts'
 import { hello, reply } from '../interop/sounds.ts'
 import { type Home, on } from './lab.ts'
 import { places } from './networks.ts'
@@ -83,15 +83,20 @@ export async function endsOf(calls: { caller: Floe; called: Floe }, withinMs: nu
 /** For a BYE, or checks that are about to fail. */
 const patienceMs = 8_000
 
+export interface Ends {
+  caller: number
+  called: number
+}
+
 /** What became of a call, for the table. */
 export interface Outcome {
   path: 'direct' | 'direct over TCP' | 'relay' | 'none'
   /** As both ends see their pair: "srflx -> srflx / host -> prflx". */
   pairs: string
-  /** From the answer to the first packet of the peer's audio, and until it is heard, on the side that waited longer: the called,
-   *  whose answer has yet to travel. */
-  firstPacketMs?: number
-  firstAudioMs?: number
+  /** From the 200 OK, sent or received, to the first packet of the other's audio, and until it is heard. The called end waits for
+   *  its answer to travel, too. */
+  firstPacketMs?: Ends
+  firstAudioMs?: Ends
   gatheringMs?: number
   /** Why it did not connect. */
   failure?: string
@@ -107,22 +112,27 @@ export function outcomeOf({ caller, called }: CallEnds): Outcome {
     path: pathOf(reports),
     pairs,
     gatheringMs: Math.max(...gathering),
-    ...later('firstPacketMs', reports, 'firstRtpReceived'),
-    ...later('firstAudioMs', reports, 'firstAudioHeard'),
+    ...afterAnswer('firstPacketMs', { caller, called }, 'rtp', 'first-received'),
+    ...afterAnswer('firstAudioMs', { caller, called }, 'audio', 'first-heard'),
   }
 }
 
-function later<Name extends 'firstPacketMs' | 'firstAudioMs'>(
+function afterAnswer<Name extends 'firstPacketMs' | 'firstAudioMs'>(
   name: Name,
-  reports: readonly (CallReport | undefined)[],
-  what: 'firstRtpReceived' | 'firstAudioHeard',
-): { [key in Name]?: number } {
-  const all = reports.map((report) => {
-    const { answered, [what]: at } = report?.timings ?? {}
-    return answered === undefined || at === undefined ? undefined : Math.round(at - answered)
+  ends: CallEnds,
+  layer: string,
+  type: string,
+): { [key in Name]?: Ends } {
+  const [caller, called] = [ends.caller, ends.called].map(({ lines }) => {
+    const at = (found: Line | undefined): number => Number(found?.['at'])
+    const answered = lines.find(
+      (line) => line.type === 'message' && line['status'] === 200 && line['method'] === 'INVITE',
+    )
+    const came = lines.find((line) => line.layer === layer && line.type === type)
+    return Math.round(at(came) - at(answered))
   })
-  const known = all.filter((ms) => ms !== undefined)
-  return known.length < all.length ? {} : ({ [name]: Math.max(...known) } as { [key in Name]: number })
+  if (!Number.isFinite(caller) || !Number.isFinite(called)) return {}
+  return { [name]: { caller, called } } as { [key in Name]?: Ends }
 }
 
 const pathOf = (reports: readonly (CallReport | undefined)[]): Outcome['path'] => {
