@@ -116,7 +116,8 @@ export class LocalCandidates {
     const key = `${type} ${base.address.address} ${server?.address ?? ''} ${transport}`
     let foundation = this.foundations.get(key)
     if (foundation === undefined) {
-      foundation = String(this.foundations.size + 1)
+      // One character while there are few: descriptions must stay small.
+      foundation = (this.foundations.size + 1).toString(36)
       this.foundations.set(key, foundation)
     }
     return foundation

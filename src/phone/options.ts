@@ -94,7 +94,7 @@ export const defaults = {
   answerBudgetBytes: 800,
   /** What the routes of a dialog take of that. */
   dialogBytes: 250,
-  /** With relays: one of them for RTP and RTCP each must be told whatever it takes; the INVITE still is one packet of an
-   *  Ethernet. */
-  relayBudgetBytes: 200,
+  /** With relays: one of them for RTP and RTCP each must be told whatever it takes, beside the host and the reflexive candidate.
+   *  With short names the INVITE still stays below 1300, with others it is one packet of an Ethernet. */
+  relayBudgetBytes: 120,
 } as const

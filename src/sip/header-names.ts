@@ -45,6 +45,11 @@ for (const [lower, name] of byLowerCase) {
   asWritten.set(lower, name)
 }
 
+const compactOf = new Map(Object.entries(compactForms).map(([compact, name]) => [name, compact]))
+
+/** The shortest spelling (RFC 3261 7.3.3). */
+export const compactName = (name: string): string => compactOf.get(name) ?? name
+
 /** "v" and "VIA" become "Via"; an unknown name stays as it is. */
 export const canonicalName = (name: string): string =>
   asWritten.get(name) ?? byLowerCase.get(name.toLowerCase()) ?? name

@@ -2,7 +2,7 @@
 // is at stake (start line, mandatory and single headers, quotes, lengths), lenient on style (compact forms, folding, bare LF).
 // Values are parsed when asked for and kept. Bodies are octets. `parseMessage` never throws.
 import { isToken, parseNumber, splitList } from './grammar.ts'
-import { canonicalName } from './header-names.ts'
+import { canonicalName, compactName } from './header-names.ts'
 import { type HeaderField, MessageFields } from './message-fields.ts'
 import { parseUri, type Uri } from './uri.ts'
 
@@ -227,11 +227,12 @@ const isAnswerable = (request: SipRequest): boolean =>
   ['Via', 'From', 'To', 'Call-ID', 'CSeq'].every((name) => request.get(name) !== undefined)
 
 /** The message in wire form; Content-Length is what the body's length is. */
-export function serializeMessage(message: SipMessage): Uint8Array {
+export function serializeMessage(message: SipMessage, form: 'long' | 'compact' = 'long'): Uint8Array {
+  const written = form === 'long' ? (name: string) => name : compactName
   let head = `${message.startLine}\r\n`
   for (const { name, value } of message.headers)
-    if (name !== 'Content-Length') head += `${name}: ${value}\r\n`
-  head += `Content-Length: ${message.body.length}\r\n\r\n`
+    if (name !== 'Content-Length') head += `${written(name)}: ${value}\r\n`
+  head += `${written('Content-Length')}: ${message.body.length}\r\n\r\n`
   // Not from Node's pool: what is kept to be sent again would keep the pool's 8 KiB, too.
   const headBytes = Buffer.byteLength(head)
   const data = Buffer.allocUnsafeSlow(headBytes + message.body.length)

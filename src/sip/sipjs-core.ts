@@ -110,8 +110,8 @@ export class SignallingCore extends Core.UserAgentCore {
   }
 }
 
-/** 96 random bits as a token (RFC 3261 19.3 asks for 32 at least). */
-export const randomToken = (random: Random): string => Buffer.from(random.bytes(12)).toString('hex')
+/** 64 random bits as a token (RFC 3261 19.3 asks for 32 at least): an INVITE with relays has to fit into 1300 octets. */
+export const randomToken = (random: Random): string => Buffer.from(random.bytes(8)).toString('hex')
 
 class OutgoingRequest extends Core.OutgoingRequestMessage {
   userAgent = ''

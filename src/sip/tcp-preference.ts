@@ -8,6 +8,8 @@ export const largestUdpRequestBytes = 1_300
 /** How long a peer whose TCP port does not answer gets its requests over UDP at once. */
 const lifetimeMs: Millis = 60_000
 const maximumPeers = 1_024
+/** Somebody waits for what a large request asks: a TCP port that has not answered by then is taken to be shut. */
+export const tcpPatienceMs: Millis = 1_000
 
 export class TcpFailures {
   private readonly until = new Map<string, Millis>()

@@ -2,7 +2,7 @@
 // parsed messages come out; everything unreliable about UDP (RFC 3261 17) is dealt with below this line.
 import { NetworkError, UsageError } from '../errors.ts'
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
-import type { Millis, Runtime, Timer } from '../runtime/runtime.ts'
+import type { Clock, Millis, Runtime, Timer } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
 import { ClientReliability } from './client-reliability.ts'
 import { DestinationResolver } from './destination.ts'
@@ -17,7 +17,7 @@ import {
   type TimerValues,
 } from './reliability.ts'
 import { ServerReliability, type ServerTransaction } from './server-reliability.ts'
-import { largestUdpRequestBytes, TcpFailures } from './tcp-preference.ts'
+import { largestUdpRequestBytes, TcpFailures, tcpPatienceMs } from './tcp-preference.ts'
 import { SipTransport, type TransportOptions } from './transport.ts'
 import { parseUri } from './uri.ts'
 import { responseDestination, rewriteContact, rewriteOwnVia } from './via.ts'
@@ -196,12 +196,10 @@ export class SipWire {
 
   private sendOver(request: SipRequest, flow: Flow, hop: Hop, fail: (error: unknown) => void): void {
     if (this.stopped) return
-    const rendered = render(request, flow)
-    if (
-      flow.protocol !== 'udp' ||
-      rendered.data.length <= largestUdpRequestBytes ||
-      !this.mayTryTcp(flow, hop)
-    ) {
+    let rendered = render(request, flow)
+    const isSmall = () => flow.protocol !== 'udp' || rendered.data.length <= largestUdpRequestBytes
+    if (!isSmall()) rendered = { ...rendered, data: serializeMessage(rendered.request, 'compact') }
+    if (isSmall() || !this.mayTryTcp(flow, hop)) {
       this.transmit(rendered.request, rendered.data, flow)
       return
     }
@@ -210,7 +208,13 @@ export class SipWire {
       this.dropped(flow.remote, `TCP for a large request failed, UDP is used: ${asError(error).message}`)
       this.transmit(rendered.request, rendered.data, flow)
     }
-    Promise.resolve(this.transport.flowTo({ protocol: 'tcp', ...flow.remote }))
+    const patience = `${formatAddress(flow.remote)} did not answer within ${tcpPatienceMs / 1000} s`
+    within(
+      tcpPatienceMs,
+      this.runtime.clock,
+      patience,
+      this.transport.flowTo({ protocol: 'tcp', ...flow.remote }),
+    )
       .then((stream) => {
         const again = render(request, stream)
         this.transmit(again.request, again.data, stream)
@@ -381,6 +385,16 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
 
 const closedError = (remote: TransportAddress): NetworkError =>
   new NetworkError(`${formatAddress(remote)} closed the connection before it answered`, formatAddress(remote))
+
+/** Rejects where the task takes longer. */
+function within<T>(limitMs: Millis, clock: Clock, reason: string, task: T | Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(limitMs, () => reject(new NetworkError(reason, reason)))
+    Promise.resolve(task)
+      .then(resolve, reject)
+      .finally(() => timer.cancel())
+  })
+}
 
 /** The request as it leaves over this flow; the original keeps its placeholders for another try. */
 function render(request: SipRequest, flow: Flow): { request: SipRequest; data: Uint8Array } {

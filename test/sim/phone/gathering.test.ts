@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { NetworkError } from '../../../src/errors.ts'
 import { Phone } from '../../../src/phone/phone.ts'
 import { startServer } from '../../../src/serve/server.ts'
+import type { Packet } from '../../../src/sim/link.ts'
 import { natKinds } from '../../../src/sim/nat.ts'
 import type { Simulation } from '../../../src/sim/simulate.ts'
 import { serveTurn } from '../../../src/sim/turn-server.ts'
@@ -160,3 +161,71 @@ test('passwords made from a secret are made anew while the phone runs', () =>
     await carol.stop()
     turn.stop()
   }))
+
+/** How the INVITE of a phone with STUN and TURN on every one of its interfaces leaves, and how long after the wish. */
+async function largeInvite(account: string, interfaces: number, permits = (_packet: Packet) => true) {
+  const simulation = world()
+  const { clock, internet } = simulation
+  const places = Array.from({ length: interfaces }, (_, i) =>
+    simulation
+      .nat(`nat ${i}`, `203.0.113.${100 + i}`, { ...natKinds.portRestricted, permits })
+      .inside.at(`192.168.${100 + i}.23`),
+  )
+  const host = withMedia(simulation.host('alice', ...places))
+  const serverHost = simulation.host('server', internet.at(server))
+  const sent: { protocol: string; lengthBytes: number; afterMs: number; candidates: string[] }[] = []
+  await clock.run(
+    (async () => {
+      const stun = await startServer({
+        runtime: serverHost,
+        listen: [{ protocol: 'udp', address: server, port: 5060 }],
+        stun: { address: server, port: 3478 },
+      })
+      const turn = await serveTurn(simulation.host('relay', internet.at('203.0.113.20')), {
+        listen: [{ protocol: 'udp', address: '203.0.113.20', port: 3478 }],
+        users: { floe: 'secret' },
+      })
+      const alice = await Phone.start({
+        runtime: host,
+        account,
+        server: `sip:${server}`,
+        register: false,
+        iceServers: [`stun:${server}`, 'turn:floe:secret@203.0.113.20'],
+      })
+      await new Promise<void>((done) => clock.setTimer(1_000, done))
+      const wishedAt = clock.now()
+      simulation.onPacket = (fate, { protocol, data }) => {
+        const text = Buffer.from(data).toString('latin1')
+        if (fate !== 'delivered' || !text.startsWith('INVITE')) return
+        const candidates = [...text.matchAll(/^a=candidate:.* (udp|tcp) .* typ (\w+)/gim)].map(
+          ([, transport, type]) => `${transport!.toLowerCase()} ${type}`,
+        )
+        sent.push({ protocol, lengthBytes: data.length, afterMs: clock.now() - wishedAt, candidates })
+      }
+      const call = await alice.call('bob')
+      await call.ended
+      await alice.stop()
+      stun.stop()
+      turn.stop()
+    })(),
+  )
+  await expectNothingLeft(simulation)
+  return sent
+}
+
+test.each([1, 16])(
+  'with %i interfaces, STUN and TURN an INVITE over UDP is one datagram of 1300 octets at most',
+  async (interfaces) => {
+    const [invite] = await largeInvite('alice@pbx.example', interfaces)
+    expect(invite).toMatchObject({ protocol: 'udp', afterMs: 0 })
+    expect(invite!.lengthBytes).toBeLessThanOrEqual(1_300)
+    for (const kind of ['udp host', 'udp srflx', 'udp relay']) expect(invite!.candidates).toContain(kind)
+  },
+)
+
+test('a larger one for a server whose TCP port keeps silent leaves over UDP after a second', async () => {
+  const account = 'alice.pleasance.liddell.of.christ.church@telephones.wonderland.example'
+  const [invite] = await largeInvite(account, 1, ({ protocol }) => protocol === 'udp')
+  expect(invite).toMatchObject({ protocol: 'udp', afterMs: 1_000 })
+  expect(invite!.lengthBytes).toBeLessThan(1_472)
+})
