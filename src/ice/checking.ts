@@ -27,7 +27,7 @@ import { type Check, type CheckOutcome, type CheckPurpose, OutgoingChecks } from
 import type { CandidatePair } from './pair.ts'
 import { candidateFact, failureReason, pairFact, pairOutcomeFact } from './report.ts'
 import { type ArrivedCheck, type ComponentState, type IceStream, stateOf } from './stream.ts'
-import { checkTiming, defaultTuning, ordinaryCheckAfter, type Tuning } from './tuning.ts'
+import { checkTiming, defaultTuning, type Tuning } from './tuning.ts'
 
 /** Between two triggered checks of one pair; the first waits for nothing. Longer would cost time where packets are lost. */
 const triggerIntervalMs = 20
@@ -54,8 +54,6 @@ export class Checking {
   private readonly outgoing = new OutgoingChecks()
   /** RFC 8445 6.1.4.2: when the timer Ta lets the next ordinary check go. */
   private nextOrdinaryAt: Millis = Number.NEGATIVE_INFINITY
-  /** Sent so far. */
-  private ordinaryChecks = 0
 
   constructor(private readonly options: CheckingOptions) {
     this.role = options.role
@@ -232,13 +230,12 @@ export class Checking {
   // ── checks out ───────────────────────────────────────────────────────────────────────────────
 
   private sendOrdinaryChecks(now: Millis): void {
-    while (!this.options.lite && now >= this.nextOrdinaryAt) {
-      const next = this.nextOrdinary(now)
-      if (!next || next.from > now) return
-      this.nextOrdinaryAt = ordinaryCheckAfter(now, this.nextOrdinaryAt, ++this.ordinaryChecks, this.tuning)
-      this.checkPair(now, next.pair)
-      this.settle(now)
-    }
+    if (this.options.lite || now < this.nextOrdinaryAt) return
+    const next = this.nextOrdinary(now)
+    if (!next || next.from > now) return
+    this.nextOrdinaryAt = now + this.tuning.taMs
+    this.checkPair(now, next.pair)
+    this.settle(now)
   }
 
   private nextOrdinary(now: Millis) {

@@ -19,22 +19,6 @@ export interface Tuning {
 
 export const defaultTuning: Readonly<Tuning> = { taMs: 5, initialRtoMs: defaultRtoMs, patienceMs: 39_500 }
 
-/** A deviation from RFC 8445 14.2, which has 5 ms at least: the first checks of a session go out faster, unless the peer asks
- *  for its own pace. All of them together are as many octets as TCP sends at once on a new connection (RFC 6928: 15,000), so
- *  they can neither fill a link nor surprise a NAT, and few sessions have more than ten. The pairs being shared with the peer
- *  (checklist.ts), the one of a hundred that works is then found within 25 ms and a round trip. */
-const openingTaMs = 0.5
-const openingChecks = 100
-
-/** Timers of whole milliseconds fire late, and what they held up is made up for; after a stall nothing goes out in a burst. */
-const stallMs = 5
-
-/** When the next ordinary check may go, after one that was due at `dueAt` and goes now. @param sent ordinary checks so far */
-export function ordinaryCheckAfter(now: Millis, dueAt: Millis, sent: number, { taMs }: Tuning): Millis {
-  if (sent > openingChecks || taMs > defaultTuning.taMs) return now + taMs
-  return (now - dueAt < stallMs ? dueAt : now) + Math.min(taMs, openingTaMs)
-}
-
 /** A retransmission sooner than this measures our event loop, not the network. */
 const minimumRtoMs = 50
 /** RFC 8489 6.2.1 takes ICE out of the 500 ms, and RFC 8445 14.3 puts them in again. A likely pair is asked once more before

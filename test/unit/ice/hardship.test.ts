@@ -205,7 +205,7 @@ describe('candidates of a careless peer', () => {
     expect(bench.agent.pairs()).toHaveLength(100)
   })
 
-  it('are checked 5 ms apart after the first hundred checks, and from the first on where the peer has a pace', () => {
+  it('are checked 5 ms apart, or at the pace that the peer asks for', () => {
     const requestsWithin = (ms: number, pacingMs?: number) => {
       const bench = new Bench(true)
       for (const n of [1, 2]) {
@@ -216,8 +216,8 @@ describe('candidates of a careless peer', () => {
       bench.advance(ms)
       return new Set(bench.requests().map((d) => `${d.local.address} ${d.remote.address}`)).size
     }
-    expect(requestsWithin(50)).toBe(101)
-    expect(requestsWithin(100)).toBe(111)
+    expect(requestsWithin(50)).toBe(11)
+    expect(requestsWithin(100)).toBe(21)
     expect(requestsWithin(100, 20)).toBe(6)
   })
 
@@ -228,7 +228,7 @@ describe('candidates of a careless peer', () => {
     }
     const candidates = Array.from({ length: 5 }, (_, i) => hostCandidate(`192.0.2.${i + 2}`, 4_000))
     bench.describe({ candidates })
-    bench.advance(2)
+    bench.advance(20)
     expect(bench.requests()).toHaveLength(5)
     bench.receive(bench.check())
     const [triggered] = bench.requests()
