@@ -159,13 +159,14 @@ const judgeIce = (facts: readonly Fact[], report: UnjudgedReport): Failure | und
   const nominated = ice.state === 'completed' || ice.state === 'connected' || report.selected.length > 0
   if (nominated || outcome.state !== 'ended') return undefined
   const durationMs = timings.durationMs ?? 0
-  return failure(durationMs < patientCheckMs ? 'bye-before-media' : 'ice-failed', [
-    `ICE was still ${ice.state ?? 'new'} when the call ended after ${durationMs} ms (${endedBy(report)})`,
-    ...report.pairs.map((pair) => pair.text),
-  ])
+  const unfinished = `ICE was still ${ice.state ?? 'new'} when the call ended after ${durationMs} ms (${endedBy(report)})`
+  if (durationMs < patientCheckMs)
+    return failure('bye-before-media', [unfinished, ...report.pairs.map((pair) => pair.text)])
+  // The far end gave up first, for what is missing here as well.
+  return judgeIceFailure(report, unfinished)
 }
 
-const judgeIceFailure = (report: UnjudgedReport): Failure => {
+const judgeIceFailure = (report: UnjudgedReport, unfinished?: string): Failure => {
   const { localCandidates, remoteCandidates } = report.ice
   const bare = localCandidates.length === 0 ? 'we' : remoteCandidates.length === 0 ? 'the far end' : undefined
   if (bare) return failure('ice-no-candidates', [`${bare} offered no candidate`])
@@ -180,7 +181,7 @@ const judgeIceFailure = (report: UnjudgedReport): Failure => {
   const relay = judgeRelay(report)
   return failure(relay?.cause ?? 'ice-failed', [
     ...(relay?.evidence ?? []),
-    report.ice.reason,
+    unfinished ?? report.ice.reason,
     `${tried.length} pair(s) tried`,
     ...tried,
     ...restartEvidence(report),
@@ -196,8 +197,8 @@ const judgeRelay = (
     ({ local, detail }) => local.type === 'relay' && /\b403\b/.test(detail ?? ''),
   )
   if (denied) return { cause: 'relay-denied', evidence: [denied.text] }
-  const ends = [...localCandidates, ...remoteCandidates]
-  if (ends.some(({ kind }) => kind === 'relay')) return undefined
+  const isRelay = ({ kind }: { kind: string }): boolean => kind === 'relay'
+  if (localCandidates.some(isRelay)) return undefined
   const asked = servers.filter(({ protocol, outcome }) => protocol !== 'stun' && outcome !== 'answered')
   const said = ({ server, protocol, outcome, detail }: ServerReport): string =>
     detail ?? `${protocol.toUpperCase()} ${server}: ${outcome}`
@@ -215,10 +216,15 @@ const judgeRelay = (
       because('relay-denied', [403]) ??
       because('relay-unreachable')
     )
-  const natted = ends.some(({ kind }) => kind === 'srflx')
-  return natted
-    ? { cause: 'relay-missing', evidence: ['no TURN server is configured at either end'] }
-    : undefined
+  if (remoteCandidates.some(isRelay)) return undefined
+  const natted = [...localCandidates, ...remoteCandidates].some(({ kind }) => kind === 'srflx')
+  const silent = servers.filter(({ protocol, outcome }) => protocol === 'stun' && outcome === 'timeout')
+  if (!natted && silent.length === 0) return undefined
+  const blocked = silent.map((server) => `${said(server)}: UDP may be blocked here`)
+  return {
+    cause: 'relay-missing',
+    evidence: ['no TURN server is configured at either end', ...new Set(blocked)],
+  }
 }
 
 const restartEvidence = ({ ice }: UnjudgedReport): string[] =>

@@ -43,7 +43,7 @@ const problem = (message: string): FactBody => ({
   section: 'RFC 3264 6',
 })
 
-const turnServer = (outcome: 'timeout' | 'error', code?: number): FactBody => ({
+const iceServer = (outcome: 'timeout' | 'error', code?: number): Extract<FactBody, { type: 'server' }> => ({
   layer: 'ice',
   type: 'server',
   server: { address: '203.0.113.20', port: 3478 },
@@ -217,24 +217,53 @@ const cases: [name: string, cause: CauseCode, facts: Fact[]][] = [
     ),
   ],
   [
+    'two NATs, no relay, and the far end gives up first',
+    'relay-missing',
+    [
+      ...answeredCall(...ice, candidate('local', '203.0.113.1', 'srflx')).slice(0, -2),
+      { at: 41_000, ...ended('remote', 200, 'BYE') },
+    ],
+  ],
+  [
+    'a STUN server that is silent, and no relay: UDP may be blocked',
+    'relay-missing',
+    answeredCall(
+      ...ice,
+      { ...iceServer('timeout'), protocol: 'stun' },
+      failedPair,
+      iceState('failed', 'none'),
+    ),
+  ],
+  [
+    'a TURN server that is full, and a relay of the far end that does not help',
+    'relay-full',
+    answeredCall(
+      ...ice,
+      iceServer('error', 486),
+      candidate('remote', '203.0.113.20', 'relay'),
+      failedPair,
+      iceState('failed', 'none works'),
+    ),
+  ],
+  [
     'a TURN server that refuses the password',
     'relay-credentials',
-    answeredCall(...ice, turnServer('error', 401), failedPair, iceState('failed', 'none works')),
+    answeredCall(...ice, iceServer('error', 401), failedPair, iceState('failed', 'none works')),
   ],
   [
     'a TURN server that is full',
     'relay-full',
-    answeredCall(...ice, turnServer('error', 508), failedPair, iceState('failed', 'none works')),
+    answeredCall(...ice, iceServer('error', 508), failedPair, iceState('failed', 'none works')),
   ],
   [
     'a TURN server that does not answer',
     'relay-unreachable',
-    answeredCall(...ice, turnServer('timeout'), failedPair, iceState('failed', 'none works')),
+    answeredCall(...ice, iceServer('timeout'), failedPair, iceState('failed', 'none works')),
   ],
   [
     'a TURN server that forbids relays',
     'relay-denied',
-    answeredCall(...ice, turnServer('error', 403), failedPair, iceState('failed', 'none works')),
+    answeredCall(...ice, iceServer('error', 403), failedPair, iceState('failed', 'none works')),
   ],
   [
     'consent is lost',
