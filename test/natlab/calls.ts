@@ -41,6 +41,8 @@ export async function startServers(scene: Scene): Promise<void> {
 export interface CallOptions {
   servers: ServerSet
   numbers: readonly [caller: string, called: string]
+  /** Words that name other TURN servers than those of the set, and their password. */
+  turn?: { caller: readonly string[]; called: readonly string[]; password?: string }
   /** More words for both ends, instead of playing and hearing. */
   media?: { caller: readonly string[]; called: readonly string[] }
 }
@@ -50,7 +52,7 @@ export async function placeCall(
   scene: Scene,
   servers: Pick<Scene, 'folder'>,
   [left, right]: readonly [Home, Home],
-  { servers: set, numbers: [caller, called], media }: CallOptions,
+  { servers: set, numbers: [caller, called], turn, media }: CallOptions,
 ): Promise<{ caller: Floe; called: Floe }> {
   const [mine, theirs] = [clip(scene, hello), clip(scene, reply)]
   const words = media ?? {
@@ -58,9 +60,16 @@ export async function placeCall(
     called: ['--play', theirs, '--hear', mine],
   }
   const start = (home: Home, verb: readonly string[], user: string, more: readonly string[]): Floe => {
-    const args = [...verb, ...account(home, user), ...iceWords(servers, home, set), ...more]
-    const env = { FLOE_TURN_PASSWORD: relayUser.password }
-    return Floe.start(scene, user === caller ? 'caller' : 'called', args, env, on(home.name))
+    const end = user === caller ? 'caller' : 'called'
+    const args = [
+      ...verb,
+      ...account(home, user),
+      ...iceWords(servers, home, set),
+      ...(turn?.[end] ?? []),
+      ...more,
+    ]
+    const env = { FLOE_TURN_PASSWORD: turn?.password ?? relayUser.password }
+    return Floe.start(scene, end, args, env, on(home.name))
   }
   const right_ = start(right, ['answer', '--wait', '30s'], called, words.called)
   await right_.listening()

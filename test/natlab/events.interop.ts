@@ -7,10 +7,12 @@ import { expect } from 'vitest'
 import { readAll } from '../../src/audio/sources.ts'
 import { WavReader } from '../../src/audio/wav-reader.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
+import type { Fact } from '../../src/trace/facts.ts'
 import { exit } from '../interop/peers/floe.ts'
 import { placeCall, type ServerSet } from './calls.ts'
 import type { Home, Lab } from './lab.ts'
-import type { NetworkName } from './networks.ts'
+import { type NetworkName, places } from './networks.ts'
+import { relayUser, startSpareCoturn } from './servers.ts'
 import { type Lane, labRows } from './shared-lab.ts'
 
 interface Happening {
@@ -18,10 +20,12 @@ interface Happening {
   readonly caller: NetworkName
   readonly called: NetworkName
   readonly servers?: ServerSet
+  /** Both ends have another TURN server beside the lab's, named first, and the call uses it until it dies. */
+  readonly relayDies?: boolean
   /** Before the call. */
   readonly prepare?: (lab: Lab, caller: Home, called: Home) => void
   /** Five seconds into the call. */
-  readonly happen: (lab: Lab, caller: Home, called: Home) => void | Promise<void>
+  readonly happen?: (lab: Lab, caller: Home, called: Home) => void | Promise<void>
   /** How long the network itself is away. */
   readonly outageMs?: number
   /** From the network's return to the audio's, on the side that waits longer. */
@@ -67,6 +71,14 @@ const happenings: Happening[] = [
     caller: 'symmetric, random ports',
     called: 'port-restricted',
     happen: (lab, caller) => lab.forgetMappings(caller),
+    withinMs: 10_000,
+  },
+  {
+    name: 'the TURN server in use dies, and there is another',
+    caller: 'symmetric, random ports',
+    called: 'port-restricted',
+    servers: 'STUN only',
+    relayDies: true,
     withinMs: 10_000,
   },
   {
@@ -129,6 +141,8 @@ const happenings: Happening[] = [
   },
 ]
 
+type PairFact = Extract<Fact, { type: 'selected' }>
+
 const resultsFile = process.env['FLOE_NATLAB_EVENTS']
 
 async function check(h: Happening, { scene, servers, numbers, lab, home }: Lane): Promise<void> {
@@ -142,14 +156,27 @@ async function check(h: Happening, { scene, servers, numbers, lab, home }: Lane)
     '--record',
     join(scene.folder, `${name}.wav`),
   ]
+  const spare = h.relayDies ? await startSpareCoturn(scene, happenings.indexOf(h)) : undefined
+  const relays = spare
+    ? [spare.place, places.coturn[4]].flatMap((place) => ['--turn', `turn:${relayUser.username}@${place}`])
+    : []
   const calls = await placeCall(scene, servers, [caller, called], {
     servers: h.servers ?? 'all',
     numbers,
+    turn: { caller: relays, called: relays },
     media: { caller: media('caller'), called: media('called') },
   })
   await calls.caller.callState('answered')
   await sleep(beforeMs)
-  await h.happen(lab, caller, called)
+  if (spare) {
+    const { local, remote } = calls.caller.lines.findLast(
+      ({ type }) => type === 'selected',
+    ) as unknown as PairFact
+    const ports = [local, remote].map(({ address }) => address.port)
+    expect(ports.some(spare.relays), `the relay that will die is in use: ${ports}`).toBe(true)
+    await spare.kill()
+  }
+  await h.happen?.(lab, caller, called)
   await sleep(h.withinMs + afterMs)
   calls.caller.interrupt()
   const callerEnd = await calls.caller.ended(20_000)

@@ -1,12 +1,13 @@
-// npm run natlab [-- --all] [--servers "all,TURN/UDP"] [--only REGEXP] [--lanes N] [--fresh]: calls through real NATs.
-// Without --all a ring that touches every kind of network. With it every pair with every set of servers, which takes about an
-// hour; a run that was interrupted goes on where it was, and pairs that failed are tried again, unless --fresh. Ends with the
-// tables of the README, and a complete run writes their figures to test/natlab/results.json (`npm run docs` reads it).
+// npm run natlab [-- --all] [--servers "all,TURN/UDP"] [--only REGEXP] [--lanes N] [--fresh] [--events] [--save]:
+// calls through real NATs. Without --all a ring that touches every kind of network. With it every pair with every set of servers,
+// which takes more than an hour; a run that was interrupted goes on where it was, and pairs that failed are called again, unless
+// --fresh. --events has the network changed in mid-call instead. Ends with the tables of the README;
+// --save writes their figures to test/natlab/results.json, which `npm run docs` reads.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { networkTable, serverTable } from './table.mjs'
+import { eventTable, networkTable, pack, serverTable, timeTable, unpack } from './table.mjs'
 
 const repository = resolve(import.meta.dirname, '../..')
 const peers = process.env.FLOE_PEERS ?? join(repository, '.peers')
@@ -17,50 +18,64 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: '' },
     lanes: { type: 'string', default: '3' },
     fresh: { type: 'boolean', default: false },
+    events: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
   },
 })
 
 mkdirSync(peers, { recursive: true })
-const results = join(peers, options.all ? 'natlab-all.jsonl' : 'natlab-ring.jsonl')
-if (options.fresh || !options.all) rmSync(results, { force: true })
+const kind = options.events ? 'events' : options.all ? 'all' : 'ring'
+const results = join(peers, `natlab-${kind}.jsonl`)
+if (options.fresh || kind !== 'all') rmSync(results, { force: true })
 
 const vitest = join(repository, 'node_modules/vitest/vitest.mjs')
+const rows = options.events ? 'test/natlab/events' : 'test/natlab/pairs'
 const { status } = spawnSync(
   process.execPath,
-  [vitest, 'run', '--config', 'vitest.interop.config.ts', '--passWithNoTests', 'test/natlab/pairs'],
+  [vitest, 'run', '--config', 'vitest.interop.config.ts', '--passWithNoTests', rows],
   {
     cwd: repository,
     stdio: 'inherit',
     env: {
       ...process.env,
-      FLOE_NATLAB_RESULTS: results,
+      [options.events ? 'FLOE_NATLAB_EVENTS' : 'FLOE_NATLAB_RESULTS']: results,
       FLOE_NATLAB_LANES: options.lanes,
       ...(options.only && { FLOE_NATLAB_ONLY: options.only }),
       ...(options.all && { FLOE_NATLAB_SERVERS: options.servers }),
     },
   },
 )
-
-/** The last outcome of each pair. */
-const lines = existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n').filter(Boolean) : []
-const latest = new Map(lines.map((line) => JSON.parse(line)).map((result) => [result.title, result]))
-const rows = [...latest.values()]
-  .filter(({ expected }) => expected !== 'none')
-  .map((r) => [
-    r.caller,
-    r.called,
-    r.servers,
-    r.expected,
-    r.path,
-    r.firstPacketMs ?? null,
-    r.firstAudioMs ?? null,
-  ])
-for (const table of [serverTable(rows), networkTable(rows)]) console.log(`\n${table.join('\n')}`)
-const failed = [...latest.values()].filter(({ failure, expected }) => failure && expected !== 'none')
-for (const { title, pairs, failure } of failed) console.log(`\nnot connected: ${title}: ${pairs}: ${failure}`)
-if (options.all && !options.only && status === 0)
-  writeFileSync(
-    join(import.meta.dirname, 'results.json'),
-    `[\n${rows.map((r) => JSON.stringify(r)).join(',\n')}\n]\n`,
-  )
 process.exitCode = status ?? 1
+
+const lines = existsSync(results) ? readFileSync(results, 'utf8').trim().split('\n').filter(Boolean) : []
+const outcomes = lines.map((line) => JSON.parse(line))
+const saved = join(import.meta.dirname, 'results.json')
+const before = existsSync(saved) ? JSON.parse(readFileSync(saved, 'utf8')) : { networks: [], calls: {} }
+/** One line for each call: small, and a diff shows what has changed. */
+const write = ({ events, ...calls }) =>
+  writeFileSync(
+    saved,
+    `${JSON.stringify({ events, ...calls }, null, 1).replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, inner) => `[${inner.replace(/\s+/g, ' ')}]`)}\n`,
+  )
+
+if (options.events) {
+  const events = outcomes.map(({ gaps: _gaps, ...event }) => event)
+  console.log(`\n${eventTable(events).join('\n')}`)
+  if (options.save) write({ ...before, events })
+} else {
+  /** The last outcome of each pair, and how many calls it took. */
+  const latest = new Map()
+  for (const outcome of outcomes)
+    latest.set(outcome.title, { ...outcome, attempts: 1 + (latest.get(outcome.title)?.attempts ?? 0) })
+  const owed = [...latest.values()].filter(({ expected }) => expected !== 'none')
+  for (const table of [serverTable(owed), timeTable(owed), networkTable(owed)])
+    console.log(`\n${table.join('\n')}`)
+  for (const { title, pairs, failure } of owed.filter((outcome) => outcome.failure))
+    console.log(`\nnot connected: ${title}: ${pairs}: ${failure}`)
+  if (options.all && options.save) {
+    // Sets that were not called this time stay as they were.
+    const called = new Set(owed.map(({ servers }) => servers))
+    const kept = unpack(before).filter(({ servers }) => !called.has(servers))
+    write({ ...before, ...pack([...owed, ...kept]) })
+  }
+}

@@ -79,6 +79,9 @@ export async function startKamailio(scene: Scene): Promise<string> {
 export const relayUser = { username: 'user', password: 'pass' } as const
 export const authorityFile = (scene: Pick<Scene, 'folder'>): string => join(scene.folder, 'ca.pem')
 
+const coturnWords = ['-n', '--no-cli', '-v', '--log-file=stdout', '--simple-log', '--pidfile=/dev/null']
+const relayWords = ['-a', '-u', `${relayUser.username}:${relayUser.password}`, '-r', 'floe.test']
+
 /** Two addresses, so that it answers RFC 5780 tests; UDP and TCP on 3478, TCP and TLS on 443; relays in both families. Gives
  *  "host:port". */
 export async function startCoturn(scene: Scene): Promise<string> {
@@ -89,17 +92,46 @@ export async function startCoturn(scene: Scene): Promise<string> {
     name: 'coturn',
     program: 'turnserver',
     args: [
-      ...['-n', '--no-cli', '-v', '--log-file=stdout', '--simple-log', '--pidfile=/dev/null'],
+      ...coturnWords,
       `--userdb=${join(scene.folder, 'turn.sqlite')}`,
       ...['-L', host, '-L', places.coturnAlternate, '-L', host6, '-E', host, '-E', host6],
       ...['-p', String(port), '--tls-listening-port=443', '--alt-tls-listening-port=444', '--no-dtls'],
       ...['--cert', join(scene.folder, 'coturn.pem'), '--pkey', join(scene.folder, 'coturn.key')],
       ...['--min-port=20000', '--max-port=39999', '--relay-threads=1'],
-      ...['-a', '-u', `${relayUser.username}:${relayUser.password}`, '-r', 'floe.test'],
+      ...relayWords,
     ],
     ready: async () => (await outputOn('coturn', 'ss', ['-lun'], 2_000)).includes(`${host}:${port}`),
   })
   return `${host}:${port}`
+}
+
+/** Another TURN server on coturn's host, UDP and TCP, for a row that spoils it. `number` tells several apart. */
+export async function startSpareCoturn(
+  scene: Scene,
+  number: number,
+  { quota }: { quota?: number } = {},
+): Promise<{ place: string; relays: (port: number) => boolean; kill: () => Promise<void> }> {
+  const host = places.coturn[4]
+  const port = 3500 + number
+  const [from, to] = [40_000 + 100 * number, 40_099 + 100 * number]
+  const process = await startOn('coturn', scene, {
+    name: 'spare-coturn',
+    program: 'turnserver',
+    args: [
+      ...coturnWords,
+      `--userdb=${join(scene.folder, 'turn.sqlite')}`,
+      ...['-L', host, '-E', host, '-p', String(port), '--no-tls', '--no-dtls'],
+      ...[`--min-port=${from}`, `--max-port=${to}`, '--relay-threads=1'],
+      ...(quota === undefined ? [] : [`--user-quota=${quota}`]),
+      ...relayWords,
+    ],
+    ready: async () => (await outputOn('coturn', 'ss', ['-lun'], 2_000)).includes(`${host}:${port}`),
+  })
+  return {
+    place: `${host}:${port}`,
+    relays: (relayed) => relayed >= from && relayed <= to,
+    kill: () => process.kill(),
+  }
 }
 
 /** An authority of our own signs a certificate for the addresses. */
