@@ -139,6 +139,12 @@ export class IceAgent implements Core<IceEvent> {
       this.gathering.addTcpListener(now, options)
   }
 
+  /** A port from which connections are opened to peers who open theirs to it (RFC 6544, simultaneous open). */
+  addSimultaneousOpen(now: Millis, options: SocketOptions): void {
+    if (this.stream(options.stream).components.has(options.component))
+      this.gathering.addSimultaneousOpen(now, options)
+  }
+
   /** The interface of a socket is gone, with all that was found through it. */
   removeBase(now: Millis, local: TransportAddress): void {
     this.gathering.removeBases(now, (base) => sameAddress(base.address, local), 'its interface is gone')

@@ -1,6 +1,6 @@
 // The bases of an agent (RFC 8445 5.1.1): UDP sockets, TCP listeners, addresses that TCP connections are opened from
 // (RFC 6544), relayed addresses. Each knows how a packet leaves from it; here they are made, and found by what a packet
-// came to. No simultaneous-open bases: two kernels would have to send their SYN at the same time from ports that also listen.
+// came to.
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Datagram } from '../runtime/core.ts'
 import {
@@ -8,6 +8,7 @@ import {
   type Component,
   type Relay,
   relayLocalPreference,
+  type TcpType,
   tcpLocalPreference,
 } from './candidate.ts'
 
@@ -55,6 +56,11 @@ export class Bases {
   addListener({ stream, component, base: address, localPreference }: SocketOptions): Base {
     const preference = localPreference ?? this.preferenceOf(address.address)
     return this.addWire(stream, component, address, 'passive', preference)
+  }
+
+  addSimultaneousOpen({ stream, component, base: address, localPreference }: SocketOptions): Base {
+    const preference = localPreference ?? this.preferenceOf(address.address)
+    return this.addWire(stream, component, address, 'so', preference)
   }
 
   /** For connections from the IP address of a socket; undefined where its component has such a base already. */
@@ -105,7 +111,7 @@ export class Bases {
     stream: number,
     component: Component,
     address: TransportAddress,
-    tcpType: 'active' | 'passive',
+    tcpType: TcpType,
     localPreference: number,
   ): Base {
     return this.add({

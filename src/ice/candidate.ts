@@ -50,7 +50,7 @@ export interface Base {
   readonly localPreference: number
   readonly transport: 'udp' | 'tcp'
   /** RFC 6544 4.1, with transport "tcp" alone. */
-  readonly tcpType?: 'active' | 'passive'
+  readonly tcpType?: TcpType
   /** The allocation whose relayed address this is. */
   readonly relay?: Relay
   send(now: Millis, data: Uint8Array, to: TransportAddress): void
@@ -95,8 +95,8 @@ export const basePriority = (type: CandidateType, base: Base): number =>
 
 /** RFC 6544 4.2: 2^13 times the direction preference of a host candidate, and what tells candidates of one direction apart.
  *  @param localPreference 0 to 65535, as it would be for UDP */
-export const tcpLocalPreference = (tcpType: 'active' | 'passive', localPreference: number): number =>
-  (tcpType === 'active' ? 6 : 4) * 2 ** 13 + Math.max(0, localPreference - 65_535 + 8_191)
+export const tcpLocalPreference = (tcpType: TcpType, localPreference: number): number =>
+  ({ active: 6, passive: 4, so: 2 })[tcpType] * 2 ** 13 + Math.max(0, localPreference - 65_535 + 8_191)
 
 /** The fewer layers between us and the relay, the better: UDP before TCP before TLS.
  *  @param order counts the relays of a component in the order in which they answered: the nearest first */

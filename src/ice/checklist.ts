@@ -90,11 +90,14 @@ export const priorityOf = (local: Candidate, remote: Candidate, controlling: boo
 const byPriority = (a: CandidatePair, b: CandidatePair): number =>
   a.priority < b.priority ? 1 : a.priority > b.priority ? -1 : 0
 
-/** RFC 8445 6.1.2.2 and RFC 6544 6.2: same transport, and over TCP we connect to who listens; same family, and IPv6 link-local
- *  only with its like. */
+/** Whom a TCP candidate of ours connects to (RFC 6544 6.2). */
+const opposite = { active: 'passive', so: 'so', passive: undefined } as const
+
+/** RFC 8445 6.1.2.2 and RFC 6544 6.2: same transport, and over TCP we connect to who listens, or both to each other; same
+ *  family, and IPv6 link-local only with its like. */
 const canReach = (local: Candidate, remote: Candidate): boolean =>
   local.transport === remote.transport &&
-  local.tcpType !== 'passive' &&
+  (local.tcpType === undefined || opposite[local.tcpType] === (remote.tcpType ?? 'none')) &&
   addressFamily(local.address) === addressFamily(remote.address) &&
   isLinkLocal(local.address) === isLinkLocal(remote.address)
 

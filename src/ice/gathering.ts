@@ -79,6 +79,12 @@ export class Gathering {
     this.addHost(now, this.bases.addListener(options))
   }
 
+  addSimultaneousOpen(now: Millis, options: SocketOptions): void {
+    if (this.options.policy === 'relay') return
+    this.begin(now)
+    this.addHost(now, this.bases.addSimultaneousOpen(options))
+  }
+
   /** No more sockets will come; `gathered` follows when every server has answered or been given up. */
   close(now: Millis): void {
     this.closed = true

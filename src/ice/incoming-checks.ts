@@ -19,6 +19,8 @@ import type { CandidatePair } from './pair.ts'
 import { candidateFact } from './report.ts'
 import type { ArrivedCheck, IceStream } from './stream.ts'
 
+const opposite = { active: 'passive', passive: 'active', so: 'so' } as const
+
 /** What a request needs to be judged. */
 export interface OwnSide {
   ufrag: string
@@ -81,7 +83,7 @@ export function pairOfCheck(
       component: base.component,
       transport: base.transport,
       // RFC 6544 7.2: to our passive candidate only an active one can have come, and the other way round.
-      ...(base.tcpType && { tcpType: base.tcpType === 'active' ? 'passive' : 'active' }),
+      ...(base.tcpType && { tcpType: opposite[base.tcpType] }),
       priority: check.priority,
       address: source.address,
       port: source.port,

@@ -93,7 +93,8 @@ export class IceStream {
       const { transport, port } = candidate
       const component = candidate.component as Component
       const address = canonicalIp(candidate.address)
-      const reachable = transport === 'udp' || (transport === 'tcp' && candidate.tcpType === 'passive')
+      const waitsForUs = candidate.tcpType === 'passive' || candidate.tcpType === 'so'
+      const reachable = transport === 'udp' || (transport === 'tcp' && waitsForUs)
       if (!address || !isUnicast(address) || !reachable || !this.components.has(component)) continue
       if (!(port > 0 && port < 65_536)) continue
       const known = this.findRemote(component, { address, port })

@@ -256,7 +256,7 @@ export class MediaPath implements MediaTransport {
   private async openPorts(): Promise<void> {
     const { addresses, components, ice } = this.options
     const listen = ice?.tcp === true && !ice.relayOnly && !ice.lite
-    const { udp, listeners } = await openMediaPorts(this.wires, {
+    const { udp, listeners, reserved } = await openMediaPorts(this.wires, {
       addresses,
       components,
       listen,
@@ -287,6 +287,8 @@ export class MediaPath implements MediaTransport {
       for (const { component, local } of udp) agent.addSocket(now, { stream: 0, component, base: local })
       for (const { component, local } of listeners)
         agent.addTcpListener(now, { stream: 0, component, base: local })
+      for (const { component, local } of reserved)
+        agent.addSimultaneousOpen(now, { stream: 0, component, base: local })
       agent.closeGathering(now)
     })
   }

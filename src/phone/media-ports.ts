@@ -1,4 +1,5 @@
 // The sockets of one media path: for each local address a UDP port per component, and a TCP port where ICE over TCP is wanted.
+import { isPrivate } from '../diagnose/private-address.ts'
 import { NetworkError } from '../errors.ts'
 import type { TransportAddress } from '../runtime/address.ts'
 import type { FactBody } from '../trace/facts.ts'
@@ -13,6 +14,8 @@ export interface MediaPorts {
   udp: MediaPort[]
   /** Of component 1 alone: a peer that cannot do without RTCP of its own hardly speaks ICE over TCP. */
   listeners: MediaPort[]
+  /** For simultaneous open, of component 1 too: of public addresses, since a NAT would show another port. */
+  reserved: MediaPort[]
 }
 
 export interface PortsWanted {
@@ -29,14 +32,16 @@ const receiveBufferBytes = 512 * 1024
 
 /** Rejects with NetworkError where no address gives any. */
 export async function openMediaPorts(wires: Wires, wanted: PortsWanted): Promise<MediaPorts> {
-  const ports: MediaPorts = { udp: [], listeners: [] }
+  const ports: MediaPorts = { udp: [], listeners: [], reserved: [] }
   let failure: unknown
   for (const address of wanted.addresses) {
     try {
       const opened = await openPair(wires, address, wanted.components)
       for (const [index, local] of opened.entries()) ports.udp.push({ component: index === 0 ? 1 : 2, local })
-      if (wanted.listen)
-        ports.listeners.push({ component: 1, local: await wires.listenTcp({ address, port: 0 }) })
+      if (!wanted.listen) continue
+      ports.listeners.push({ component: 1, local: await wires.listenTcp({ address, port: 0 }) })
+      if (!isPrivate(address))
+        ports.reserved.push({ component: 1, local: await wires.reserveTcp({ address, port: 0 }) })
     } catch (error) {
       // An address that has just gone away must not take the call with it, unless it was the last one.
       failure = error

@@ -185,7 +185,8 @@ export class VirtualHost implements Runtime, Network {
           return
         }
         established(packet)
-        if (flag !== 'syn-ack') return
+        if (flag === 'syn') connection.answerSyn()
+        else if (flag !== 'syn-ack') return
         timer.cancel()
         this.holders.set(key, established)
         resolve(connection)

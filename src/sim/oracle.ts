@@ -2,6 +2,7 @@
 // with endpoints whose ports are names: "what the NAT `home` gives 192.168.1.2 towards 203.0.113.9". Each end sends to every
 // address of the other that it can know (told, or seen as a source), which opens mappings and filters, until nothing new opens;
 // more packets never close anything, so the order does not matter. Left out: time, loss, MTU, ports that clash.
+import { isPrivate } from '../diagnose/private-address.ts'
 import { addressFamily, type TransportAddress } from '../runtime/address.ts'
 import type { VirtualHost } from './host.ts'
 import type { Packet } from './link.ts'
@@ -16,7 +17,7 @@ export interface OracleEnd {
   turnServers?: readonly OracleRelay[]
   /** An HTTP proxy through which TURN over TCP and TLS goes. */
   proxy?: TransportAddress
-  /** Whether it speaks ICE-TCP (RFC 6544), actively and passively. */
+  /** Whether it speaks ICE-TCP (RFC 6544): active, passive, simultaneous open. */
   tcp?: boolean
 }
 
@@ -108,7 +109,7 @@ class Reasoning {
         for (const target of [...this.targets.get(base.end)!.values()]) this.learn(base, target)
     }
     const direct = this.bases.filter(({ relay }) => !relay)
-    if (this.meets(direct) || this.meetsOverTcp()) return 'direct'
+    if (this.meets(direct) || this.meetsOverTcp() || this.meetsBySimultaneousOpen()) return 'direct'
     return this.meets(this.bases) ? 'relay' : 'none'
   }
 
@@ -199,6 +200,23 @@ class Reasoning {
         return this.send(base, listener, 'tcp')?.at === peer.host
       })
     })
+  }
+
+  /** Connections of both, each to the port that the other's leaves from: firewalls let them through, NATs show another port. */
+  private meetsBySimultaneousOpen(): boolean {
+    if (!this.left.tcp || !this.right.tcp) return false
+    const bases = this.bases
+      .filter(({ relay, own }) => !relay && !isPrivate(own.address))
+      .map((base) => ({ ...base, own: { ...base.own, port: `reserved by ${base.end.host.name}` } }))
+    return bases.some((base) =>
+      bases.some((peer) => {
+        if (peer.end === base.end) return false
+        // What is dropped has opened the way back.
+        this.send(base, peer.own, 'tcp')
+        const arrival = this.send(peer, base.own, 'tcp')
+        return arrival?.at === base.end.host && text(arrival.source) === text(peer.own)
+      }),
+    )
   }
 
   private baseAt({ at, to, source }: Arrival, end: OracleEnd): Base | undefined {

@@ -53,8 +53,16 @@ export class VirtualTcpConnection implements TcpConnection {
     this.transmit({ protocol: 'tcp', source: this.local, destination: this.remote, data, segment })
   }
 
+  /** Our SYN once more, with the acknowledgement of the peer's: a simultaneous open (RFC 9293 3.5, figure 7). */
+  answerSyn(): void {
+    const segment = { flag: 'syn-ack' as const, sequence: 0, ...(this.tls && { tls: true }) }
+    this.transmit({ protocol: 'tcp', source: this.local, destination: this.remote, data: NOTHING, segment })
+  }
+
   handleSegment(packet: Packet): void {
     const { flag, sequence } = packet.segment!
+    // Known already.
+    if (flag !== 'rst' && sequence < this.nextReceived) return
     if (flag === 'rst') {
       const at = formatAddress(this.remote)
       this.end(new NetworkError(`TCP ${at} reset the connection: it may have restarted`, at))

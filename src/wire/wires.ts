@@ -32,6 +32,8 @@ export interface ConnectionEnds {
 
 /** A caller waits for it; the RFCs name no limit. */
 const connectTimeoutMs: Millis = 10_000
+/** Between two tries of a simultaneous open. */
+const againMs: Millis = 200
 /** Who connects to us must send a first frame with STUN within this. */
 const firstFrameTimeoutMs: Millis = 10_000
 /** Connections that one listener holds: the peer's candidates, several of its addresses, and room for strangers. */
@@ -57,6 +59,7 @@ export class Wires {
   onError: ((local: TransportAddress, error: Error) => void) | undefined
   private readonly sockets = new Map<string, UdpSocket>()
   private readonly listeners = new Map<string, Listening>()
+  private readonly reserved = new Set<string>()
   private readonly connections = new Map<string, Wire>()
   /** The socket of the datagram before: seldom another one. */
   private last: UdpSocket | undefined
@@ -93,6 +96,15 @@ export class Wires {
     this.listeners.set(formatAddress(local), listening)
     listener.onConnection = (connection) => this.accept(local, listening, connection)
     return local
+  }
+
+  /** Takes a TCP port that connections to peers leave from who connect to it at the same time (RFC 6544 4.1). Nobody listens
+   *  there: a kernel does not let a connection leave from where another socket listens. Rejects with NetworkError. */
+  async reserveTcp(bind: TransportAddress): Promise<TransportAddress> {
+    const listener = await this.options.network.listenTcp(bind)
+    listener.close()
+    this.reserved.add(formatAddress(listener.local))
+    return listener.local
   }
 
   /** The socket bound to `local`, for media that needs no agent on its way. */
@@ -185,6 +197,7 @@ export class Wires {
   private async open({ local, remote, serverName }: Datagram, over: Stream): Promise<TcpConnection> {
     const { network, clock, proxy, tls = {} } = this.options
     const timeoutMs = connectTimeoutMs
+    if (over === 'tcp' && this.reserved.has(formatAddress(local))) return this.openFrom(local, remote)
     const isAnywhere = local.address === '0.0.0.0' || local.address === '::'
     const from = isAnywhere ? undefined : { address: local.address, port: 0 }
     const connection =
@@ -194,6 +207,20 @@ export class Wires {
     if (over !== 'turn-tls') return connection
     const name = serverName ?? this.options.serverName?.(remote) ?? remote.address
     return network.startTls(connection, { serverName: name, timeoutMs, ...tls })
+  }
+
+  /** Again and again: whoever comes before the other one is refused, or dropped by the other's firewall. */
+  private async openFrom(local: TransportAddress, remote: TransportAddress): Promise<TcpConnection> {
+    const { network, clock } = this.options
+    const until = clock.now() + connectTimeoutMs
+    for (;;) {
+      try {
+        return await network.connectTcp(remote, { timeoutMs: until - clock.now(), from: local })
+      } catch (error) {
+        if (this.closed || clock.now() + againMs >= until) throw error
+        await new Promise<void>((done) => clock.setTimer(againMs, done))
+      }
+    }
   }
 
   private accept(local: TransportAddress, listening: Listening, incoming: TcpConnection): void {
