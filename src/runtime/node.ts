@@ -324,8 +324,11 @@ const connectTcp: Network['connectTcp'] = (to, options) =>
     const timeoutMs = options?.timeoutMs ?? CONNECT_TIMEOUT_MS
     const at = formatAddress(to)
     let socket: StreamSocket | undefined
+    const { from, signal } = options ?? {}
+    const abandon = (): void => refuse(`the connection to TCP ${at} was given up`)
     const refuse = (message: string, cause?: unknown): void => {
       clearTimeout(timer)
+      signal?.removeEventListener('abort', abandon)
       socket?.destroy()
       reject(new NetworkError(message, at, { cause }))
     }
@@ -340,13 +343,14 @@ const connectTcp: Network['connectTcp'] = (to, options) =>
       else refuse(`cannot connect to TCP ${at} (${code}): check the address and the route to it`, error)
     }
     try {
-      const { from } = options ?? {}
+      signal?.addEventListener('abort', abandon)
       const bind = from && { localAddress: zonedAddress(from.address), localPort: from.port }
       const connecting = netConnect({ host: to.address, port: to.port, ...bind })
       socket = connecting
       connecting.once('error', failed)
       connecting.once('connect', () => {
         clearTimeout(timer)
+        signal?.removeEventListener('abort', abandon)
         connecting.off('error', failed)
         resolve(new NodeTcpConnection(connecting))
       })

@@ -80,10 +80,11 @@ export interface Network {
   /** Port 0 lets the system choose. Rejects with NetworkError. */
   openUdp(bind: TransportAddress, options?: { receiveBufferBytes?: number }): Promise<UdpSocket>
   listenTcp(bind: TransportAddress): Promise<TcpListener>
-  /** @param options.from the local address to connect from, port 0 for any; default: what routing chooses */
+  /** @param options.from the local address to connect from, port 0 for any; default: what routing chooses
+   *  @param options.signal gives the attempt up; what waits for it is over at once */
   connectTcp(
     to: TransportAddress,
-    options?: { timeoutMs?: Millis; from?: TransportAddress },
+    options?: { timeoutMs?: Millis; from?: TransportAddress; signal?: AbortSignal },
   ): Promise<TcpConnection>
   /** TLS on an open connection, which must not be used otherwise any more. Rejects with NetworkError, and closes it. */
   startTls(connection: TcpConnection, options: TlsOptions): Promise<TcpConnection>

@@ -153,7 +153,7 @@ export class VirtualHost implements Runtime, Network {
 
   connectTcp(
     to: TransportAddress,
-    options?: { timeoutMs?: Millis; from?: TransportAddress },
+    options?: { timeoutMs?: Millis; from?: TransportAddress; signal?: AbortSignal },
   ): Promise<TcpConnection> {
     return new Promise((resolve, reject) => {
       const timeoutMs = options?.timeoutMs ?? CONNECT_TIMEOUT_MS
@@ -164,24 +164,22 @@ export class VirtualHost implements Runtime, Network {
       const connection = this.connection(local, to)
       const key = connectionKey(local, to)
       const established = this.holders.get(key)!
-      const timer = this.clock.setTimer(timeoutMs, () => {
+      const giveUp = (reason: string): void => {
+        timer.cancel()
         this.holders.delete(key)
-        reject(
-          new NetworkError(
-            `TCP ${at} did not answer within ${timeoutMs} ms: check address, port and firewall`,
-            at,
-          ),
-        )
+        reject(new NetworkError(reason, at))
+      }
+      const timer = this.clock.setTimer(timeoutMs, () =>
+        giveUp(`TCP ${at} did not answer within ${timeoutMs} ms: check address, port and firewall`),
+      )
+      options?.signal?.addEventListener('abort', () => {
+        if (this.holders.get(key) !== established) giveUp(`the connection to TCP ${at} was given up`)
       })
       // Until the answer to the SYN is here, it decides alone.
       this.holders.set(key, (packet) => {
         const { flag } = packet.segment!
         if (flag === 'rst') {
-          timer.cancel()
-          this.holders.delete(key)
-          reject(
-            new NetworkError(`TCP ${at} refused the connection: check the port and that the server runs`, at),
-          )
+          giveUp(`TCP ${at} refused the connection: check the port and that the server runs`)
           return
         }
         established(packet)

@@ -32,6 +32,8 @@ export class WireConnection {
     private readonly framing: Framing,
     private readonly handler: WireConnectionHandler,
     opening: Promise<TcpConnection>,
+    /** Gives `opening` up. */
+    private readonly abandon: () => void = () => {},
   ) {
     this.deframer = new Deframer(framing, (data) => {
       if (!this.closed) handler.onData(data)
@@ -66,7 +68,8 @@ export class WireConnection {
     if (this.closed) return
     this.closed = true
     this.queue = []
-    this.connection?.close()
+    if (this.connection) this.connection.close()
+    else this.abandon()
   }
 
   private opened(connection: TcpConnection): void {

@@ -49,6 +49,7 @@ export interface ProxySettings {
   network: Network
   clock: Clock
   timeoutMs: Millis
+  signal?: AbortSignal
   tls: { ca?: string; verify?: boolean }
 }
 
@@ -58,10 +59,13 @@ export async function connectThroughProxy(
   to: TransportAddress,
   settings: ProxySettings,
 ): Promise<TcpConnection> {
-  const { network, timeoutMs, tls } = settings
+  const { network, timeoutMs, tls, signal } = settings
   const [address] = await network.resolve(proxy.host)
   if (address === undefined) throw new NetworkError(`the HTTP proxy ${proxy.host} has no address`, proxy.host)
-  let connection = await network.connectTcp({ address, port: proxy.port }, { timeoutMs })
+  let connection = await network.connectTcp(
+    { address, port: proxy.port },
+    { timeoutMs, ...(signal && { signal }) },
+  )
   if (proxy.tls)
     connection = await network.startTls(connection, { serverName: proxy.host, timeoutMs, ...tls })
   try {

@@ -33,7 +33,7 @@ export interface ConnectionEnds {
 /** A caller waits for it; the RFCs name no limit. */
 const connectTimeoutMs: Millis = 10_000
 /** Between two tries of a simultaneous open. */
-const againMs: Millis = 200
+const againMs = [130, 210] as const
 /** Who connects to us must send a first frame with STUN within this. */
 const firstFrameTimeoutMs: Millis = 10_000
 /** Connections that one listener holds: the peer's candidates, several of its addresses, and room for strangers. */
@@ -172,12 +172,13 @@ export class Wires {
     if (known) return known.connection
     // Through a listener's address only those speak who have connected to it.
     if (this.closed || (over === 'tcp' && this.listeners.has(formatAddress(local)))) return undefined
-    return this.add({ local, remote, over }, this.open(datagram, over))
+    return this.add({ local, remote, over }, datagram)
   }
 
-  private add(ends: ConnectionEnds, opening: Promise<TcpConnection>): WireConnection {
+  private add(ends: ConnectionEnds, datagram: Datagram): WireConnection {
     const key = keyOf(ends.over, ends.local, ends.remote)
     const { local, remote, over } = ends
+    const abort = new AbortController()
     const connection = new WireConnection(
       remote,
       over === 'tcp' ? rfc4571Framing : turnFraming,
@@ -188,37 +189,55 @@ export class Wires {
           this.onClosed?.(ends, reason)
         },
       },
-      opening,
+      this.open(datagram, over, abort.signal),
+      () => abort.abort(),
     )
     this.connections.set(key, { ends, connection })
     return connection
   }
 
-  private async open({ local, remote, serverName }: Datagram, over: Stream): Promise<TcpConnection> {
+  private async open(
+    { local, remote, serverName }: Datagram,
+    over: Stream,
+    signal: AbortSignal,
+  ): Promise<TcpConnection> {
     const { network, clock, proxy, tls = {} } = this.options
     const timeoutMs = connectTimeoutMs
-    if (over === 'tcp' && this.reserved.has(formatAddress(local))) return this.openFrom(local, remote)
+    if (over === 'tcp' && this.reserved.has(formatAddress(local))) return this.openFrom(local, remote, signal)
     const isAnywhere = local.address === '0.0.0.0' || local.address === '::'
     const from = isAnywhere ? undefined : { address: local.address, port: 0 }
     const connection =
       proxy && over !== 'tcp'
-        ? await connectThroughProxy(proxy, remote, { network, clock, timeoutMs, tls })
-        : await network.connectTcp(remote, { timeoutMs, ...(from && { from }) })
+        ? await connectThroughProxy(proxy, remote, { network, clock, timeoutMs, tls, signal })
+        : await network.connectTcp(remote, { timeoutMs, signal, ...(from && { from }) })
     if (over !== 'turn-tls') return connection
     const name = serverName ?? this.options.serverName?.(remote) ?? remote.address
     return network.startTls(connection, { serverName: name, timeoutMs, ...tls })
   }
 
-  /** Again and again: whoever comes before the other one is refused, or dropped by the other's firewall. */
-  private async openFrom(local: TransportAddress, remote: TransportAddress): Promise<TcpConnection> {
+  /** Again and again: whoever comes before the other one is refused, or dropped by the other's firewall. The two ends pause for
+   *  different times, lest they always miss each other. */
+  private async openFrom(
+    local: TransportAddress,
+    remote: TransportAddress,
+    signal: AbortSignal,
+  ): Promise<TcpConnection> {
     const { network, clock } = this.options
     const until = clock.now() + connectTimeoutMs
+    const pauseMs = againMs[formatAddress(local) < formatAddress(remote) ? 0 : 1]
     for (;;) {
       try {
-        return await network.connectTcp(remote, { timeoutMs: until - clock.now(), from: local })
+        return await network.connectTcp(remote, { timeoutMs: until - clock.now(), from: local, signal })
       } catch (error) {
-        if (this.closed || clock.now() + againMs >= until) throw error
-        await new Promise<void>((done) => clock.setTimer(againMs, done))
+        if (signal.aborted || clock.now() + pauseMs >= until) throw error
+        await new Promise<void>((done) => {
+          const timer = clock.setTimer(pauseMs, done)
+          signal.addEventListener('abort', () => {
+            timer.cancel()
+            done()
+          })
+        })
+        if (signal.aborted) throw error
       }
     }
   }

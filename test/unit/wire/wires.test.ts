@@ -18,6 +18,53 @@ async function connected() {
   return { world, wires, local, connection }
 }
 
+describe('a connection that is being opened', () => {
+  it('leaves nothing behind when it is not wanted any more', async () => {
+    const world = simulate(1)
+    const a = world.host('a', world.internet.at(A))
+    const wires = new Wires({ clock: world.clock, network: a })
+    // Nobody is there to refuse it.
+    const remote = { address: B, port: 4000 }
+    wires.transmit({ data: new Uint8Array(20), local: { address: A, port: 9 }, remote, over: 'tcp' })
+    await world.clock.advance(100)
+    wires.close()
+    await world.clock.advance(0)
+    expect(world.open).toEqual([])
+    expect(world.clock.pendingTimers).toBe(0)
+  })
+
+  it('from a port that was taken for it meets that of a peer who begins later, in spite of refusals', async () => {
+    const world = simulate(1)
+    const ends = await Promise.all(
+      [A, B].map(async (address) => {
+        const host = world.host(address, world.internet.at(address, { latencyMs: 30 }))
+        const wires = new Wires({ clock: world.clock, network: host })
+        const heard: number[] = []
+        wires.onDatagram = ({ data }) => heard.push(data[19]!)
+        return { wires, heard, local: await wires.reserveTcp({ address, port: 0 }) }
+      }),
+    )
+    const say = (from: number, what: number) => {
+      const data = new Uint8Array([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, ...Array(11).fill(7), what])
+      ends[from]!.wires.transmit({
+        data,
+        local: ends[from]!.local,
+        remote: ends[1 - from]!.local,
+        over: 'tcp',
+      })
+    }
+    say(0, 1)
+    await world.clock.advance(1_000)
+    say(1, 2)
+    await world.clock.advance(5_000)
+    expect(ends.map(({ heard }) => heard)).toEqual([[2], [1]])
+    for (const { wires } of ends) wires.close()
+    await world.clock.advance(100)
+    expect(world.open).toEqual([])
+    expect(world.clock.pendingTimers).toBe(0)
+  })
+})
+
 describe('a connection that was accepted', () => {
   it('is closed when nothing comes within 10 s', async () => {
     const { world, connection } = await connected()
