@@ -148,7 +148,13 @@ const judgeIncoming = (report: UnjudgedReport): Failure => {
 const judgeIce = (facts: readonly Fact[], report: UnjudgedReport): Failure | undefined => {
   const { ice, outcome, timings } = report
   const lost = last(ofPresentPeer(facts), 'ice', 'consent-lost')
-  if (lost && outcome.state === 'ended' && outcome.by !== 'remote')
+  const gaveUp = lost !== undefined && outcome.by !== 'remote'
+  const died = gaveUp || ice.state === 'failed' ? diedRelay(report) : undefined
+  if (died && outcome.state === 'ended')
+    return failure('relay-unreachable', [...died, outcome.reason, ...restartEvidence(report)], {
+      fix: 'See whether the TURN server still runs and is reached from here; a second one, with another --turn, carries calls on.',
+    })
+  if (gaveUp && outcome.state === 'ended')
     return failure('consent-lost', [
       `component ${lost.component} got no consent response for 30 s`,
       firstSelected(report),
@@ -188,6 +194,22 @@ const judgeIceFailure = (report: UnjudgedReport, unfinished?: string): Failure =
   ])
 }
 
+/** What TURN servers say now that gave relays when the call began, where none of them does any more; not where STUN servers are
+ *  silent, too: then it is the network that has gone. */
+const diedRelay = ({ ice: { servers } }: UnjudgedReport): string[] | undefined => {
+  const lastWords = [...new Map(servers.map((word) => [`${word.protocol} ${word.server}`, word])).values()]
+  const answers = ({ outcome }: ServerReport): boolean => outcome === 'answered'
+  const isTurn = ({ protocol }: ServerReport): boolean => protocol !== 'stun'
+  const turn = lastWords.filter(isTurn)
+  const networkWorks = lastWords.some((word) => !isTurn(word) && answers(word))
+  if (!networkWorks || turn.some(answers) || !servers.some((word) => isTurn(word) && answers(word)))
+    return undefined
+  return turn.map((word) => `${saidBy(word)}; it gave a relay when the call began`)
+}
+
+const saidBy = ({ server, protocol, outcome, detail }: ServerReport): string =>
+  detail ?? `${protocol.toUpperCase()} ${server}: ${outcome}`
+
 /** A relay would have been the way where no direct one exists: why was there none? */
 const judgeRelay = (
   report: UnjudgedReport,
@@ -200,14 +222,12 @@ const judgeRelay = (
   const isRelay = ({ kind }: { kind: string }): boolean => kind === 'relay'
   if (localCandidates.some(isRelay)) return undefined
   const asked = servers.filter(({ protocol, outcome }) => protocol !== 'stun' && outcome !== 'answered')
-  const said = ({ server, protocol, outcome, detail }: ServerReport): string =>
-    detail ?? `${protocol.toUpperCase()} ${server}: ${outcome}`
   const because = (
     cause: Extract<CauseCode, `relay-${string}`>,
     codes?: readonly number[],
   ): ReturnType<typeof judgeRelay> => {
     const these = asked.filter(({ code }) => !codes || (code !== undefined && codes.includes(code)))
-    return these.length > 0 ? { cause, evidence: [...new Set(these.map(said))] } : undefined
+    return these.length > 0 ? { cause, evidence: [...new Set(these.map(saidBy))] } : undefined
   }
   if (asked.length > 0)
     return (
@@ -220,7 +240,7 @@ const judgeRelay = (
   const natted = [...localCandidates, ...remoteCandidates].some(({ kind }) => kind === 'srflx')
   const silent = servers.filter(({ protocol, outcome }) => protocol === 'stun' && outcome === 'timeout')
   if (!natted && silent.length === 0) return undefined
-  const blocked = silent.map((server) => `${said(server)}: UDP may be blocked here`)
+  const blocked = silent.map((server) => `${saidBy(server)}: UDP may be blocked here`)
   return {
     cause: 'relay-missing',
     evidence: ['no TURN server is configured at either end', ...new Set(blocked)],

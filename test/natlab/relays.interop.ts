@@ -11,8 +11,8 @@ interface Trouble {
   readonly name: string
   readonly caller: NetworkName
   readonly called: NetworkName
-  /** What the spare server is told, where there is one. */
-  readonly spare?: { quota?: number; over?: 'udp' | 'tcp' }
+  /** What the spare server is told, where there is one, and when it dies. */
+  readonly spare?: { quota?: number; over?: 'udp' | 'tcp'; dies?: 'before the call' | 'in mid-call' }
   readonly servers: ServerSet
   readonly password?: string
   /** The cause that an end must name, and a word of its fix; without it the call connects over the relay. */
@@ -48,9 +48,17 @@ const troubles: Trouble[] = [
     name: 'the TURN server is not there',
     caller: symmetric,
     called: restricted,
-    spare: {},
+    spare: { dies: 'before the call' },
     servers: 'STUN only',
     says: { cause: 'relay-unreachable', fix: /address and port/, ends: 'both' },
+  },
+  {
+    name: 'the only TURN server dies in mid-call',
+    caller: symmetric,
+    called: restricted,
+    spare: { dies: 'in mid-call' },
+    servers: 'STUN only',
+    says: { cause: 'relay-unreachable', fix: /still runs/, ends: 'both' },
   },
   {
     name: 'the TURN server has no relay left for one end, and that of the other does',
@@ -69,13 +77,18 @@ const troubles: Trouble[] = [
   },
 ]
 
+const endless = ['--play', 'tone:440', '--loop']
+/** Lost media is looked for before the call is given up. */
+const pathIsLookedForMs = 45_000
+
 async function check(t: Trouble, { scene, servers, numbers, home }: Lane): Promise<void> {
   const ends = [
     await home(t.caller),
     await home(t.called, t.caller === t.called ? 'second' : 'first'),
   ] as const
   const spare = t.spare && (await startSpareCoturn(scene, troubles.indexOf(t), t.spare))
-  if (t.says?.cause === 'relay-unreachable') await spare?.kill()
+  if (t.spare?.dies === 'before the call') await spare?.kill()
+  const dies = t.spare?.dies === 'in mid-call'
   const words = spare && [
     '--turn',
     `turn:${relayUser.username}@${spare.place}${t.spare?.over === 'tcp' ? '?transport=tcp' : ''}`,
@@ -84,8 +97,13 @@ async function check(t: Trouble, { scene, servers, numbers, home }: Lane): Promi
     servers: t.servers,
     numbers,
     turn: { caller: words ?? [], called: words ?? [], ...(t.password && { password: t.password }) },
+    ...(dies && { media: { caller: endless, called: endless } }),
   })
-  const result = await endsOf(calls, iceFailsWithinMs)
+  if (dies) {
+    await calls.caller.fact('audio', 'first-heard')
+    await spare?.kill()
+  }
+  const result = await endsOf(calls, dies ? iceFailsWithinMs + pathIsLookedForMs : iceFailsWithinMs)
   const outcome = outcomeOf(result)
   if (!t.says) {
     expect(outcome.path, outcome.failure).toBe('relay')

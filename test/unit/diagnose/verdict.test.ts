@@ -43,7 +43,10 @@ const problem = (message: string): FactBody => ({
   section: 'RFC 3264 6',
 })
 
-const iceServer = (outcome: 'timeout' | 'error', code?: number): Extract<FactBody, { type: 'server' }> => ({
+const iceServer = (
+  outcome: 'answered' | 'timeout' | 'error',
+  code?: number,
+): Extract<FactBody, { type: 'server' }> => ({
   layer: 'ice',
   type: 'server',
   server: { address: '203.0.113.20', port: 3478 },
@@ -275,6 +278,31 @@ const cases: [name: string, cause: CauseCode, facts: Fact[]][] = [
       34_000,
       { layer: 'ice', type: 'consent-lost', stream: 0, component: 1 },
       ended('local', 0, 'consent lost'),
+    ),
+  ],
+  [
+    'the TURN server dies in mid-call',
+    'relay-unreachable',
+    answeredCall(
+      ...ice,
+      iceServer('answered'),
+      5000,
+      iceServer('timeout'),
+      { ...iceServer('answered'), protocol: 'stun' },
+      iceState('failed', 'none works'),
+    ),
+  ],
+  [
+    'our own line dies, and with it every server',
+    'ice-failed',
+    answeredCall(
+      ...ice,
+      iceServer('answered'),
+      candidate('local', '203.0.113.20', 'relay'),
+      5000,
+      iceServer('timeout'),
+      { ...iceServer('timeout'), protocol: 'stun' },
+      iceState('failed', 'none works'),
     ),
   ],
   [
