@@ -24,13 +24,14 @@ async function call(
   alice: PhoneOptions,
   bob: PhoneOptions,
   forMs = 5_000,
+  { loss = 0, seed = 1 } = {},
 ): Promise<{ alice: Told; bob: Told }> {
-  const simulation = world()
+  const simulation = world(seed)
   const { clock, internet } = simulation
   const serverHost = simulation.host('server', internet.at(sipServer))
   const stunHost = simulation.host('stun', internet.at(slowServer, { latencyMs: 450 }))
   const home = (name: string, address: string) =>
-    simulation.nat(name, address, natKinds.portRestricted, { link: { latencyMs: 10 } })
+    simulation.nat(name, address, natKinds.portRestricted, { link: { latencyMs: 10, loss } })
   const alicesHost = withMedia(
     simulation.host('alice', home('left', '203.0.113.101').inside.at('192.168.1.2')),
   )
@@ -113,6 +114,21 @@ describe('candidates that come late', () => {
     expect(infos(bob, 'received')).toBe(infos(alice, 'sent'))
     expectMedia(alice, bob)
   })
+
+  test.each(['half', 'full'] as const)(
+    'in %s trickle also where one packet in ten is lost each way',
+    async (trickle) => {
+      for (let seed = 1; seed <= 5; seed++) {
+        const { alice, bob } = await call({ trickle }, { trickle }, 20_000, { loss: 0.05, seed })
+        for (const { report } of [alice, bob]) {
+          expect(report.verdict, `seed ${seed}`).toMatchObject({ ok: true })
+          expect(report.statistics?.received.packets, `seed ${seed}`).toBeGreaterThan(600)
+        }
+        expect(infos(alice, 'sent') + infos(bob, 'sent')).toBeGreaterThan(0)
+        expect(alice.report.ice.restarts, `seed ${seed}`).toEqual([])
+      }
+    },
+  )
 
   test('a peer that does not trickle is told by a restart where ICE fails otherwise', async () => {
     const { alice, bob } = await call({ trickle: 'off' }, { trickle: 'off' }, 60_000)
