@@ -50,6 +50,9 @@ export const writeRoleConflict = (request: StunMessage, key: KeyObject): Uint8Ar
     .fingerprint()
     .finish()
 
+/** RFC 8445 11: Tr SHOULD be 15 s or more. */
+export const keepaliveIntervalMs = 15_000
+
 /** RFC 8445 11 (and 5.1.1.4 for bindings towards a server): keeps a NAT binding, expects no answer. */
 export const writeKeepalive = (transactionId: Uint8Array): Uint8Array =>
   new MessageWriter('indication', method.binding, transactionId).fingerprint().finish()

@@ -10,7 +10,7 @@ import { type StunMessage, transactionIdLengthBytes } from '../stun/message.ts'
 import { errorCode } from '../stun/numbers.ts'
 import type { IceFact } from '../trace/facts.ts'
 import { type Base, basePriority, type Candidate, type Component, type RemoteIce } from './candidate.ts'
-import type { Role } from './check-message.ts'
+import { keepaliveIntervalMs, type Role, writeKeepalive } from './check-message.ts'
 import {
   limitPairs,
   nextOrdinaryCheck,
@@ -95,6 +95,7 @@ export class Checking {
         stream.dropComponent(2)
     }
     this.formPairs(stream, added)
+    if (this.options.lite && remote.lite) this.takeUnchecked(now, stream)
     for (const early of stream.earlyChecks.splice(0)) {
       if (early.check.ufrag === remote.ufrag) this.acceptCheck(now, stream, early)
     }
@@ -219,7 +220,8 @@ export class Checking {
     if (ordinary) consider(Math.max(this.nextOrdinaryAt, ordinary.from), 'Ta')
     for (const stream of this.streams) {
       consider(stream.patienceEndsAt, 'patience')
-      for (const { consent, nominateAt } of stream.components.values()) {
+      for (const { consent, nominateAt, keepaliveAt } of stream.components.values()) {
+        consider(keepaliveAt, 'keepalive')
         consider(nominateAt, 'nomination')
         consider(consent?.nextAt(), 'consent')
       }
@@ -424,6 +426,21 @@ export class Checking {
     if (!pair.nominated) this.nominate(now, stream, pair)
   }
 
+  /** RFC 8445 8.2: of two lite agents neither checks; each takes its best pair. */
+  private takeUnchecked(now: Millis, stream: IceStream): void {
+    stream.checklist.form(
+      this.options.locals.ofStream(stream.index),
+      stream.remoteCandidates,
+      this.role === 'controlling',
+    )
+    for (const component of stream.components.keys()) {
+      const [best] = stream.checklist.ofComponent(component)
+      if (!best) continue
+      if (best.state === 'frozen') best.transition('waiting')
+      this.takeNominated(now, stream, best)
+    }
+  }
+
   // ── nomination, selection, consent ───────────────────────────────────────────────────────────
 
   /** The pair is nominated and valid on both sides. Of several (a peer of RFC 5245 that nominates every check) the
@@ -476,6 +493,8 @@ export class Checking {
     state.inUse = best
     // RFC 7675 5.1: it is the full agent that asks.
     state.consent = best && !this.options.lite ? new Consent(now, this.options.random) : undefined
+    // RFC 8445 11: where consent checks do not keep the way open.
+    state.keepaliveAt = best && this.options.lite ? now + keepaliveIntervalMs : undefined
     if (first) this.options.emit({ type: 'valid', stream: stream.index, component })
   }
 
@@ -507,6 +526,11 @@ export class Checking {
 
   private keepConsent(now: Millis, stream: IceStream, state: ComponentState): void {
     const { consent, inUse } = state
+    if (inUse && state.keepaliveAt !== undefined && now >= state.keepaliveAt) {
+      state.keepaliveAt = now + keepaliveIntervalMs
+      const keepalive = writeKeepalive(this.options.random.bytes(transactionIdLengthBytes))
+      inUse.base.send(now, keepalive, inUse.remoteAddress)
+    }
     if (!consent || !inUse) return
     if (now >= consent.expiresAt) {
       this.loseConsent(stream, inUse)

@@ -10,13 +10,11 @@ import { method } from '../stun/numbers.ts'
 import { ClientTransaction } from '../stun/transaction.ts'
 import { canAsk } from './bases.ts'
 import type { Base } from './candidate.ts'
-import { writeKeepalive } from './check-message.ts'
+import { keepaliveIntervalMs, writeKeepalive } from './check-message.ts'
 
 /** A caller waits for this. RFC 8489 6.2.1 lets Rc and Rm be configured, and its 500 ms for the RTO is a SHOULD: a lost request
  *  is repeated while the caller still waits (requests at 0, 0.2, 0.6 and 1.4 s; given up after 3.4 s, not 39.5 s). */
 const serverTiming = { rtoMs: 200, rc: 4, rm: 10 }
-/** RFC 8445 11: Tr SHOULD be 15 s or more. */
-const keepaliveIntervalMs = 15_000
 
 export interface EnquiryOutcome {
   base: Base

@@ -29,6 +29,8 @@ export interface ComponentState {
   nominating: CandidatePair | undefined
   /** When to choose again (see nomination.ts). */
   nominateAt: Millis | undefined
+  /** When the next packet is due that only keeps the way open (RFC 8445 11). */
+  keepaliveAt: Millis | undefined
 }
 
 /** Bounds what a peer that floods us with checks from many addresses can make us remember. */
@@ -60,6 +62,7 @@ export class IceStream {
         consent: undefined,
         nominating: undefined,
         nominateAt: undefined,
+        keepaliveAt: undefined,
       })
     }
   }

@@ -8,12 +8,13 @@
 import { InvariantError } from '../errors.ts'
 import { IceAgent, type IceEvent } from '../ice/agent.ts'
 import type { Candidate, RemoteIce } from '../ice/candidate.ts'
+import { keepaliveIntervalMs, writeKeepalive } from '../ice/check-message.ts'
 import { isRtcp } from '../rtp/packet.ts'
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import { CoreDriver, type Datagram } from '../runtime/core.ts'
-import type { Clock, Millis, Network, Random } from '../runtime/runtime.ts'
+import type { Clock, Millis, Network, Random, Timer } from '../runtime/runtime.ts'
 import type { MediaTransport } from '../stream/media-transport.ts'
-import { isStun } from '../stun/message.ts'
+import { isStun, transactionIdLengthBytes } from '../stun/message.ts'
 import type { FactBody } from '../trace/facts.ts'
 import type { TurnServer } from '../turn/server.ts'
 import { Wires, type WiresOptions } from '../wire/wires.ts'
@@ -80,6 +81,9 @@ export class MediaPath implements MediaTransport {
   private readonly awaited = new Set<string>()
   private readonly onGathered = new Set<() => void>()
   private usable = false
+  /** Of plain RTP: whether some has left since `keepAlive` looked last. */
+  private sentLately = false
+  private keepaliveTimer: Timer | undefined
   private closed = false
   private sentRtp = false
   private receivedRtp = false
@@ -189,6 +193,7 @@ export class MediaPath implements MediaTransport {
       this.failure = undefined
       this.stopAgent()
     }
+    this.keepaliveTimer ??= this.keepAlive()
     this.setMux(remote.rtcpMux)
     this.plain[1].signal(remote.rtp)
     this.plain[2].signal(
@@ -247,6 +252,7 @@ export class MediaPath implements MediaTransport {
     if (this.closed) return
     this.closed = true
     for (const done of [...this.onGathered]) done()
+    this.keepaliveTimer?.cancel()
     this.stopAgent()
     this.wires.close()
   }
@@ -343,7 +349,19 @@ export class MediaPath implements MediaTransport {
     const to = this.plain[component].address
     const port = to && this.socketTowards(component, to)
     if (port) this.wires.transmit({ data, local: port.local, remote: to })
+    if (component === 1) this.sentLately = true
     return to
+  }
+
+  /** While we send no RTP, as on hold, a STUN indication holds the NAT's mapping (RFC 6263 4.3): peers drop it unread. */
+  private keepAlive(): Timer {
+    const { clock, random } = this.options
+    return clock.setTimer(keepaliveIntervalMs, () => {
+      if (this.mode === 'plain' && !this.sentLately)
+        this.send(1, writeKeepalive(random.bytes(transactionIdLengthBytes)))
+      this.sentLately = false
+      this.keepaliveTimer = this.keepAlive()
+    })
   }
 
   private sendByIce(component: 1 | 2, data: Uint8Array): TransportAddress | undefined {

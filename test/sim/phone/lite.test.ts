@@ -55,4 +55,13 @@ describe('a lite phone', () => {
     expect(lite.ice.role).toBe('controlled')
     expect(lite.ice.localCandidates.every(({ kind }) => kind === 'host')).toBe(true)
   })
+
+  test('that calls a lite one: neither checks, and both take the best pair (RFC 8445 8.2)', async () => {
+    const { caller, called, requestsOfLite } = await call({ caller: 'lite', called: 'lite' })
+    for (const report of [caller, called]) {
+      expect(report.verdict).toMatchObject({ ok: true })
+      expect(report.statistics?.received.packets).toBeGreaterThan(2_900)
+    }
+    expect(requestsOfLite).toBe(0)
+  })
 })
