@@ -16,7 +16,9 @@ export const turnAttribute = {
   data: 0x0013,
   xorRelayedAddress: 0x0016,
   requestedAddressFamily: 0x0017,
+  evenPort: 0x0018,
   requestedTransport: 0x0019,
+  reservationToken: 0x0022,
   additionalAddressFamily: 0x8000,
   addressErrorCode: 0x8001,
 } as const

@@ -1,8 +1,8 @@
 // A TURN server (RFC 8656) on any runtime, simulated or real: UDP, TCP and, in the simulator, what stands for TLS; relayed
 // addresses of both families. It answers Binding too, with a second address also RFC 5780's questions.
-// Left out: EVEN-PORT, RESERVATION-TOKEN and DONT-FRAGMENT (answered with 420), mobility, RFC 6062, ICMP.
+// Left out: DONT-FRAGMENT (answered with 420), mobility, RFC 6062, ICMP.
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
-import type { Millis, Runtime, TcpConnection, TcpListener, UdpSocket } from '../runtime/runtime.ts'
+import type { Millis, Runtime, TcpConnection, TcpListener, Timer, UdpSocket } from '../runtime/runtime.ts'
 import { readUint32, readXorAddress } from '../stun/attributes.ts'
 import { answerBinding } from '../stun/binding-responder.ts'
 import { isUnicast } from '../stun/ip-address.ts'
@@ -49,6 +49,13 @@ const UDP_TRANSPORT = 17
 /** RFC 8656 12: numbers of channels. */
 const LOWEST_CHANNEL = 0x4000
 const HIGHEST_CHANNEL = 0x4fff
+/** RFC 8656 18.7: the R bit of EVEN-PORT. */
+const RESERVE_NEXT = 0x80
+/** RFC 8656 7.2: a reserved port SHOULD be held for 30 s at least. */
+const RESERVATION_MS = 30_000
+const TOKEN_LENGTH_BYTES = 8
+/** Ports to try for an even one, and one that is free after it. */
+const PORT_ATTEMPTS = 50
 
 const understood = new Set<number>([...Object.values(attribute), ...Object.values(turnAttribute)])
 
@@ -63,6 +70,8 @@ export class RunningTurnServer {
   /** Allocations, by the 5-tuple of their client. */
   private readonly allocations = new Map<string, TurnAllocation>()
   private readonly allocating = new Set<string>()
+  /** Ports that an EVEN-PORT has reserved, by token. */
+  private readonly reserved = new Map<string, { relay: UdpSocket; timer: Timer }>()
   private readonly sockets = new Map<string, UdpSocket>()
   private readonly listeners: TcpListener[] = []
   private readonly connections = new Set<TcpConnection>()
@@ -117,6 +126,11 @@ export class RunningTurnServer {
   stop(): void {
     this.stopped = true
     this.dropAllocations()
+    for (const { relay, timer } of this.reserved.values()) {
+      timer.cancel()
+      relay.close()
+    }
+    this.reserved.clear()
     for (const socket of this.sockets.values()) socket.close()
     for (const listener of this.listeners) listener.close()
     for (const connection of this.connections) connection.close()
@@ -254,7 +268,9 @@ export class RunningTurnServer {
       throw new Refusal(turnErrorCode.insufficientCapacity)
     if (this.allocating.has(client.key)) return undefined
     this.allocating.add(client.key)
-    const relays = await this.openRelays(families).finally(() => this.allocating.delete(client.key))
+    const { relays, token } = await this.relaysFor(message, families).finally(() =>
+      this.allocating.delete(client.key),
+    )
     const lifetimeMs = this.lifetimeMs(message)
     const response = new MessageWriter('success', turnMethod.allocate, message.transactionId)
     for (const { local } of relays) response.xorAddress(turnAttribute.xorRelayedAddress, local)
@@ -263,6 +279,7 @@ export class RunningTurnServer {
     // RFC 8656 7.2: of two families asked for, what there is is given, and an error for the other.
     if (message.attributes.has(turnAttribute.additionalAddressFamily) && relays.length < 2)
       response.octets(turnAttribute.addressErrorCode, Uint8Array.of(2, 0, 4, 40))
+    if (token) response.octets(turnAttribute.reservationToken, token)
     const created = { transaction, response: finish(response) }
     const { clock, random } = this.runtime
     const allocation = new TurnAllocation(client, username, relays, created, clock, random, () =>
@@ -292,6 +309,60 @@ export class RunningTurnServer {
     const has = (wanted: 4 | 6) => this.relayAddresses.some((address) => addressFamily(address) === wanted)
     if (!has(family)) throw new Refusal(turnErrorCode.familyNotSupported)
     return additional && has(6) ? [4, 6] : [family]
+  }
+
+  /** Where the client asks for it, an even port, and the next one held for its next request (RFC 8656 7.2). */
+  private async relaysFor(
+    message: StunMessage,
+    families: readonly (4 | 6)[],
+  ): Promise<{ relays: UdpSocket[]; token?: Uint8Array }> {
+    const evenPort = message.attributes.get(turnAttribute.evenPort)
+    const token = message.attributes.get(turnAttribute.reservationToken)
+    const { requestedAddressFamily, additionalAddressFamily } = turnAttribute
+    const hasFamily = [requestedAddressFamily, additionalAddressFamily].some((a) => message.attributes.has(a))
+    if (token) {
+      if (evenPort || hasFamily) throw new Refusal(errorCode.badRequest)
+      return { relays: [this.takeReserved(token)] }
+    }
+    if (!evenPort) return { relays: await this.openRelays(families) }
+    if (evenPort.length !== 1 || message.attributes.has(additionalAddressFamily))
+      throw new Refusal(errorCode.badRequest)
+    return this.openEvenRelay(families[0]!, (evenPort[0]! & RESERVE_NEXT) !== 0)
+  }
+
+  private takeReserved(token: Uint8Array): UdpSocket {
+    const key = Buffer.from(token).toString('hex')
+    const held = this.reserved.get(key)
+    if (!held) throw new Refusal(turnErrorCode.insufficientCapacity)
+    this.reserved.delete(key)
+    held.timer.cancel()
+    return held.relay
+  }
+
+  private async openEvenRelay(
+    family: 4 | 6,
+    reserveNext: boolean,
+  ): Promise<{ relays: UdpSocket[]; token?: Uint8Array }> {
+    const { network, random, clock } = this.runtime
+    for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
+      const [relay] = await this.openRelays([family])
+      const { address, port } = relay!.local
+      if (port % 2 === 0 && !reserveNext) return { relays: [relay!] }
+      const next =
+        port % 2 === 0 ? await network.openUdp({ address, port: port + 1 }).catch(() => undefined) : undefined
+      if (next) {
+        const token = random.bytes(TOKEN_LENGTH_BYTES)
+        const key = Buffer.from(token).toString('hex')
+        const timer = clock.setTimer(RESERVATION_MS, () => {
+          this.reserved.delete(key)
+          next.close()
+        })
+        this.reserved.set(key, { relay: next, timer })
+        return { relays: [relay!], token }
+      }
+      relay!.close()
+    }
+    throw new Refusal(turnErrorCode.insufficientCapacity)
   }
 
   private async openRelays(families: readonly (4 | 6)[]): Promise<UdpSocket[]> {

@@ -139,6 +139,51 @@ describe('an allocation (RFC 8656 7)', () => {
     expect(readErrorCode(response)?.code).toBe(420)
   })
 
+  it('has an even port where that is asked for, and the next one for the request that shows the token', async () => {
+    const { client, world, server } = await laboratory()
+    const even = (flags: number) => (writer: MessageWriter) => {
+      writer.octets(turnAttribute.evenPort, Uint8Array.of(flags))
+    }
+    const first = await client.allocate(even(0x80))
+    const { port } = relayed(first)
+    expect(port % 2).toBe(0)
+    const token = first.attributes.get(turnAttribute.reservationToken)!
+    expect(token).toHaveLength(8)
+    const withToken = (writer: MessageWriter): void => {
+      writer.octets(turnAttribute.reservationToken, token)
+    }
+    const next = await new BareTurnClient(world, client.host, SERVER).overUdp()
+    expect(relayed(await next.allocate(withToken)).port).toBe(port + 1)
+    const late = await new BareTurnClient(world, client.host, SERVER).overUdp()
+    expect(readErrorCode(await late.allocate(withToken))?.code).toBe(508)
+    const both = (writer: MessageWriter): void => {
+      even(0)(writer)
+      withToken(writer)
+    }
+    expect(readErrorCode(await late.allocate(both))?.code).toBe(400)
+    const plain = await late.allocate(even(0))
+    expect(relayed(plain).port % 2).toBe(0)
+    expect(plain.attributes.has(turnAttribute.reservationToken)).toBe(false)
+    expect(server.allocationCount).toBe(3)
+  })
+
+  it('keeps a reserved port for 30 s', async () => {
+    const { client, world, server } = await laboratory()
+    const first = await client.allocate((writer) => {
+      writer.octets(turnAttribute.evenPort, Uint8Array.of(0x80))
+    })
+    const token = first.attributes.get(turnAttribute.reservationToken)!
+    await world.clock.advance(31_000)
+    const late = await new BareTurnClient(world, client.host, SERVER).overUdp()
+    const response = await late.allocate((writer) => {
+      writer.octets(turnAttribute.reservationToken, token)
+    })
+    expect(readErrorCode(response)?.code).toBe(508)
+    server.stop()
+    await world.clock.advance(50)
+    expect(world.open.filter((what) => what.startsWith('relay'))).toEqual([])
+  })
+
   it('is refused with 486 beyond the quota of a user, with 508 beyond the capacity', async () => {
     const { world, client } = await laboratory({ quota: 1, capacity: 2 })
     expect((await client.allocate()).class).toBe('success')
