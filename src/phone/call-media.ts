@@ -313,11 +313,12 @@ export class CallMedia {
   private async gather(path: MediaPath, limitMs: Millis): Promise<void> {
     const relayOnly = this.options.policy === 'relay'
     await path.gather(relayOnly ? relayGatherMs : limitMs)
-    if (relayOnly && !this.closed && !path.agent?.defaultCandidate(0, 1))
-      throw new IceFailed(
-        `only a relay may be used, and there is none: ${[...path.relayProblems].join('; ') || 'name a TURN server'}`,
-        [],
-      )
+    if (!relayOnly || this.closed || path.agent?.defaultCandidate(0, 1)) return
+    const why = [...path.relayProblems].join('; ') || 'name a TURN server'
+    // A path that was to follow the one in use is of no use; that one goes on.
+    if (path === this.paths.next) this.paths.dropNext(why)
+    else if (path !== this.paths.current) path.close()
+    throw new IceFailed(`only a relay may be used, and there is none: ${why}`, [])
   }
 
   private ensureOpen(path: MediaPath): void {
