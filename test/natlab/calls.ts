@@ -8,12 +8,13 @@ import { WavWriter } from '../../src/audio/wav-writer.ts'
 import type { CallReport } from '../../src/index.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
 import type { Scene } from '../interop/case.ts'
+import { authorityFile } from '../interop/peers/certificate.ts'
 import { type Ended, exit, Floe, type Line } from '../interop/peers/floe.ts'
 import { hello, reply } from '../interop/sounds.ts'
 import { type Home, on } from './lab.ts'
 import { places } from './networks.ts'
 import type { RelayTransport } from './oracle.ts'
-import { authorityFile, relayUser, startCoturn, startKamailio, startProxy } from './servers.ts'
+import { relayUser, startCoturn, startKamailio, startProxy } from './servers.ts'
 
 /** What the agents are told of; STUN they are told of always. */
 export const serverSets = {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Scene } from '../interop/case.ts'
 import { programPath } from '../interop/installed.ts'
+import { makeCertificate } from '../interop/peers/certificate.ts'
 import { kamailioConfiguration } from '../interop/peers/kamailio.ts'
 import { PeerProcess, type ProcessOptions } from '../interop/peers/process.ts'
 import { on, type Server } from './lab.ts'
@@ -75,9 +76,8 @@ export async function startKamailio(scene: Scene): Promise<string> {
   return `${host}:${port}`
 }
 
-/** The user of the relay, and the authority that signed its certificate. */
+/** The user of the relay. */
 export const relayUser = { username: 'user', password: 'pass' } as const
-export const authorityFile = (scene: Pick<Scene, 'folder'>): string => join(scene.folder, 'ca.pem')
 
 const coturnWords = ['-n', '--no-cli', '-v', '--log-file=stdout', '--simple-log', '--pidfile=/dev/null']
 const relayWords = ['-a', '-u', `${relayUser.username}:${relayUser.password}`, '-r', 'floe.test']
@@ -87,7 +87,10 @@ const relayWords = ['-a', '-u', `${relayUser.username}:${relayUser.password}`, '
 export async function startCoturn(scene: Scene): Promise<string> {
   const { 4: host, 6: host6 } = places.coturn
   const port = 3478
-  await makeCertificate(scene, [host, host6, places.coturnAlternate])
+  await makeCertificate(
+    scene,
+    [host, host6, places.coturnAlternate].map((address) => `IP:${address}`),
+  )
   await startOn('coturn', scene, {
     name: 'coturn',
     program: 'turnserver',
@@ -132,25 +135,6 @@ export async function startSpareCoturn(
     relays: (relayed) => relayed >= from && relayed <= to,
     kill: () => process.kill(),
   }
-}
-
-/** An authority of our own signs a certificate for the addresses. */
-async function makeCertificate(scene: Scene, addresses: readonly string[]): Promise<void> {
-  const file = (name: string): string => join(scene.folder, name)
-  const openssl = async (...args: string[]) => await run(programPath('openssl') ?? 'openssl', args)
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  await openssl(
-    ...['req', '-x509', ...key, '-days', '30', '-subj', '/CN=floe lab authority'],
-    ...['-keyout', file('ca.key'), '-out', authorityFile(scene)],
-  )
-  await openssl(
-    ...['req', ...key, '-subj', '/CN=coturn', '-keyout', file('coturn.key'), '-out', file('coturn.csr')],
-  )
-  writeFileSync(file('san.cnf'), `subjectAltName=${addresses.map((a) => `IP:${a}`).join(',')}\n`)
-  await openssl(
-    ...['x509', '-req', '-in', file('coturn.csr'), '-CA', authorityFile(scene), '-CAkey', file('ca.key')],
-    ...['-set_serial', '1', '-days', '30', '-extfile', file('san.cnf'), '-out', file('coturn.pem')],
-  )
 }
 
 /** Gives its URL. */
