@@ -1,12 +1,14 @@
 import { defineConfig } from 'vitest/config'
 import TableReporter from './test/interop/table-reporter.ts'
 
-// `npm run interop`: floe against real peers and real kernel NATs, one row at a time, ending in a table peer x case.
+// `npm run interop`: floe against real peers and real kernel NATs, one row at a time but for the NAT
+// lab's own, ending in a table peer x case.
 export default defineConfig({
   test: {
     include: ['test/{interop,natlab}/**/*.interop.ts'],
     pool: 'forks',
     fileParallelism: false,
+    maxConcurrency: 12,
     hookTimeout: 30_000,
     teardownTimeout: 15_000,
     reporters: [new TableReporter()],

@@ -38,7 +38,7 @@ export async function startServers(scene: Scene): Promise<void> {
   await Promise.all([startKamailio(scene), startCoturn(scene), startProxy(scene)])
 }
 
-/** Each end of each call has a number of its own, so that calls may run side by side; the registrar knows nine. */
+/** Each end of each call has a number of its own, so that calls may run side by side. */
 export interface CallOptions {
   servers: ServerSet
   numbers: readonly [caller: string, called: string]

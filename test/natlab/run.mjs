@@ -59,7 +59,7 @@ const write = ({ events, ...calls }) =>
   )
 
 if (options.events) {
-  const events = outcomes.map(({ gaps: _gaps, ...event }) => event)
+  const events = outcomes.map(({ gaps: _gaps, ...event }) => event).sort((a, b) => a.awayMs - b.awayMs)
   console.log(`\n${eventTable(events).join('\n')}`)
   if (options.save) write({ ...before, events })
 } else {

@@ -45,7 +45,7 @@ export async function outputOn(
   return stdout
 }
 
-/** Users 2001 to 2009 with the password pwNNNN, as test/interop/peers/kamailio.ts says; on port 5060, and TCP on 443 too.
+/** Users 2001 to 2039 with the password pwNNNN, as test/interop/peers/kamailio.ts says; on port 5060, and TCP on 443 too.
  *  Gives "host:port". */
 export async function startKamailio(scene: Scene): Promise<string> {
   const { 4: host, 6: host6 } = places.kamailio

@@ -28,7 +28,7 @@ export interface SharedRow {
 /** Waiting for a lane included. */
 const rowMs = 240_000
 
-/** `lanes` is how many calls run side by side: the registrar has users for four. */
+/** `lanes` is how many calls run side by side, at most as vitest.interop.config.ts says. */
 export function labRows(heading: string, rows: readonly SharedRow[], lanes: number): void {
   const reason = missing(['namespace', 'kamailio', 'coturn', 'python'])
   if (reason !== undefined && process.env['FLOE_INTEROP_REQUIRE'] === '1')
@@ -36,7 +36,7 @@ export function labRows(heading: string, rows: readonly SharedRow[], lanes: numb
   const folder = join(interopFolder, 'run', heading.toLowerCase().replace(/[^a-z0-9]+/g, '-'))
   const cleanUps: (() => void | Promise<void>)[] = []
   const servers: Scene = { folder, onEnd: (f) => void cleanUps.push(f), log: () => undefined }
-  const free = [1, 3, 5, 7].slice(0, lanes).map((n) => [`200${n}`, `200${n + 1}`] as const)
+  const free = Array.from({ length: lanes }, (_, i) => [`${2001 + 2 * i}`, `${2002 + 2 * i}`] as const)
   const waiting: ((numbers: (typeof free)[number]) => void)[] = []
   const take = async () =>
     free.pop() ?? (await new Promise<(typeof free)[number]>((resolve) => waiting.push(resolve)))

@@ -1,5 +1,5 @@
 // A throw-away Kamailio: registrar and record-routing proxy that asks for digest authentication on REGISTER and INVITE.
-// Users 2001 to 2009 have the password pwNNNN. It routes calls between its registered users and nowhere else.
+// Users 2001 to 2039 have the password pwNNNN. It routes calls between its registered users and nowhere else.
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -121,7 +121,7 @@ const routes = `
 #!define REALM "floe.test"
 event_route[htable:mod-init] {
   $var(i) = 2001;
-  while ($var(i) < 2010) { $sht(users=>$var(i)) = "pw" + $var(i); $var(i) = $var(i) + 1; }
+  while ($var(i) < 2040) { $sht(users=>$var(i)) = "pw" + $var(i); $var(i) = $var(i) + 1; }
 }
 request_route {
   xlog("L_NOTICE", "request $rm $ru from $fU $proto:$si:$sp route=$hdr(Route)\\n");
