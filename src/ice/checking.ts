@@ -6,7 +6,7 @@ import { sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Datagram, Deadline } from '../runtime/core.ts'
 import type { Millis, Random } from '../runtime/runtime.ts'
 import { shortTermKey } from '../stun/integrity.ts'
-import { type StunMessage, transactionIdLengthBytes } from '../stun/message.ts'
+import { type StunMessage, transactionIdLengthBytes, transactionKey } from '../stun/message.ts'
 import { errorCode } from '../stun/numbers.ts'
 import type { IceFact } from '../trace/facts.ts'
 import { type Base, basePriority, type Candidate, type Component, type RemoteIce } from './candidate.ts'
@@ -32,6 +32,10 @@ import { checkTiming, defaultTuning, type Tuning } from './tuning.ts'
 /** Between two triggered checks of one pair; the first waits for nothing. Longer would cost time where packets are lost. */
 const triggerIntervalMs = 20
 
+/** Some agents (pion) know no role conflict: they go on claiming the role that RFC 8445 7.3.1.1 has refused them. Longer than
+ *  most round trips, in which older claims still arrive, and soon enough for those that give up after seven checks. */
+const stubbornAfterMs = 500
+
 export interface CheckingOptions {
   role: Role
   /** RFC 8445 2.5: answers checks and makes none. */
@@ -54,6 +58,8 @@ export class Checking {
   private readonly outgoing = new OutgoingChecks()
   /** RFC 8445 6.1.4.2: when the timer Ta lets the next ordinary check go. */
   private nextOrdinaryAt: Millis = Number.NEGATIVE_INFINITY
+  /** The first check of the peer that met 487, as long as none has been accepted since. */
+  private refusedClaim: { at: Millis; transaction: string } | undefined
 
   constructor(private readonly options: CheckingOptions) {
     this.role = options.role
@@ -181,6 +187,11 @@ export class Checking {
     }
     const answered = answerCheck(now, message, remote, base, own)
     if (answered.type === 'done') return answered.reason
+    if (answered.type === 'conflict') {
+      this.meetClaim(now, message)
+      return undefined
+    }
+    this.refusedClaim = undefined
     if (answered.switchRole) this.switchRole(now)
     const arrived = { base, remote, check: answered.check }
     if (!stream.remote) {
@@ -376,6 +387,16 @@ export class Checking {
       this.switchRole(now)
     }
     if (check.pair.state === 'in-progress') this.triggerCheck(now, check.pair)
+  }
+
+  /** Of two agents that both insist none would ever nominate. Where the peer has only not heard of our 487 yet, the conflict
+   *  that this makes is the next to be resolved, by the same tie-breakers. */
+  private meetClaim(now: Millis, { transactionId }: StunMessage): void {
+    const transaction = transactionKey(transactionId)
+    this.refusedClaim ??= { at: now, transaction }
+    if (now - this.refusedClaim.at < stubbornAfterMs || transaction === this.refusedClaim.transaction) return
+    this.refusedClaim = undefined
+    this.switchRole(now)
   }
 
   private switchRole(now: Millis): void {

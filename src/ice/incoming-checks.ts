@@ -33,6 +33,8 @@ export interface OwnSide {
 
 export type Answered =
   | { type: 'accepted'; check: ReceivedCheck; switchRole: boolean }
+  /** The peer was told that its role is ours. */
+  | { type: 'conflict' }
   /** Nothing follows from it; `reason` where it was refused or dropped. */
   | { type: 'done'; reason?: string }
 
@@ -58,7 +60,7 @@ export function answerCheck(
   const resolution = resolveRole({ role, tieBreaker }, check)
   if (resolution === 'conflict') {
     base.send(now, writeRoleConflict(message, key), source)
-    return { type: 'done' }
+    return { type: 'conflict' }
   }
   base.send(now, writeCheckSuccess(message, source, key), source)
   return { type: 'accepted', check, switchRole: resolution === 'switch' }
