@@ -16,6 +16,25 @@ export interface Scene {
   log(path: string): void
 }
 
+/** A row of a table of the README. */
+export interface MeasuringScene extends Scene {
+  measured(result: Measured): void
+}
+
+/** A cell of the table implementation × case. */
+export interface Measured {
+  readonly implementation: string
+  readonly case: string
+  /** From the moment when both ends hold the other's description. */
+  readonly nominatedMs: number
+}
+
+declare module 'vitest' {
+  interface TaskMeta {
+    measured?: Measured
+  }
+}
+
 export interface InteropCase {
   /** The row's heading, e.g. "Asterisk 22". */
   readonly peer: string
@@ -24,7 +43,7 @@ export interface InteropCase {
   readonly needs: readonly Need[]
   /** Default 60 s. */
   readonly timeoutMs?: number
-  run(scene: Scene): Promise<void>
+  run(scene: MeasuringScene): Promise<void>
 }
 
 const defaultTimeoutMs = 60_000
@@ -52,6 +71,9 @@ export function interop(cases: readonly InteropCase[]): void {
             folder,
             onEnd: (f) => test.onTestFinished(() => f()),
             log: (path) => void logs.add(path),
+            measured: (result) => {
+              test.task.meta.measured = result
+            },
           })
         })
       }

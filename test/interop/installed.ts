@@ -11,6 +11,13 @@ export type Need =
   | 'python'
   | 'node 22'
   | 'node 24'
+  | 'libnice agent'
+  | 'pion agent'
+  | 'aioice'
+  | 'node-datachannel'
+  | 'werift'
+  | 'chromium'
+  | 'baresip'
   /** nft rules and loopback addresses of our own: the private network namespace that `namespace` makes. */
   | 'namespace'
 
@@ -33,6 +40,17 @@ const present: Record<Need, () => string | undefined> = {
   python: () => program('python3'),
   'node 22': () => (nodePath(22) ? undefined : 'Node 22 is not installed (test/interop/install)'),
   'node 24': () => (nodePath(24) ? undefined : 'Node 24 is not installed (test/interop/install)'),
+  'libnice agent': () => installedFile('libnice', 'ice/libnice'),
+  'pion agent': () => installedFile('pion', 'ice/pion'),
+  aioice: () =>
+    existsSync('/usr/lib/python3/dist-packages/aioice')
+      ? undefined
+      : 'aioice is not installed (test/interop/install)',
+  'node-datachannel': () =>
+    installedFile('node-datachannel', 'node-datachannel/node_modules/node-datachannel'),
+  werift: () => installedFile('werift', 'werift/node_modules/werift'),
+  chromium: () => program('chromium'),
+  baresip: () => program('baresip'),
   namespace: () =>
     !inNamespace
       ? 'there is no network namespace of our own here'
@@ -62,6 +80,10 @@ export function programPath(name: string): string | undefined {
 
 function program(name: string): string | undefined {
   return programPath(name) === undefined ? `${name} is not installed (test/interop/install)` : undefined
+}
+
+function installedFile(name: string, path: string): string | undefined {
+  return existsSync(join(interopFolder, path)) ? undefined : `${name} is not installed (test/interop/install)`
 }
 
 function executable(path: string): boolean {
