@@ -211,9 +211,10 @@ export class IceAgent implements Core<IceEvent> {
     this.checking.dropComponent(now, this.stream(stream), component)
   }
 
-  /** Counts only before the first `setRemote`: then the role is between the two agents (RFC 8445 6.1.1, 7.3.1.1). */
+  /** Counts only before the first `setRemote` and the first conflict, which an early check can bring: then the role is between
+   *  the two agents (RFC 8445 6.1.1, 7.3.1.1). */
   setControlling(now: Millis, controlling: boolean): void {
-    if (this.checking.streams.some(({ remote }) => remote)) return
+    if (this.checking.hasSwitchedRole || this.checking.streams.some(({ remote }) => remote)) return
     this.checking.setRole(now, controlling ? 'controlling' : 'controlled')
   }
 

@@ -52,6 +52,8 @@ export class Checking {
   readonly streams: IceStream[] = []
   state: IceState = 'new'
   role: Role
+  /** The role is what a conflict made of it. */
+  hasSwitchedRole = false
   private tieBreaker: bigint
   private readonly key: KeyObject
   private readonly tuning: Tuning
@@ -400,6 +402,7 @@ export class Checking {
   }
 
   private switchRole(now: Millis): void {
+    this.hasSwitchedRole = true
     this.setRole(now, this.role === 'controlling' ? 'controlled' : 'controlling')
     this.options.emit({ type: 'role-conflict', now: this.role })
     this.options.record({ layer: 'ice', type: 'role-conflict', now: this.role })

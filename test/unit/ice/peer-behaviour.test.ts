@@ -68,6 +68,14 @@ describe('role conflict (RFC 8445 7.3.1.1, 7.2.5.1)', () => {
     expect(bench.agent.controlling).toBe(false)
   })
 
+  it('keeps the role that a check before the description has settled', () => {
+    bench.receive(bench.check({ role: 'controlling', tieBreaker: largest }))
+    bench.agent.setControlling(bench.now, true)
+    bench.describe()
+    expect(bench.agent.controlling).toBe(false)
+    expect(readUint64(messageOf(bench.requests()[0]!), attribute.iceControlled)).toBeDefined()
+  })
+
   it('takes the other role on 487 and checks the pair again at once, with another tie-breaker', () => {
     bench.describe()
     const [first] = bench.requests()
