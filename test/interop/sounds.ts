@@ -2,9 +2,11 @@
 // other's.
 import { join } from 'node:path'
 import { expect } from 'vitest'
+import { openSource, parseTone } from '../../src/audio/open-source.ts'
 import { hasHeard, type Pcm } from '../../src/audio/recognise.ts'
 import { readAll } from '../../src/audio/sources.ts'
 import { WavReader } from '../../src/audio/wav-reader.ts'
+import { WavWriter } from '../../src/audio/wav-writer.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
 import { repository } from './installed.ts'
 
@@ -15,7 +17,7 @@ export const reply = join(repository, 'media/reply-8k.wav')
 
 const longestMs = 60_000
 
-function readWav(path: string): Pcm & { durationMs: number } {
+export function readWav(path: string): Pcm & { durationMs: number } {
   const reader = new WavReader(nodeRuntime.files.openForReading(path))
   try {
     const { sampleRateHz, durationMs } = reader
@@ -35,4 +37,23 @@ export function expectHeard(recording: string, expected: string): void {
 export function expectNotHeard(recording: string, unexpected: string): void {
   const hearing = hasHeard(readWav(recording), readWav(unexpected))
   expect(hearing.heard, `${recording} should not hold ${unexpected}: ${hearing.detail}`).toBe(false)
+}
+
+const telephoneHz = 8_000
+
+/** A tone as a file, for peers that play nothing else: 8 kHz, 16 bit, mono.
+ *  @param tone "tone:440" */
+export function writeTone(path: string, tone: string, lengthMs: number): void {
+  const { files } = nodeRuntime
+  const writer = new WavWriter(files.openForWriting(path), telephoneHz)
+  writer.write(readAll(openSource(tone, files, telephoneHz), lengthMs))
+  writer.close()
+}
+
+/** For a second without a break, at its exact frequency. */
+export const holdsTone = (recording: Pcm, tone: string): boolean =>
+  hasHeard(recording, parseTone(tone)!).heard
+
+export function expectTone(recording: string, tone: string): void {
+  expect(holdsTone(readWav(recording), tone), `${recording} should hold ${tone}`).toBe(true)
 }

@@ -1,6 +1,11 @@
-// Prints each row as it ends, then the table peer x case and a line of totals.
+// Prints each row as it ends, then the table peer x case, the one of ICE implementations, and a line of totals. Where
+// FLOE_ICE_RESULTS names a file, what the rows about ICE have measured goes there, unless one has failed.
+
+import { writeFileSync } from 'node:fs'
 import type { SerializedError, UserConsoleLog } from 'vitest'
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import type { Measured } from './case.ts'
+import { iceTable } from './ice/table.mjs'
 
 type Outcome = 'passed' | 'failed' | 'skipped'
 interface Row {
@@ -13,6 +18,7 @@ interface Row {
 
 export default class TableReporter implements Reporter {
   private readonly rows: Row[] = []
+  private readonly measured: Measured[] = []
 
   onTestCaseReady(test: TestCase): void {
     if (process.stdout.isTTY) process.stdout.write(`… ${peerOf(test)}: ${test.name}\r`)
@@ -31,6 +37,8 @@ export default class TableReporter implements Reporter {
       reason,
     }
     this.rows.push(row)
+    const { measured } = test.meta()
+    if (measured && outcome === 'passed') this.measured.push(measured)
     print(
       `${mark[outcome]} ${row.peer}: ${row.name} (${row.seconds} s)${outcome === 'skipped' ? `: ${row.reason}` : ''}`,
     )
@@ -51,9 +59,17 @@ export default class TableReporter implements Reporter {
     if (modules.length === 0) this.broken('the run itself', 'no rows were found')
     print('')
     for (const line of table(this.rows)) print(line)
+    if (this.measured.length > 0) this.reportIce()
     const count = (outcome: Outcome) => this.rows.filter((row) => row.outcome === outcome).length
     print('')
     print(`interop: ${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`)
+  }
+
+  private reportIce(): void {
+    print(`\n${iceTable(this.measured).join('\n')}`)
+    const path = process.env['FLOE_ICE_RESULTS']
+    if (path === undefined || this.rows.some(({ outcome }) => outcome !== 'passed')) return
+    writeFileSync(path, `[\n${this.measured.map((m) => JSON.stringify(m)).join(',\n')}\n]\n`)
   }
 
   private broken(name: string, why: string): void {

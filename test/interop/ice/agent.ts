@@ -20,6 +20,8 @@ import { eventually } from '../peers/process.ts'
 interface Selected {
   readonly local: string
   readonly remote: string
+  /** When it told so first. */
+  readonly at: number
 }
 
 /** A browser starts in a second, on a busy machine in several. */
@@ -115,14 +117,18 @@ export class Agent {
     )
   }
 
+  private select(component: number, local: string, remote: string): void {
+    const at = this.selected.get(component)?.at ?? performance.now()
+    this.selected.set(component, { local, remote, at })
+  }
+
   private take(line: string): void {
     appendFileSync(this.logPath, `> ${line}\n`)
     const [verb, ...words] = line.split(' ')
     if (verb === 'ready') this.isReady = true
     else if (verb === 'failed') this.failure = words.join(' ')
     else if (verb === 'role') this.roles.push(words[0] ?? '')
-    else if (verb === 'selected')
-      this.selected.set(Number(words[0]), { local: words[1] ?? '', remote: words[2] ?? '' })
+    else if (verb === 'selected') this.select(Number(words[0]), words[1] ?? '', words[2] ?? '')
     else if (verb === 'data') this.received.push({ component: Number(words[0]), data: words[1] ?? '' })
     else if (verb === 'desc' || verb === 'cand' || verb === 'eoc') {
       if (this.trickle) this.trickle(line)

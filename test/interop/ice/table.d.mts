@@ -1,0 +1,3 @@
+import type { Measured } from '../case.ts'
+
+export function iceTable(measured: readonly Measured[]): string[]
