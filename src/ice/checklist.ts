@@ -144,6 +144,7 @@ export function limitPairs(checklists: readonly Checklist[]): void {
  *  candidates one foundation, and there a dead pair would hold up the living one for the 39.5 s of its checks. */
 export function unfreezeIdleFoundations(checklists: readonly Checklist[]): void {
   const all = checklists.flatMap((checklist) => checklist.pairs)
+  if (!all.some(({ state }) => state === 'frozen')) return
   const busy = new Set<string>()
   for (const pair of all) {
     const held = pair.state === 'waiting' || (pair.state === 'in-progress' && pair.checksSent <= 1)

@@ -21,7 +21,8 @@ export function formatIp(octets: Uint8Array): string {
 /** The one text of an address that `formatIp` prints, or undefined where it is no IP literal (a host name, an mDNS name). */
 export function canonicalIp(text: string): string | undefined {
   const octets = parseIp(text)
-  return octets && formatIp(octets)
+  // A dotted quad has no other text.
+  return octets && (text.includes(':') ? formatIp(octets) : text)
 }
 
 /** Whether one host can have it: not unspecified ("0.0.0.0", "::"), multicast, broadcast or reserved (RFC 6890, RFC 4291 2.4). */
@@ -32,13 +33,25 @@ export function isUnicast(text: string): boolean {
   return octets[0] !== 0xff && octets.some((octet) => octet !== 0)
 }
 
+/** Runs for every packet that arrives, so without splitting. */
 function parseIpv4(text: string): Uint8Array | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)) {
-    return undefined
+  const octets = new Uint8Array(4)
+  let at = 0
+  for (let i = 0; i < 4; i++) {
+    const start = at
+    let value = 0
+    for (; isDigit(text.charCodeAt(at)) && at - start < 3; at++)
+      value = 10 * value + text.charCodeAt(at) - zero
+    const leadingZero = at - start > 1 && text.charCodeAt(start) === zero
+    if (at === start || value > 255 || leadingZero) return undefined
+    octets[i] = value
+    if (i < 3 && text[at++] !== '.') return undefined
   }
-  return Uint8Array.from(parts, Number)
+  return at === text.length ? octets : undefined
 }
+
+const zero = 48
+const isDigit = (code: number): boolean => code >= zero && code < zero + 10
 
 function parseIpv6(text: string): Uint8Array | undefined {
   const halves = text.split('::')

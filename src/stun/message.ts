@@ -15,6 +15,8 @@ export const transactionIdLengthBytes = 12
 /** RFC 8489 14.7: FINGERPRINT is the CRC-32 XORed with "STUN". */
 const fingerprintMask = 0x5354554e
 
+const utf8 = new TextEncoder()
+
 /** In the order of the two class bits (RFC 8489 5). */
 const classes = ['request', 'indication', 'success', 'error'] as const
 export type StunClass = (typeof classes)[number]
@@ -91,6 +93,11 @@ function isCovered(message: StunMessage, type: number): boolean {
   return message.integrityOffset === undefined || type === attribute.messageIntegritySha256
 }
 
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false
+  return true
+}
+
 /** Builds one message. Order is the caller's: integrity after everything it shall cover, then fingerprint. */
 export class MessageWriter {
   private bytes = new Uint8Array(192)
@@ -121,7 +128,11 @@ export class MessageWriter {
   }
 
   text(type: number, value: string): this {
-    return this.octets(type, new TextEncoder().encode(value))
+    // What ICE writes is ASCII, and for a few characters the encoder's call costs more than the rest of the message.
+    if (!isAscii(value)) return this.octets(type, utf8.encode(value))
+    const at = this.reserve(type, value.length)
+    for (let i = 0; i < value.length; i++) this.bytes[at + i] = value.charCodeAt(i)
+    return this
   }
 
   uint32(type: number, value: number): this {
@@ -156,7 +167,7 @@ export class MessageWriter {
   }
 
   errorCode(code: number, reason = ''): this {
-    const text = new TextEncoder().encode(reason)
+    const text = utf8.encode(reason)
     const at = this.reserve(attribute.errorCode, 4 + text.length)
     this.bytes[at + 2] = Math.floor(code / 100)
     this.bytes[at + 3] = code % 100
