@@ -1,13 +1,15 @@
 // Looks up the ".local" names that browsers give instead of their private addresses (RFC 6762, draft-ietf-mmusic-mdns-ice-candidates):
-// one multicast question from a port of our own, which is answered there (RFC 6762 5.1), beside the system's resolver.
+// one multicast question on each interface from a port of our own, which is answered there (RFC 6762 5.1), beside the system's
+// resolver. Over IPv4 alone.
 // Bounded in time and number; a name that nobody knows costs nothing but its candidate.
 import { decode, encode } from 'dns-packet'
 import { addressFamily } from '../runtime/address.ts'
-import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { Millis, Network, Runtime, UdpSocket } from '../runtime/runtime.ts'
 
 const group = { address: '224.0.0.251', port: 5353 }
 const askAgainMs: Millis = 500
 const limitMs: Millis = 2_000
+const maximumInterfaces = 8
 /** RFC 6762 5.1 is for names: who asks for more in one call does not want to know. */
 const longestNameChars = 255
 
@@ -20,13 +22,13 @@ export async function resolveMulticastName(
   { network, clock, random }: Runtime,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
+    const ends: (() => void)[] = []
     let settled = false
-    let end = (): void => undefined
     const finish = (address?: string): void => {
       if (settled) return
       settled = true
       limit.cancel()
-      end()
+      for (const end of ends) end()
       resolve(address)
     }
     const limit = clock.setTimer(limitMs, () => finish())
@@ -34,36 +36,40 @@ export async function resolveMulticastName(
       ([address]) => address !== undefined && finish(address),
       () => undefined,
     )
-    network.openUdp({ address: '0.0.0.0', port: 0 }).then(
-      (socket) => {
-        if (settled) {
-          socket.close()
-          return
-        }
-        const id = random.integer(0x1_0000)
-        const question = encode({
-          type: 'query',
-          id,
-          questions: [
-            { type: 'A', name },
-            { type: 'AAAA', name },
-          ],
-        })
-        const ask = () => socket.send(question, group)
-        const again = clock.setTimer(askAgainMs, ask)
-        end = () => {
-          again.cancel()
-          socket.close()
-        }
-        socket.onDatagram = (data) => {
-          const address = answerFor(name, id, data)
-          if (address !== undefined) finish(address)
-        }
-        ask()
-      },
-      () => undefined,
-    )
+    const ask = (socket: UdpSocket): void => {
+      if (settled) {
+        socket.close()
+        return
+      }
+      const id = random.integer(0x1_0000)
+      const question = encode({
+        type: 'query',
+        id,
+        questions: [
+          { type: 'A', name },
+          { type: 'AAAA', name },
+        ],
+      })
+      const send = () => socket.send(question, group)
+      const again = clock.setTimer(askAgainMs, send)
+      ends.push(() => {
+        again.cancel()
+        socket.close()
+      })
+      socket.onDatagram = (data) => {
+        const address = answerFor(name, id, data)
+        if (address !== undefined) finish(address)
+      }
+      send()
+    }
+    for (const address of askedFrom(network)) network.openUdp({ address, port: 0 }).then(ask, () => undefined)
   })
+}
+
+/** A name is known in one network: each interface asks its own. */
+function askedFrom(network: Network): string[] {
+  const own = network.interfaces().filter(({ family, loopback }) => family === 4 && !loopback)
+  return own.map(({ address }) => address).slice(0, maximumInterfaces)
 }
 
 /** The address that a response gives this name; undefined where it is none, or of another question. */

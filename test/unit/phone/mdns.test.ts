@@ -31,17 +31,21 @@ describe('answers', () => {
 /** A network on which one name is answered after so long, and the system's resolver knows nothing. */
 function network(answers: (id: number) => Uint8Array | undefined, afterMs = 30) {
   const simulation = simulate(1)
-  const host = simulation.host('host', simulation.internet.at('192.0.2.1'))
+  const host = simulation.host(
+    'host',
+    simulation.internet.at('192.0.2.1'),
+    simulation.internet.at('192.0.2.2'),
+  )
   const asked: string[] = []
   let open = 0
-  const openUdp = async (): Promise<UdpSocket> => {
+  const openUdp = async ({ address }: { address: string }): Promise<UdpSocket> => {
     open++
     const socket: UdpSocket = {
       local: { address: '0.0.0.0', port: 50_000 },
       onDatagram: undefined,
       onError: undefined,
       send: (data, to) => {
-        asked.push(`${to.address}:${to.port}`)
+        asked.push(`${address} ${to.address}:${to.port}`)
         const answer = answers((data[0]! << 8) | data[1]!)
         if (answer)
           host.clock.setTimer(afterMs, () =>
@@ -65,10 +69,11 @@ function network(answers: (id: number) => Uint8Array | undefined, afterMs = 30) 
 }
 
 describe('a question', () => {
-  test('goes to the group and is answered', async () => {
+  test('goes to the group on every interface and is answered', async () => {
     const { simulation, runtime, asked, open } = network((id) => response(id))
     expect(await simulation.clock.run(resolveMulticastName(name, runtime))).toBe('192.168.1.7')
-    expect(asked[0]).toBe('224.0.0.251:5353')
+    expect(asked).toEqual(['192.0.2.1 224.0.0.251:5353', '192.0.2.2 224.0.0.251:5353'])
+    await simulation.clock.advance(1)
     expect([open(), simulation.clock.pendingTimers]).toEqual([0, 0])
   })
 
@@ -76,7 +81,7 @@ describe('a question', () => {
     const { simulation, runtime, asked, open } = network(() => undefined)
     expect(await simulation.clock.run(resolveMulticastName(name, runtime))).toBeUndefined()
     expect(simulation.clock.now()).toBe(2_000)
-    expect(asked).toHaveLength(2)
+    expect(asked).toHaveLength(4)
     expect([open(), simulation.clock.pendingTimers]).toEqual([0, 0])
   })
 })
