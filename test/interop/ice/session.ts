@@ -30,10 +30,13 @@ export async function connect(offerer: Agent, answerer: Agent, options: SessionO
   return Math.max(...times) - start
 }
 
-/** Aggressive nomination may change its mind a few times. An end that hides behind a name is known by its port. */
+/** Aggressive nomination may change its mind a few times. What an end hides (a browser its own address
+ *  behind a name, and a peer-reflexive one of the other end) is known by its port. */
 export async function expectSamePair(a: Agent, b: Agent, components: readonly number[]): Promise<void> {
-  const named = [a, b].some(({ selected }) => [...selected.values()].some(({ local }) => isName(local)))
-  const text = (address: string) => (named ? address.slice(address.lastIndexOf(':')) : address)
+  const hides = ({ selected }: Agent): boolean =>
+    [...selected.values()].some(({ local, remote }) => isHidden(local) || isHidden(remote))
+  const text = (address: string): string =>
+    hides(a) || hides(b) ? address.slice(address.lastIndexOf(':')) : address
   const pairs = (): string[][] =>
     [a, b].map(({ selected }, end) =>
       components.map((component) => {
@@ -52,7 +55,7 @@ export async function expectSamePair(a: Agent, b: Agent, components: readonly nu
   expect(one, 'the pairs that the two ends have nominated').toEqual(other)
 }
 
-const isName = (address: string): boolean => /\.local:\d+$/.test(address)
+const isHidden = (address: string): boolean => /\.(local|invalid):\d+$/.test(address)
 
 /** Each end gets what the other has sent, on every component. */
 export async function expectData(a: Agent, b: Agent, components: readonly number[]): Promise<void> {
