@@ -87,7 +87,7 @@ const sdpMilestone = (fact: SdpFact): string => {
 }
 
 const pairText = (pair: PairFact): string =>
-  `component ${pair.component} ${pair.local.type} ${formatAddress(pair.local.address)} -> ${pair.remote.type} ${formatAddress(pair.remote.address)}`
+  `component ${pair.component} ${pair.local.type} ${formatAddress(pair.local.address)} -> ${pair.remote.type} ${formatAddress(pair.remote.address)}${pair.transport ? ' over TCP' : ''}`
 
 const iceMilestone = (fact: IceFact): string | undefined => {
   switch (fact.type) {

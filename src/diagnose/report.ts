@@ -179,7 +179,7 @@ const pairsOf = (facts: readonly Fact[]): Pick<CallReport, 'pairs' | 'selected'>
   const latest = new Map<string, Extract<Fact, { layer: 'ice'; type: 'pair' }>>()
   for (const fact of all(facts, 'ice', 'pair')) latest.set(pairKey(fact), fact)
   const pairs = [...latest.values()].map((fact): PairReport => {
-    const { stream, component, local, remote, state, checksSent } = fact
+    const { stream, component, local, remote, transport, state, checksSent } = fact
     const rttMs = fact.rttMs === undefined ? undefined : tenths(fact.rttMs)
     const isSelected = chosen.has(pairKey(fact))
     const fate =
@@ -192,24 +192,26 @@ const pairsOf = (facts: readonly Fact[]): Pick<CallReport, 'pairs' | 'selected'>
       component,
       local,
       remote,
+      ...(transport && { transport }),
       state,
       selected: isSelected,
       checksSent,
       ...(rttMs === undefined ? {} : { rttMs }),
       ...(fact.detail === undefined ? {} : { detail: fact.detail }),
-      text: `${endText(local)} -> ${endText(remote)}: ${fate}`,
+      text: `${endText(local)} -> ${endText(remote)}${transport ? ' over TCP' : ''}: ${fate}`,
     }
   })
   return {
     pairs,
     selected: [...selected.values()].map((fact) => {
       const rttMs = latest.get(pairKey(fact))?.rttMs
-      const { stream, component, local, remote, why } = fact
+      const { stream, component, local, remote, transport, why } = fact
       return {
         stream,
         component,
         local,
         remote,
+        ...(transport && { transport }),
         why,
         ...(rttMs === undefined ? {} : { rttMs: tenths(rttMs) }),
       }

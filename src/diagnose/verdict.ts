@@ -426,7 +426,9 @@ const judgeHearing = (report: UnjudgedReport): Failure | undefined => {
 const goodEvidence = (report: UnjudgedReport): string[] => {
   const { statistics, selected, timings, hearings } = report
   const lines: string[] = []
-  if (selected[0]) lines.push(`ICE selected ${selected[0].local.type} to ${selected[0].remote.type}`)
+  const [pair] = selected
+  if (pair)
+    lines.push(`ICE selected ${pair.local.type} to ${pair.remote.type}${pair.transport ? ' over TCP' : ''}`)
   if (statistics)
     lines.push(`${statistics.sent.packets} packets sent, ${statistics.received.packets} received`)
   for (const { why, silentMs } of report.ice.restarts)

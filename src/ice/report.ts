@@ -74,6 +74,7 @@ export function pairFact(pair: CandidatePair): PairFact {
     component: pair.component,
     local: { type: local.type, address: { address: local.address, port: local.port } },
     remote: { type: pair.remote.type, address: pair.remoteAddress },
+    ...(local.transport === 'tcp' && { transport: 'tcp' as const }),
   }
 }
 

@@ -84,6 +84,8 @@ export interface PairFact {
   component: 1 | 2
   local: { type: string; address: TransportAddress }
   remote: { type: string; address: TransportAddress }
+  /** RFC 6544; absent: UDP. */
+  transport?: 'tcp'
 }
 
 export type IceFact =

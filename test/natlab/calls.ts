@@ -146,12 +146,10 @@ function afterAnswer<Name extends 'firstPacketMs' | 'firstAudioMs'>(
 }
 
 const pathOf = (reports: readonly (CallReport | undefined)[]): Outcome['path'] => {
-  const types = reports.flatMap((report) =>
-    (report?.selected ?? []).flatMap(({ local, remote }) => [local.type, remote.type]),
-  )
-  if (types.length === 0) return 'none'
-  if (types.some((type) => type.startsWith('relay'))) return 'relay'
-  return types.some((type) => type.includes('tcp')) ? 'direct over TCP' : 'direct'
+  const pairs = reports.flatMap((report) => report?.selected ?? [])
+  if (pairs.length === 0) return 'none'
+  if (pairs.some(({ local, remote }) => local.type === 'relay' || remote.type === 'relay')) return 'relay'
+  return pairs.some(({ transport }) => transport === 'tcp') ? 'direct over TCP' : 'direct'
 }
 
 const pairText = (report: CallReport | undefined): string =>

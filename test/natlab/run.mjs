@@ -52,11 +52,14 @@ const outcomes = lines.map((line) => JSON.parse(line))
 const saved = join(import.meta.dirname, 'results.json')
 const before = existsSync(saved) ? JSON.parse(readFileSync(saved, 'utf8')) : { networks: [], calls: {} }
 /** One line for each call: small, and a diff shows what has changed. */
-const write = ({ events, ...calls }) =>
+const write = ({ events = [], ...calls }) => {
+  const text = JSON.stringify({ events, ...calls }, null, 2)
+  const rowsOfNumbers = /\[\s+([-\d,\s]|null)+\]/g
   writeFileSync(
     saved,
-    `${JSON.stringify({ events, ...calls }, null, 1).replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, inner) => `[${inner.replace(/\s+/g, ' ')}]`)}\n`,
+    `${text.replace(rowsOfNumbers, (row) => row.replace(/\s+/g, ' ').replace('[ ', '[').replace(' ]', ']'))}\n`,
   )
+}
 
 if (options.events) {
   const events = outcomes.map(({ gaps: _gaps, ...event }) => event).sort((a, b) => a.awayMs - b.awayMs)

@@ -147,6 +147,7 @@ describe('without UDP and without a relay', () => {
       for (const report of [alice, bob]) {
         expect(report.verdict).toMatchObject({ ok: true })
         expect(report.statistics?.received.packets).toBeGreaterThan(200)
+        expect(report.selected).toMatchObject([{ transport: 'tcp' }])
       }
     },
   )
