@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { IceAgent, type IceAgentOptions } from '../../../src/ice/agent.ts'
 import type { IceFact } from '../../../src/trace/facts.ts'
-import { at, Peer, PortRestrictedNat, seededRandom, TestNetwork } from './network.ts'
+import { at, hostCandidate, Peer, PortRestrictedNat, seededRandom, TestNetwork } from './network.ts'
 
 const server = at('198.51.100.1', 3478)
 
@@ -134,6 +134,78 @@ describe('host to host', () => {
     }
     expect(net.run(1_000, () => completed(a, b))).toBe(true)
     expect(a.agent.selectedPair(1, 1)?.remote.port).toBe(4_002)
+  })
+})
+
+describe('two streams of one agent, of which the peer answers one', () => {
+  it('the one that works carries media, the other fails alone, and nothing is sent on it', () => {
+    const net = network()
+    const agent = agentOf(1, true)
+    agent.addStream(1)
+    const a = net.add(agent, [{ address: at('192.0.2.1', 4_000) }])
+    a.sockets.push(at('192.0.2.1', 4_002))
+    net.drive(a, (one, now) => one.addSocket(now, { stream: 1, component: 1, base: at('192.0.2.1', 4_002) }))
+    const b = net.add(agentOf(2, false), [{ address: at('192.0.2.2', 4_000) }])
+    net.exchange(a, b)
+    const nobody = [hostCandidate('192.0.2.99', 4_000)]
+    net.drive(a, (one, now) => one.setRemote(now, 1, { ...b.description, candidates: nobody }))
+    net.run(1_000)
+    expect(a.agent.selectedPair(0, 1)?.remote.address).toBe('192.0.2.2')
+    expect(a.agent.sendPair(1, 1)).toBeUndefined()
+    net.run(60_000)
+    expect(a.agent.state).toBe('failed')
+    expect(a.agent.sendPair(0, 1)?.remote.address).toBe('192.0.2.2')
+    expect(a.has('consent-lost')).toBe(false)
+  })
+})
+
+describe('dual stack (RFC 8421)', () => {
+  const v4 = (side: number) => [1, 2, 3].map((i) => `198.51.${side}.${i}`)
+  const v6 = (side: number) => [1, 2, 3].map((i) => `2001:db8:${side}::${i}`)
+
+  it('neither family fills the head of the list: they take turns in priority and in the order of checks', () => {
+    // Signalling over IPv4: its addresses were found first.
+    const agent = agentOf(1, true)
+    for (const address of [...v4(1), ...v6(1)])
+      agent.addSocket(0, { stream: 0, component: 1, base: at(address, 4_000) })
+    agent.closeGathering(0)
+    const families = agent.localCandidates(0).map(({ address }) => (address.includes(':') ? 6 : 4))
+    expect(families).toEqual([6, 4, 6, 4, 6, 4])
+    const theirs = agentOf(2, false)
+    for (const address of [...v4(2), ...v6(2)])
+      theirs.addSocket(0, { stream: 0, component: 1, base: at(address, 4_000) })
+    agent.setRemote(0, 0, {
+      ...theirs.parameters,
+      lite: false,
+      options: [],
+      candidates: theirs.localCandidates(0),
+    })
+    const checked: string[] = []
+    for (let now = 0; now < 40; now += 0.5) {
+      agent.handleTimeout(now)
+      for (let d = agent.pollTransmit(); d; d = agent.pollTransmit())
+        if (!checked.includes(d.remote.address)) checked.push(d.remote.address)
+    }
+    expect(checked.slice(0, 4).map((address) => (address.includes(':') ? 6 : 4))).toEqual([6, 4, 6, 4])
+    expect(checked).toHaveLength(6)
+  })
+
+  it('broken IPv6 costs IPv4 nothing', () => {
+    const net = network()
+    const agents = [1, 2].map((side) => {
+      const peer = net.add(agentOf(side, side === 1), [{ address: at(`198.51.100.${side}`, 4_000) }])
+      // Sockets that reach nobody: the network does not know them.
+      net.drive(peer, (agent, now) =>
+        agent.addSocket(now, { stream: 0, component: 1, base: at(`2001:db8::${side}`, 4_000) }),
+      )
+      return peer
+    })
+    net.exchange(agents[0]!, agents[1]!)
+    const before = net.now
+    expect(net.run(1_000, () => completed(...agents))).toBe(true)
+    // Two round trips of 50 ms, and a turn of the pacing.
+    expect(net.now - before).toBeLessThan(120)
+    expect(agents[0]!.agent.selectedPair(0, 1)?.remote.address).toBe('198.51.100.2')
   })
 })
 
