@@ -103,6 +103,37 @@ test('a dead server delays no call: half a second at most, and the next call doe
     expect(asked).toBe(0)
   }))
 
+test('servers that are all dead delay an answer by half a second at most, and not at all once they are known to be', () =>
+  scene([], async ({ simulation, advance }) => {
+    const dead = [
+      'stun:203.0.113.98',
+      'turn:floe:secret@203.0.113.99',
+      'turn:floe:secret@203.0.113.99?transport=tcp',
+    ]
+    const carol = await phoneOn(simulation.host('carol', simulation.internet.at('203.0.113.50')), {
+      iceServers: dead,
+    })
+    const dave = await phoneOn(simulation.host('dave', simulation.internet.at('203.0.113.51')), {
+      trickle: 'off',
+    })
+    const waits: number[] = []
+    for (let round = 0; round < 2; round++) {
+      const ringing = carol.nextCall()
+      const call = await dave.call('sip:carol@203.0.113.50')
+      const incoming = await ringing
+      const before = simulation.clock.now()
+      await incoming.answer()
+      waits.push(simulation.clock.now() - before)
+      await call.connected
+      await call.hangUp()
+      await advance(15_000)
+    }
+    expect(waits[0]).toBeLessThanOrEqual(500)
+    expect(waits[1]).toBe(0)
+    await carol.stop()
+    await dave.stop()
+  }))
+
 test('a name server that keeps silent delays neither the start nor a call; a name that it gives late is used', () =>
   scene([], async ({ simulation, bob, advance }) => {
     const other = simulation.nat('other', '203.0.113.121', natKinds.portRestricted)
