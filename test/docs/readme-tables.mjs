@@ -1,10 +1,12 @@
-// Writes the README's generated tables anew from the built program: what stands between `<!-- causes -->` and
-// `<!-- /causes -->`. `npm run docs` does it; with --check nothing is written, and a README that differs ends with 1.
+// Writes the README's generated tables anew, from the built program and from committed results: what stands between
+// `<!-- causes -->` and `<!-- /causes -->`. `npm run docs` does it; with --check nothing is written, and a README that differs ends with 1.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { causes } from '../../dist/diagnose/causes.js'
+import { iceTable } from '../interop/ice/table.mjs'
 
 const file = new URL('../../README.md', import.meta.url)
 
+const results = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
 const row = (cells) => `| ${cells.join(' | ')} |`
 
 const tables = {
@@ -15,6 +17,7 @@ const tables = {
       row([`\`${code}\``, layer, exitCode, meaning.replaceAll('|', '\\|')]),
     ),
   ],
+  ice: iceTable(results('../interop/ice/results.json')),
 }
 
 const readme = readFileSync(file, 'utf8')
