@@ -1,7 +1,14 @@
 // Our numbers beside IANA's registry "Session Traversal Utilities for NAT (STUN) Parameters", and requests that browsers sent.
 import { describe, expect, it } from 'vitest'
+import {
+  discoveryAttribute,
+  turnAttribute as relayAttribute,
+  turnErrorCode,
+  turnMethod,
+} from '../../../src/sim/turn-numbers.ts'
 import { decode } from '../../../src/stun/message.ts'
-import { attribute, errorCode, method } from '../../../src/stun/numbers.ts'
+import { attribute, errorCode, method, passwordAlgorithm, turnAttribute } from '../../../src/stun/numbers.ts'
+import { firstChannel, lastChannel } from '../../../src/turn/channel-data.ts'
 
 const registeredAttributes: Record<string, number> = {
   'MAPPED-ADDRESS': 0x0001,
@@ -25,6 +32,40 @@ const registeredAttributes: Record<string, number> = {
   'ICE-CONTROLLED': 0x8029,
   'ICE-CONTROLLING': 0x802a,
 }
+/** "STUN Attributes" of TURN: RFC 8656 18.5, RFC 8016 left out. */
+const registeredTurnAttributes: Record<string, number> = {
+  'CHANNEL-NUMBER': 0x000c,
+  LIFETIME: 0x000d,
+  'XOR-PEER-ADDRESS': 0x0012,
+  DATA: 0x0013,
+  'XOR-RELAYED-ADDRESS': 0x0016,
+  'REQUESTED-ADDRESS-FAMILY': 0x0017,
+  'EVEN-PORT': 0x0018,
+  'REQUESTED-TRANSPORT': 0x0019,
+  'DONT-FRAGMENT': 0x001a,
+  'RESERVATION-TOKEN': 0x0022,
+  'ADDITIONAL-ADDRESS-FAMILY': 0x8000,
+  'ADDRESS-ERROR-CODE': 0x8001,
+  ICMP: 0x8004,
+}
+/** RFC 5780 9.1. */
+const registeredDiscoveryAttributes: Record<string, number> = {
+  'CHANGE-REQUEST': 0x0003,
+  PADDING: 0x0026,
+  'RESPONSE-PORT': 0x0027,
+  'RESPONSE-ORIGIN': 0x802b,
+  'OTHER-ADDRESS': 0x802c,
+}
+/** "STUN Methods": RFC 8489 18.2, RFC 8656 18.4. */
+const registeredMethods: Record<string, number> = {
+  binding: 0x001,
+  allocate: 0x003,
+  refresh: 0x004,
+  send: 0x006,
+  data: 0x007,
+  'create-permission': 0x008,
+  'channel-bind': 0x009,
+}
 const registeredErrors: Record<string, number> = {
   'try-alternate': 300,
   'bad-request': 400,
@@ -44,20 +85,38 @@ const registeredErrors: Record<string, number> = {
 }
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
+const upper = (numbers: Record<string, number>) =>
+  Object.fromEntries(Object.entries(numbers).map(([name, value]) => [kebab(name).toUpperCase(), value]))
+const lower = (numbers: Record<string, number>) =>
+  Object.fromEntries(Object.entries(numbers).map(([name, value]) => [kebab(name), value]))
+
 describe('IANA numbers', () => {
-  it('of attributes', () => {
-    const ours = Object.fromEntries(
-      Object.entries(attribute).map(([name, value]) => [kebab(name).toUpperCase(), value]),
-    )
-    for (const [name, value] of Object.entries(ours)) {
-      expect(registeredAttributes[name], name).toBe(value)
-    }
+  it('of attributes of STUN and ICE', () => {
+    expect(upper(attribute)).toEqual(registeredAttributes)
   })
 
-  it('of errors and methods', () => {
-    for (const [name, value] of Object.entries(errorCode))
-      expect(registeredErrors[kebab(name)], name).toBe(value)
-    expect(method.binding).toBe(1)
+  it('of attributes of TURN, as the client and as the relay have them', () => {
+    expect(upper(turnAttribute)).toEqual(registeredTurnAttributes)
+    expect(registeredTurnAttributes).toMatchObject(upper(relayAttribute))
+  })
+
+  it('of attributes of NAT behaviour discovery', () => {
+    expect(upper(discoveryAttribute)).toEqual(registeredDiscoveryAttributes)
+  })
+
+  it('of methods', () => {
+    expect(lower(method)).toEqual(registeredMethods)
+    expect(registeredMethods).toMatchObject(lower(turnMethod))
+  })
+
+  it('of errors', () => {
+    expect(lower(errorCode)).toEqual(registeredErrors)
+    expect(Object.values(registeredErrors)).toEqual(expect.arrayContaining(Object.values(turnErrorCode)))
+  })
+
+  it('of password algorithms (RFC 8489 18.5) and channels (RFC 8656 12)', () => {
+    expect(passwordAlgorithm).toEqual({ md5: 1, sha256: 2 })
+    expect([firstChannel, lastChannel]).toEqual([0x4000, 0x4fff])
   })
 })
 
