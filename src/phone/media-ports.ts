@@ -1,4 +1,5 @@
-// The sockets of one media path: for each local address a UDP port per component, and a TCP port where ICE over TCP is wanted.
+// The sockets of one media path: for each local address a UDP port per component, and two TCP ports where ICE over
+// TCP is wanted: one that listens, and one for simultaneous open.
 import { isPrivate } from '../diagnose/private-address.ts'
 import { NetworkError } from '../errors.ts'
 import type { TransportAddress } from '../runtime/address.ts'

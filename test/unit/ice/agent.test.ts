@@ -2,7 +2,15 @@
 import { describe, expect, it } from 'vitest'
 import { IceAgent, type IceAgentOptions } from '../../../src/ice/agent.ts'
 import type { IceFact } from '../../../src/trace/facts.ts'
-import { at, hostCandidate, Peer, PortRestrictedNat, seededRandom, TestNetwork } from './network.ts'
+import {
+  at,
+  hostCandidate,
+  messageOf,
+  Peer,
+  PortRestrictedNat,
+  seededRandom,
+  TestNetwork,
+} from './network.ts'
 
 const server = at('198.51.100.1', 3478)
 
@@ -206,6 +214,31 @@ describe('dual stack (RFC 8421)', () => {
     // Two round trips of 50 ms, and a turn of the pacing.
     expect(net.now - before).toBeLessThan(120)
     expect(agents[0]!.agent.selectedPair(0, 1)?.remote.address).toBe('198.51.100.2')
+  })
+})
+
+describe('a lite agent with a lite peer (RFC 8445 8.2)', () => {
+  it('takes the best pair at once, checks nothing, and keeps the way open (RFC 8445 11)', () => {
+    const agent = agentOf(1, true, { lite: true })
+    agent.addSocket(0, { stream: 0, component: 1, base: at('192.0.2.1', 4_000) })
+    agent.closeGathering(0)
+    const candidates = [hostCandidate('2001:db8::2', 4_000), hostCandidate('192.0.2.2', 4_000)]
+    agent.setRemote(0, 0, {
+      ufrag: 'peer',
+      pwd: 'a-password-of-the-peer-1',
+      lite: true,
+      options: [],
+      candidates,
+    })
+    expect(agent.state).toBe('completed')
+    expect(agent.selectedPair(0, 1)?.remote.address).toBe('192.0.2.2')
+    const sent: string[] = []
+    for (let next = agent.nextTimeout(); next && next.at <= 61_000; next = agent.nextTimeout()) {
+      agent.handleTimeout(next.at)
+      for (let d = agent.pollTransmit(); d; d = agent.pollTransmit())
+        sent.push(`${messageOf(d).class} to ${d.remote.address}`)
+    }
+    expect(sent).toEqual(Array(4).fill('indication to 192.0.2.2'))
   })
 })
 
