@@ -1,5 +1,6 @@
-// The examples of RFC 3264 section 10, RFC 4317 and RFC 8839 section 4.2.6, with us in the part of either side.
+// The examples of RFC 3264 section 10, RFC 4317, RFC 8839 (4.2.6, appendix A), RFC 8838 17 and RFC 6544, with us in the part of either side.
 import { describe, expect, test } from 'vitest'
+import { readFragment, writeFragment } from '../../../src/sdp/fragment.ts'
 import { createAnswer, createOffer, readAnswer, readOffer } from '../../../src/sdp/negotiation.ts'
 import { g711, ice, lines, local, pcmu } from '../../unit/sdp/audio.ts'
 
@@ -198,6 +199,69 @@ describe('RFC 8839', () => {
     })
   })
 
+  const offer6 = text(
+    'v=0',
+    'o=jdoe 2890844526 2890842807 IN IP6 fe80::6676:baff:fe9c:ee4a',
+    's=',
+    'c=IN IP6 2001:db8:8101:3a55:4858:a2a9:22ff:99b9',
+    't=0 0',
+    'a=ice-options:ice2',
+    'a=ice-pacing:50',
+    'a=ice-pwd:asd88fgpdd777uzjYhagZg',
+    'a=ice-ufrag:8hhY',
+    'm=audio 45664 RTP/AVP 0',
+    'b=RS:0',
+    'b=RR:0',
+    'a=rtpmap:0 PCMU/8000',
+    'a=candidate:1 1 UDP 2130706431 fe80::6676:baff:fe9c:ee4a 8998 typ host',
+    'a=candidate:2 1 UDP 1694498815 2001:db8:8101:3a55:4858:a2a9:22ff:99b9 45664 typ srflx raddr fe80::6676:baff:fe9c:ee4a rport 8998',
+  )
+
+  test('appendix A: the offer in IPv6', () => {
+    const { negotiated } = createAnswer(readOffer(offer6, g711), local({ ice: ice() }))
+    const address = '2001:db8:8101:3a55:4858:a2a9:22ff:99b9'
+    expect(negotiated).toMatchObject({
+      remoteRtp: { address, port: 45664 },
+      iceMismatch: false,
+      problems: [],
+      ice: { ufrag: '8hhY', pwd: 'asd88fgpdd777uzjYhagZg', options: ['ice2'], pacingMs: 50 },
+    })
+    expect(negotiated.ice?.candidates).toMatchObject([
+      { type: 'host', address: 'fe80::6676:baff:fe9c:ee4a', port: 8998 },
+      { type: 'srflx', address, related: { address: 'fe80::6676:baff:fe9c:ee4a', port: 8998 } },
+    ])
+  })
+
+  test('appendix A: the answer', () => {
+    const answer = text(
+      'v=0',
+      'o=bob 2808844564 2808844564 IN IP4 192.0.2.1',
+      's=',
+      'c=IN IP4 192.0.2.1',
+      't=0 0',
+      'a=ice-options:ice2',
+      'a=ice-pacing:50',
+      'a=ice-pwd:YH75Fviy6338Vbrhrlp8Yh',
+      'a=ice-ufrag:9uB6',
+      'm=audio 3478 RTP/AVP 0',
+      'b=RS:0',
+      'b=RR:0',
+      'a=rtpmap:0 PCMU/8000',
+      'a=candidate:1 1 UDP 2130706431 192.0.2.1 3478 typ host',
+    )
+    const sent = createOffer(local({ ice: ice() })).text
+    expect(readAnswer(sent, answer)).toMatchObject({
+      remoteRtp: { address: '192.0.2.1', port: 3478 },
+      iceMismatch: false,
+      ice: {
+        ufrag: '9uB6',
+        pwd: 'YH75Fviy6338Vbrhrlp8Yh',
+        pacingMs: 50,
+        candidates: [{ type: 'host', address: '192.0.2.1', port: 3478, priority: 2130706431 }],
+      },
+    })
+  })
+
   test('5.2: remote-candidates', () => {
     const again = `${offer}a=remote-candidates:1 192.0.2.3 45664 2 192.0.2.3 45665\r\n`
     expect(readOffer(again, g711).ice?.remoteCandidates).toEqual([
@@ -205,4 +269,91 @@ describe('RFC 8839', () => {
       { component: 2, address: '192.0.2.3', port: 45665 },
     ])
   })
+})
+
+/** An audio description with these lines of ICE. */
+const withIce = (port: number, ...lines: string[]) =>
+  text(
+    'v=0',
+    'o=jdoe 2890844526 2890842807 IN IP4 10.0.1.1',
+    's=',
+    'c=IN IP4 10.0.1.1',
+    't=0 0',
+    'a=ice-pwd:asd88fgpdd777uzjYhagZg',
+    'a=ice-ufrag:8hhY',
+    `m=audio ${port} RTP/AVP 0`,
+    'a=rtpmap:0 PCMU/8000',
+    ...lines,
+  )
+
+test('RFC 8838 17: two components and two foundations, in the order in which they may be trickled', () => {
+  const lines = [
+    'a=candidate:1 1 UDP 2130706431 10.0.1.1 5000 typ host',
+    'a=candidate:1 2 UDP 2130706431 10.0.1.1 5001 typ host',
+    'a=candidate:2 1 UDP 1694498815 192.0.2.3 5000 typ srflx raddr 10.0.1.1 rport 8998',
+    'a=candidate:2 2 UDP 1694498815 192.0.2.3 5001 typ srflx raddr 10.0.1.1 rport 8998',
+  ]
+  const candidates = readOffer(withIce(5000, ...lines), g711).ice!.candidates
+  expect(candidates.map((c) => `${c.foundation} ${c.component}`)).toEqual(['1 1', '1 2', '2 1', '2 2'])
+  const fragment = {
+    ufrag: '8hhY',
+    pwd: 'asd88fgpdd777uzjYhagZg',
+    mid: '1',
+    candidates,
+    endOfCandidates: true,
+  }
+  const written = writeFragment(fragment)
+  expect(written.split('\r\n').filter((line) => line.startsWith('a=candidate'))).toEqual(lines)
+  expect(readFragment(written).sections).toMatchObject([
+    { ufrag: '8hhY', mid: '1', media: 'audio', candidates, endOfCandidates: true },
+  ])
+})
+
+test('RFC 6544: the six kinds of TCP candidates', () => {
+  const lines = [
+    'a=candidate:1 1 TCP 2128609279 10.0.1.1 9 typ host tcptype active',
+    'a=candidate:2 1 TCP 2124414975 10.0.1.1 8998 typ host tcptype passive',
+    'a=candidate:3 1 TCP 2120220671 10.0.1.1 8999 typ host tcptype so',
+    'a=candidate:4 1 TCP 1688207359 192.0.2.3 9 typ srflx raddr 10.0.1.1 rport 9 tcptype active',
+    'a=candidate:5 1 TCP 1684013055 192.0.2.3 45664 typ srflx raddr 10.0.1.1 rport 8998 tcptype passive',
+    'a=candidate:6 1 TCP 1692401663 192.0.2.3 45687 typ srflx raddr 10.0.1.1 rport 8999 tcptype so',
+  ]
+  const candidates = readOffer(withIce(8998, ...lines), g711).ice!.candidates
+  expect(candidates.map(({ transport, type, tcpType }) => `${transport} ${type} ${tcpType}`)).toEqual([
+    'tcp host active',
+    'tcp host passive',
+    'tcp host so',
+    'tcp srflx active',
+    'tcp srflx passive',
+    'tcp srflx so',
+  ])
+  const fragment = {
+    ufrag: '8hhY',
+    pwd: 'asd88fgpdd777uzjYhagZg',
+    mid: '1',
+    candidates,
+    endOfCandidates: false,
+  }
+  expect(
+    writeFragment(fragment)
+      .split('\r\n')
+      .filter((line) => line.startsWith('a=candidate')),
+  ).toEqual(lines)
+})
+
+test('extensions of a candidate are passed over (RFC 8839 5.1), whatever stands in them', () => {
+  const line =
+    'a=candidate:1 1 UDP 2130706431 10.0.1.1 5000 typ host generation 0 ufrag 8hhY network-id 1 network-cost 10'
+  const { ice: read } = readOffer(withIce(5000, line), g711)
+  expect(read?.candidates).toEqual([
+    {
+      foundation: '1',
+      component: 1,
+      transport: 'udp',
+      priority: 2130706431,
+      address: '10.0.1.1',
+      port: 5000,
+      type: 'host',
+    },
+  ])
 })
