@@ -330,7 +330,14 @@ export class IceAgent implements Core<IceEvent> {
     if (typeof message === 'string') return message
     if (message.method !== method.binding) return 'STUN method other than Binding'
     if (message.class === 'indication') return undefined
-    if (message.class === 'request') return this.checking.receiveRequest(now, message, received, base)
+    if (message.class === 'request') {
+      const { remoteCandidates } = this.stream(base.stream)
+      const known = remoteCandidates.length
+      const reason = this.checking.receiveRequest(now, message, received, base)
+      // Where the peer has shown itself, it may come by a relay of ours as well.
+      if (remoteCandidates.length > known) this.permitPeers(now, base.stream)
+      return reason
+    }
     if (this.gathering.receive(now, message, received)) return undefined
     return this.checking.receiveResponse(now, message, received, base)
   }

@@ -89,6 +89,14 @@ export const candidatePriority = (
   return typePreference * 2 ** 24 + localPreference * 2 ** 8 + (256 - component)
 }
 
+/** What a peer-reflexive candidate learned from a check of this base has (RFC 8445 7.1.1). Of a relayed base that of a relay: a
+ *  relay that the peer was not told of is not to be preferred to a direct path. */
+export const checkPriority = (base: Base): number => basePriority(base.relay ? 'relay' : 'prflx', base)
+
+/** Whether packets of a candidate take the way of a relay, as far as can be told. */
+export const isRelayed = ({ type, priority }: Candidate): boolean =>
+  type === 'relay' || (type === 'prflx' && priority < 2 ** 24)
+
 /** Of a candidate of this type on this base. */
 export const basePriority = (type: CandidateType, base: Base): number =>
   candidatePriority(type, base.localPreference, base.component, base.transport)

@@ -9,7 +9,7 @@ import { shortTermKey } from '../stun/integrity.ts'
 import { type StunMessage, transactionIdLengthBytes, transactionKey } from '../stun/message.ts'
 import { errorCode } from '../stun/numbers.ts'
 import type { IceFact } from '../trace/facts.ts'
-import { type Base, basePriority, type Candidate, type Component, type RemoteIce } from './candidate.ts'
+import { type Base, type Candidate, type Component, checkPriority, type RemoteIce } from './candidate.ts'
 import { keepaliveIntervalMs, type Role, writeKeepalive } from './check-message.ts'
 import {
   limitPairs,
@@ -31,6 +31,8 @@ import { checkTiming, defaultTuning, type Tuning } from './tuning.ts'
 
 /** Between two triggered checks of one pair; the first waits for nothing. Longer would cost time where packets are lost. */
 const triggerIntervalMs = 20
+/** RFC 8445 16.1: 64 bits. */
+const highestTieBreaker = 2n ** 64n - 1n
 
 /** Some agents (pion) know no role conflict: they go on claiming the role that RFC 8445 7.3.1.1 has refused them. Longer than
  *  most round trips, in which older claims still arrive, and soon enough for those that give up after seven checks. */
@@ -283,8 +285,7 @@ export class Checking {
       transactionId: this.options.random.bytes(transactionIdLengthBytes),
       username: `${remote.ufrag}:${this.options.parameters.ufrag}`,
       key: remote.key,
-      // RFC 8445 7.1.1: what a peer-reflexive candidate learned from this check would have.
-      priority: basePriority('prflx', pair.base),
+      priority: checkPriority(pair.base),
       role: this.role,
       tieBreaker: this.tieBreaker,
       useCandidate: purpose === 'nomination',
@@ -341,6 +342,7 @@ export class Checking {
     if (pair.state !== 'in-progress') return
     const { locals } = this.options
     pair.succeed(locals.find(pair.base, mapped) ?? locals.make('prflx', pair.base, mapped))
+    pair.validAt = now
     pair.priority = priorityOf(pair.validLocal!, pair.remote, this.role === 'controlling')
     stream.checklist.sort()
     this.outgoing.cancel(now, (other) => other.pair === pair && other.purpose === 'connectivity')
@@ -385,8 +387,10 @@ export class Checking {
   /** Our request met 487 (RFC 8445 7.2.5.1): the peer keeps the role that we claimed in it. */
   private yieldRole(now: Millis, check: Check): void {
     if (check.request.role === this.role) {
-      this.tieBreaker = this.drawTieBreaker()
-      this.switchRole(now)
+      const toLite = this.streams[check.pair.base.stream]!.remote?.lite
+      this.tieBreaker = toLite ? highestTieBreaker : this.drawTieBreaker()
+      // RFC 8445 6.1.1: whatever a lite peer takes itself for.
+      if (!toLite) this.switchRole(now)
     }
     if (check.pair.state === 'in-progress') this.triggerCheck(now, check.pair)
   }

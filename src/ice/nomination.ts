@@ -14,6 +14,10 @@ import type { CandidatePair } from './pair.ts'
  *  first retransmission (RFC 8445 14.3: 500 ms) has been answered, and media flows over the relay meanwhile. */
 const relayedPatienceMs = 1_000
 
+/** How often a pair that was still under way may have been waited for: two NATs that show a new port with every packet make new
+ *  pairs for ever. */
+const longestPatience = 3
+
 /** What timers and event loops add to a round trip. */
 const schedulingSlackMs = 2
 
@@ -30,6 +34,8 @@ export function chooseNomination(
   if (!best) return undefined
   const patienceMs = (best.rttMs ?? 0) + schedulingSlackMs
   let waitUntil = now
+  let validAt = best.validAt ?? now
+  for (const pair of pairs) if (pair.state === 'succeeded') validAt = Math.min(validAt, pair.validAt ?? now)
   for (const pair of pairs) {
     if (pair.priority <= best.priority || pair.state !== 'in-progress' || pair.lastCheckAt === undefined)
       continue
@@ -37,5 +43,9 @@ export function chooseNomination(
     const direct = best.rank === 0 && pair.rank > 0
     waitUntil = Math.max(waitUntil, pair.lastCheckAt + patienceMs + (direct ? relayedPatienceMs : 0))
   }
+  waitUntil = Math.min(
+    waitUntil,
+    validAt + longestPatience * (patienceMs + (best.rank === 0 ? relayedPatienceMs : 0)),
+  )
   return waitUntil > now ? { waitUntil } : { nominate: best }
 }

@@ -4,7 +4,14 @@
 import { InvariantError } from '../errors.ts'
 import { sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
-import { type Base, type Candidate, type Component, isOwnSocket, type LocalCandidate } from './candidate.ts'
+import {
+  type Base,
+  type Candidate,
+  type Component,
+  isOwnSocket,
+  isRelayed,
+  type LocalCandidate,
+} from './candidate.ts'
 
 export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed'
 
@@ -58,6 +65,8 @@ export class CandidatePair {
   checksSent = 0
   lastCheckAt: Millis | undefined
   rttMs: Millis | undefined
+  /** Since when it has been valid. */
+  validAt: Millis | undefined
   /** When the peer last answered a check of this pair. */
   answeredAt: Millis | undefined
   /** When a check of the peer last made us send one. */
@@ -85,7 +94,7 @@ export class CandidatePair {
 
   /** What media gains by it, in whole steps: a relay is 0, TCP 1, UDP from end to end 2. */
   get rank(): Rank {
-    if (this.local.type === 'relay' || this.remote.type === 'relay') return 0
+    if (isRelayed(this.local) || isRelayed(this.remote)) return 0
     return this.base.transport === 'tcp' ? 1 : 2
   }
 
@@ -116,6 +125,7 @@ export class CandidatePair {
     this.transition('failed')
     this.detail = why
     this.validLocal = undefined
+    this.validAt = undefined
     this.path = undefined
     this.nominated = false
     this.nominateOnSuccess = false

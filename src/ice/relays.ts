@@ -81,9 +81,8 @@ export class Relays {
     const rank = this.rankOf(socket)
     for (const server of servers.slice(0, serversOfSocket[rank] ?? 0)) {
       const local = server.transport === 'udp' ? socket.address : { address, port: this.nextConnection++ }
-      // A relay of the other family reaches peers that we do not; one is enough.
-      const families = rank === 0 ? ([4, 6] as const) : [addressFamily(address)]
-      const client = new TurnClient({ server, local, random: this.random, families })
+      // A relay of the other family reaches peers that we do not.
+      const client = new TurnClient({ server, local, random: this.random })
       this.allocations.push({ server, socket, local, client, since: now, bases: [] })
       client.allocate(now)
     }

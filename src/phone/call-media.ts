@@ -129,12 +129,13 @@ export class CallMedia {
     return this.sendOffer(this.present())
   }
 
-  /** An offer that restarts ICE over other sockets (RFC 8839 4.4.1.1.1); media stays where it is until these work. */
-  async restartOffer(why: string, gatherLimitMs: Millis): Promise<Body> {
+  /** An offer that restarts ICE over other sockets (RFC 8839 4.4.1.1.1); media stays where it is until these work.
+   *  @param gathering.all waits for every server, not for the first of each kind, and names every candidate */
+  async restartOffer(why: string, gathering: { limitMs: Millis; all: boolean }): Promise<Body> {
     const components = this.negotiated?.rtcpMux ? 1 : 2
     const { remoteOffers } = this
     const path = await this.openPath({ withIce: true, components, afresh: true })
-    await this.gather(path, gatherLimitMs)
+    await this.gather(path, gathering.limitMs, gathering.all)
     this.ensureOpen(path)
     if (this.answering || this.remoteOffers !== remoteOffers) {
       path.close()
@@ -142,7 +143,7 @@ export class CallMedia {
     }
     this.paths.bringUp(path)
     this.options.record({ layer: 'ice', type: 'restart', by: 'local', why })
-    return this.sendOffer(path)
+    return this.sendOffer(path, gathering.all)
   }
 
   /** The peer's answer to our offer; several where the INVITE forked: the last one counts. Throws RemoteError or IceFailed
@@ -310,9 +311,9 @@ export class CallMedia {
   }
 
   /** Throws IceFailed where only a relay may be seen and there is none: nothing else may then be told of us. */
-  private async gather(path: MediaPath, limitMs: Millis): Promise<void> {
+  private async gather(path: MediaPath, limitMs: Millis, all = false): Promise<void> {
     const relayOnly = this.options.policy === 'relay'
-    await path.gather(relayOnly ? relayGatherMs : limitMs)
+    await path.gather(relayOnly ? relayGatherMs : limitMs, { all })
     if (!relayOnly || this.closed || path.agent?.defaultCandidate(0, 1)) return
     const why = [...path.relayProblems].join('; ') || 'name a TURN server'
     // A path that was to follow the one in use is of no use; that one goes on.
@@ -327,8 +328,9 @@ export class CallMedia {
     throw new InvariantError('the call ended while its media was being opened')
   }
 
-  private sendOffer(path: MediaPath): Body {
-    const { text, mid } = createOffer(this.describeLocal(path), this.sent)
+  /** @param all names every candidate, however long that gets */
+  private sendOffer(path: MediaPath, all = false): Body {
+    const { text, mid } = createOffer(this.describeLocal(path, all), this.sent)
     this.sent = text
     this.sentOffer = text
     this.mid = mid
@@ -336,7 +338,7 @@ export class CallMedia {
     return { contentType: sdpType, content: text }
   }
 
-  private describeLocal(path: MediaPath): LocalAudio {
+  private describeLocal(path: MediaPath, all = false): LocalAudio {
     const rtp = path.defaultAddress(1)
     if (!rtp) throw new InvariantError('a media path without an address')
     const rtcp = path.defaultAddress(2)
@@ -349,7 +351,7 @@ export class CallMedia {
       rtp,
       ...(rtcp && { rtcp }),
       rtcpMux: true,
-      ...(path.agent && { ice: this.describeIce(path, path.agent, rtp) }),
+      ...(path.agent && { ice: this.describeIce(path, path.agent, rtp, all) }),
     }
   }
 
@@ -357,15 +359,16 @@ export class CallMedia {
     path: MediaPath,
     agent: NonNullable<MediaPath['agent']>,
     rtp: { address: string; port: number },
+    all: boolean,
   ): IceDescription {
     const { trickle, lite, candidateBudgetBytes } = this.options
-    const all = agent.localCandidates(0)
-    const relays = all.some(({ type }) => type === 'relay') ? defaults.relayBudgetBytes : 0
+    const own = agent.localCandidates(0)
+    const relays = own.some(({ type }) => type === 'relay') ? defaults.relayBudgetBytes : 0
     const routes = this.sent === undefined ? 0 : defaults.dialogBytes
     // RFC 3261 18.1.1 bounds requests; a response need only be one packet.
     const budgetBytes = this.answering ? defaults.answerBudgetBytes : candidateBudgetBytes + relays - routes
-    const candidates = withinBudget(all, budgetBytes, rtp)
-    const isAll = path.isGathered && candidates.length === all.length
+    const candidates = all ? own : withinBudget(own, budgetBytes, rtp)
+    const isAll = path.isGathered && candidates.length === own.length
     this.trickled.follow(path, candidates)
     return {
       ...agent.parameters,

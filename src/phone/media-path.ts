@@ -123,27 +123,28 @@ export class MediaPath implements MediaTransport {
   /**
    * Waits until there is enough to be found by: what STUN and TURN servers each have answered first, or all that will come, but
    * never longer than `limitMs`. What comes later is told by `onCandidate`.
+   * @param all waits for every server
    */
-  async gather(limitMs: Millis): Promise<void> {
-    if (!this.agent || this.hasEnough || this.closed || limitMs <= 0) return
+  async gather(limitMs: Millis, { all = false } = {}): Promise<void> {
+    const isEnough = () => this.gathered || (!all && this.awaited.size === 0)
+    if (!this.agent || isEnough() || this.closed || limitMs <= 0) return
     await new Promise<void>((resolve) => {
       const done = (): void => {
-        this.onGathered.delete(done)
+        this.onGathered.delete(look)
         timer.cancel()
         resolve()
       }
+      const look = (): void => {
+        if (isEnough() || this.closed) done()
+      }
       const timer = this.options.clock.setTimer(limitMs, done)
-      this.onGathered.add(done)
+      this.onGathered.add(look)
     })
   }
 
   /** Whether every server has answered or been given up. */
   get isGathered(): boolean {
     return this.gathered || !this.agent
-  }
-
-  private get hasEnough(): boolean {
-    return this.gathered || this.awaited.size === 0
   }
 
   /** What to write into c=, m= and a=rtcp: the default candidate, or the first socket where there is no ICE. Where only a relay
@@ -251,7 +252,7 @@ export class MediaPath implements MediaTransport {
   close(): void {
     if (this.closed) return
     this.closed = true
-    for (const done of [...this.onGathered]) done()
+    this.checkGathered()
     this.keepaliveTimer?.cancel()
     this.stopAgent()
     this.wires.close()
@@ -273,8 +274,8 @@ export class MediaPath implements MediaTransport {
     if (!ice) return
     const { random } = this.options
     const agent = new IceAgent({
-      // Settled by who offers, with the description of the peer.
-      controlling: true,
+      // Settled by who offers, with the description of the peer; until then a lite agent takes what a full one would be.
+      controlling: !ice.lite,
       random,
       stunServers: ice.stunServers,
       turnServers: ice.turnServers,
@@ -451,7 +452,7 @@ export class MediaPath implements MediaTransport {
   }
 
   private checkGathered(): void {
-    if (this.hasEnough) for (const done of [...this.onGathered]) done()
+    for (const look of [...this.onGathered]) look()
   }
 
   private fail(failure: PathFailure): void {

@@ -40,6 +40,8 @@ const probeAgainMs: Millis = 2_500
 const reinviteLimitsMs: readonly Millis[] = [3_000, 4_000, 6_000]
 /** What servers may take, try by try: who waits for the first has no media meanwhile. */
 const gatherLimitsMs: readonly Millis[] = [500, 1_000, 2_000]
+/** Where candidates have been late before, every server is waited for: TURN through a proxy takes six round trips. */
+const patientGatherLimitMs: Millis = 5_000
 const pausesMs: readonly Millis[] = [300, 1_000, 2_000, 3_000]
 /** How long checks on a new path may take before the next is tried. */
 const checksLimitMs: Millis = 5_000
@@ -122,7 +124,7 @@ export class Recovery {
 
   /** A restart that was asked for. Rejects where the peer refuses it or the new path does not work; the old one is kept then. */
   async restart(why: string): Promise<void> {
-    await this.renew(why, gatherLimitsMs[0] ?? 0, 32_000)
+    await this.renew(why, { limitMs: gatherLimitsMs[0] ?? 0, all: false }, 32_000)
     await this.options.media.paths.takenOver()
   }
 
@@ -206,9 +208,13 @@ export class Recovery {
     const ofTry = (values: readonly Millis[]): Millis => values[trouble.tries] ?? values.at(-1) ?? 0
     const limitMs = ofTry(reinviteLimitsMs)
     const pauseMs = ofTry(pausesMs)
-    const gatherMs = trouble.patient ? (gatherLimitsMs.at(-1) ?? 0) : ofTry(gatherLimitsMs)
+    const gathering = {
+      limitMs: trouble.patient ? patientGatherLimitMs : ofTry(gatherLimitsMs),
+      // What was left out before must not be left out again.
+      all: trouble.patient,
+    }
     trouble.tries++
-    this.renew(trouble.why, gatherMs, limitMs).then(
+    this.renew(trouble.why, gathering, limitMs).then(
       () => {
         this.trying = false
         this.later(checksLimitMs, () => (trouble.mild ? this.over() : this.attempt()))
@@ -225,9 +231,13 @@ export class Recovery {
     )
   }
 
-  private async renew(why: string, gatherLimitMs: Millis, limitMs: Millis): Promise<void> {
+  private async renew(
+    why: string,
+    gathering: { limitMs: Millis; all: boolean },
+    limitMs: Millis,
+  ): Promise<void> {
     const { media, reinvite } = this.options
-    const offer = await media.restartOffer(why, gatherLimitMs)
+    const offer = await media.restartOffer(why, gathering)
     const ours = media.paths.next
     try {
       const answer = await reinvite(offer, limitMs)

@@ -217,7 +217,8 @@ export class TurnClient implements Core<TurnEvent> {
       for (const permission of permissions) this.request(now, { kind: 'permission', permission })
     }
     if (now >= this.keepaliveAt) {
-      if (now - this.lastSentAt >= keepaliveIntervalMs) {
+      // Compared as the deadline below is computed: subtracted, fractions may differ and the timer would spin.
+      if (now >= this.lastSentAt + keepaliveIntervalMs) {
         const id = this.random.bytes(transactionIdLengthBytes)
         this.transmit(now, new MessageWriter('indication', method.binding, id).finish())
       }

@@ -1,7 +1,7 @@
 // A way out through an HTTP proxy: CONNECT (RFC 9110 9.3.6) with Basic credentials (RFC 7617), also to a proxy that itself is
 // reached over TLS. Left out: Digest, NTLM and Kerberos at the proxy, and finding it (PAC, WPAD).
 import { NetworkError, UsageError } from '../errors.ts'
-import { formatAddress, type TransportAddress } from '../runtime/address.ts'
+import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Clock, Millis, Network, TcpConnection } from '../runtime/runtime.ts'
 
 export interface HttpProxy {
@@ -47,6 +47,8 @@ export function parseHttpProxy(text: string): HttpProxy {
 
 export interface ProxySettings {
   network: Network
+  /** The local address to connect from, where it has the proxy's family; default: what routing chooses. */
+  from?: TransportAddress
   clock: Clock
   timeoutMs: Millis
   signal?: AbortSignal
@@ -59,12 +61,16 @@ export async function connectThroughProxy(
   to: TransportAddress,
   settings: ProxySettings,
 ): Promise<TcpConnection> {
-  const { network, timeoutMs, tls, signal } = settings
+  const { network, timeoutMs, tls, from, signal } = settings
   const [address] = await network.resolve(proxy.host)
   if (address === undefined) throw new NetworkError(`the HTTP proxy ${proxy.host} has no address`, proxy.host)
   let connection = await network.connectTcp(
     { address, port: proxy.port },
-    { timeoutMs, ...(signal && { signal }) },
+    {
+      timeoutMs,
+      ...(signal && { signal }),
+      ...(from && addressFamily(from.address) === addressFamily(address) && { from }),
+    },
   )
   if (proxy.tls)
     connection = await network.startTls(connection, { serverName: proxy.host, timeoutMs, ...tls })

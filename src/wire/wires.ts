@@ -208,7 +208,14 @@ export class Wires {
     const from = isAnywhere ? undefined : { address: local.address, port: 0 }
     const connection =
       proxy && over !== 'tcp'
-        ? await connectThroughProxy(proxy, remote, { network, clock, timeoutMs, tls, signal })
+        ? await connectThroughProxy(proxy, remote, {
+            network,
+            clock,
+            timeoutMs,
+            tls,
+            signal,
+            ...(from && { from }),
+          })
         : await network.connectTcp(remote, { timeoutMs, signal, ...(from && { from }) })
     if (over !== 'turn-tls') return connection
     const name = serverName ?? this.options.serverName?.(remote) ?? remote.address
