@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^floe$/, replacement: source('index.ts') },
+      { find: /^floe\/sim$/, replacement: source('sim/index.ts') },
       { find: /^floe\/testkit$/, replacement: source('testkit/index.ts') },
       { find: /^floe\/vitest$/, replacement: source('testkit/vitest.ts') },
     ],

@@ -1,12 +1,14 @@
 // Virtual time: nothing passes until the clock is advanced, and then only from event to event. Between two events every
 // promise that can go on does, so asynchronous code runs as it would in real time. Events of one instant keep their order.
 // Left out: real I/O. A task that awaits a real socket or file leaves the simulation standing still.
-import { TimeoutError } from '../errors.ts'
+import { InvariantError, TimeoutError } from '../errors.ts'
 import type { Clock, Millis, Timer } from '../runtime/runtime.ts'
 
 /** 2026-01-01 00:00 UTC: where virtual wall time starts unless told otherwise. */
 const DEFAULT_EPOCH_MS = Date.UTC(2026, 0, 1)
 const HOUR_MS = 3_600_000
+/** More events than this at one instant: a timer is armed for now again and again. */
+const MAXIMUM_AT_ONCE = 1_000_000
 
 // Taken when this module loads: globals may be bound to a virtual clock later.
 const realSetImmediate = setImmediate
@@ -44,6 +46,7 @@ export class VirtualClock implements Clock {
   private time: Millis = 0
   private scheduled = 0
   private pending = 0
+  private atOnce = 0
 
   constructor(private readonly epochMs: number = DEFAULT_EPOCH_MS) {}
 
@@ -74,6 +77,11 @@ export class VirtualClock implements Clock {
     const next = this.peek()
     if (!next) return false
     this.pop()
+    this.atOnce = next.at > this.time ? 0 : this.atOnce + 1
+    if (this.atOnce > MAXIMUM_AT_ONCE)
+      throw new InvariantError(
+        `time stands still at ${next.at} ms: ${MAXIMUM_AT_ONCE} events at once, a timer is armed for now again and again`,
+      )
     this.time = next.at
     this.pending--
     const callback = next.callback!

@@ -63,6 +63,10 @@ export class VirtualHost implements Runtime, Network {
 
   /** A network cable is plugged in, a radio has found its network. */
   addInterface(place: Interface): void {
+    if (this.attached.some(({ address }) => address === place.address))
+      throw new UsageError(
+        `${this.name} has an interface with the address ${place.address} already: choose another`,
+      )
     place.realm.attach(place.address, place.link, (packet) => this.receive(packet))
     this.attached = [...this.attached, { ...place, name: `eth${this.attachedSoFar++}` }]
   }
@@ -282,6 +286,7 @@ export class VirtualHost implements Runtime, Network {
 
   private transmit(packet: Packet): void {
     const { source, destination } = packet
+    this.world.sent(packet, this.name)
     const ownAddress =
       isLoopback(destination.address) || this.attached.some(({ address }) => address === destination.address)
     if (ownAddress) {

@@ -37,6 +37,8 @@ export type Observe = (fate: Fate, packet: Packet, where: string) => void
 export interface World {
   readonly clock: Clock
   readonly random: SeededRandom
+  /** A host has sent a packet. */
+  readonly sent: (packet: Packet, host: string) => void
   readonly observe: Observe
 }
 

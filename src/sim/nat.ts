@@ -1,7 +1,7 @@
 // NAT boxes in the words of RFC 4787 (UDP) and RFC 5382 (TCP), and stateful firewalls, which filter but do not translate.
 // Both remember what went out and decide by that what may come in. A NAT inside a NAT's realm is a carrier-grade NAT.
 // Left out: address pooling, port contiguity, ICMP.
-import { formatAddress, type TransportAddress } from '../runtime/address.ts'
+import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
 import { Link, type LinkQuality, type Packet, type World } from './link.ts'
 import type { Gateway, Realm } from './realm.ts'
@@ -120,6 +120,7 @@ export class Firewall implements Gateway {
     readonly name: string,
     readonly inside: Realm,
     readonly outside: Realm,
+    readonly family: 4 | 6,
     readonly behaviour: FilterBehaviour,
     quality?: LinkQuality,
   ) {
@@ -136,8 +137,13 @@ export class Firewall implements Gateway {
     this.link.carry('up', packet, (arrived) => this.outside.route(arrived))
   }
 
+  /** Whether it stands before this address. */
+  guards(address: string): boolean {
+    return addressFamily(address) === this.family && this.inside.holds(address)
+  }
+
   routeInward(packet: Packet): boolean {
-    if (!this.inside.holds(packet.destination.address)) return false
+    if (!this.guards(packet.destination.address)) return false
     this.link.carry('down', packet, (arrived) => {
       const { protocol, source, destination } = arrived
       if (this.filter.admits(this.world.clock.now(), protocol, destination, source))

@@ -15,6 +15,8 @@ export interface OracleEnd {
   host: VirtualHost
   stunServers?: readonly TransportAddress[]
   turnServers?: readonly OracleRelay[]
+  /** Whether it may show nothing but relayed addresses. */
+  relayOnly?: boolean
   /** An HTTP proxy through which TURN over TCP and TLS goes. */
   proxy?: TransportAddress
   /** Whether it speaks ICE-TCP (RFC 6544): active, passive, simultaneous open. */
@@ -37,6 +39,8 @@ interface Endpoint {
   readonly address: string
   readonly port: string
   readonly number: number
+  /** How many mappings that depend on one another its name stands for: a port given towards a port given towards … */
+  readonly nesting: number
 }
 
 /** Where an end sends from: a socket on an interface, or a relayed address. */
@@ -59,9 +63,18 @@ type Protocol = Packet['protocol']
 /** A dynamic port, for rules. */
 const ANY_PORT = 50_000
 const NOTHING = new Uint8Array(0)
+/** Two NATs whose mappings depend on the remote end, and that filter little, show each other a new port with every packet, for
+ *  ever. An answer must come from where the question went (RFC 8445 7.2.5.2.1). Where both ends' ports depend on one another it
+ *  never does, and where one does not, a port towards a port is as deep as it gets. */
+const DEEPEST_NESTING = 3
 
 const text = ({ address, port }: Endpoint): string => `${address} ${port}`
-const known = ({ address, port }: TransportAddress): Endpoint => ({ address, port: `${port}`, number: port })
+const known = ({ address, port }: TransportAddress): Endpoint => ({
+  address,
+  port: `${port}`,
+  number: port,
+  nesting: 0,
+})
 const dependentPart = (dependence: Dependence, remote: Endpoint): string => {
   if (dependence === 'endpoint-independent') return ''
   return dependence === 'address-dependent' ? remote.address : text(remote)
@@ -121,18 +134,20 @@ class Reasoning {
       this.targets.get(peer)!.set(text(endpoint), endpoint)
     }
     for (const { address, realm } of end.host.attachments) {
-      const own = { address, port: `socket of ${end.host.name}`, number: ANY_PORT }
+      const own = { address, port: `socket of ${end.host.name}`, number: ANY_PORT, nesting: 0 }
       const base: Base = { end, own, realm, relay: false }
-      this.bases.push(base)
-      tell(own)
-      for (const server of end.stunServers ?? []) {
+      if (!end.relayOnly) {
+        this.bases.push(base)
+        tell(own)
+      }
+      for (const server of end.relayOnly ? [] : (end.stunServers ?? [])) {
         const arrival = this.send(base, known(server), 'udp')
         if (arrival) tell(arrival.source)
       }
       for (const server of end.turnServers ?? []) {
         const arrival = this.reach(end, base, server)
         if (!arrival) continue
-        if (server.transport === 'udp') tell(arrival.source)
+        if (server.transport === 'udp' && !end.relayOnly) tell(arrival.source)
         for (const relayed of this.relayedAddresses(end, server, arrival.at)) {
           this.bases.push(relayed)
           tell(relayed.own)
@@ -153,7 +168,7 @@ class Reasoning {
       ({ address }) => addressFamily(address) === addressFamily(to.address),
     )
     if (!proxy || !from) return undefined
-    const own = { address: from.address, port: 'connection of the proxy', number: ANY_PORT }
+    const own = { address: from.address, port: 'connection of the proxy', number: ANY_PORT, nesting: 0 }
     return this.send({ end, own, realm: from.realm, relay: false }, to, 'tcp', tls)
   }
 
@@ -162,7 +177,7 @@ class Reasoning {
     return relay.attachments
       .filter(({ address }) => addresses.includes(address))
       .map(({ address, realm }) => {
-        const own = { address, port: `relay of ${end.host.name}`, number: ANY_PORT }
+        const own = { address, port: `relay of ${end.host.name}`, number: ANY_PORT, nesting: 0 }
         return { end, own, realm, relay: true }
       })
   }
@@ -172,7 +187,8 @@ class Reasoning {
   /** One datagram: what it opens, and what its receiver learns. */
   private learn(base: Base, target: Endpoint): void {
     const arrival = this.send(base, target, 'udp')
-    if (!arrival || !this.baseAt(arrival, this.peerOf(base.end))) return
+    if (!arrival || arrival.source.nesting > DEEPEST_NESTING) return
+    if (!this.baseAt(arrival, this.peerOf(base.end))) return
     this.targets.get(this.peerOf(base.end))!.set(text(arrival.source), arrival.source)
   }
 
@@ -191,12 +207,12 @@ class Reasoning {
 
   /** A connection from either to a listener of the other. */
   private meetsOverTcp(): boolean {
-    if (!this.left.tcp || !this.right.tcp) return false
+    if (!this.left.tcp || !this.right.tcp || this.left.relayOnly || this.right.relayOnly) return false
     return this.bases.some((base) => {
       const peer = this.peerOf(base.end)
       if (base.relay) return false
       return peer.host.attachments.some(({ address }) => {
-        const listener = { address, port: `listener of ${peer.host.name}`, number: ANY_PORT }
+        const listener = { address, port: `listener of ${peer.host.name}`, number: ANY_PORT, nesting: 0 }
         return this.send(base, listener, 'tcp')?.at === peer.host
       })
     })
@@ -245,7 +261,7 @@ class Reasoning {
     if (owner instanceof Nat) return this.inbound(owner, source, to, how)
     if (owner) return { at: owner, to, source }
     const wall = realm.innerGateways.find(
-      (gateway): gateway is Firewall => gateway instanceof Firewall && gateway.inside.holds(to.address),
+      (gateway): gateway is Firewall => gateway instanceof Firewall && gateway.guards(to.address),
     )
     if (wall) {
       const admits = this.isOpen(wall.name, wall.behaviour.filtering, to, source, how)
@@ -267,7 +283,8 @@ class Reasoning {
     if (hairpin && !gateway.behaviour.hairpinning) return undefined
     const remote = dependentPart(this.mappingOf(gateway.behaviour), to)
     const port = `${name} for ${text(source)}${remote && ` towards ${remote}`}`
-    const translated = { address: gateway.address, port, number: ANY_PORT }
+    const nesting = remote ? Math.max(source.nesting, to.nesting + 1) : source.nesting
+    const translated = { address: gateway.address, port, number: ANY_PORT, nesting }
     this.mapped.set(`${how.protocol} ${text(translated)}`, source)
     this.open(name, behaviour.filtering, translated, to, how)
     if (hairpin) return this.inbound(gateway, translated, to, how)

@@ -29,6 +29,8 @@ export class Simulation {
   readonly clock = new VirtualClock()
   readonly random: SeededRandom
   readonly internet: Realm
+  /** Called for every packet that a host sends, as it leaves. */
+  onSend: ((packet: Packet, host: string) => void) | undefined
   /** Called for every packet where its way ends, and for every duplicate: for traces, counts and invariants. */
   onPacket: ((fate: Fate, packet: Packet, where: string) => void) | undefined
   private readonly world: World
@@ -41,6 +43,7 @@ export class Simulation {
     this.world = {
       clock: this.clock,
       random: this.random.fork('network'),
+      sent: (packet, host) => this.onSend?.(packet, host),
       observe: (fate, packet, where) => this.onPacket?.(fate, packet, where),
     }
     this.internet = new Realm(this.world, 'internet')
@@ -53,9 +56,14 @@ export class Simulation {
     return host
   }
 
+  /** An address realm that leads nowhere, unless a gateway is given it as its inside: a VPN, a cable between two hosts. */
+  realm(name: string): Realm {
+    return new Realm(this.world, name)
+  }
+
   /** A NAT with one outside address; it translates that address's family. */
   nat(name: string, address: string, behaviour: NatBehaviour, placement: Placement = {}): Nat {
-    const { outside = this.internet, inside = new Realm(this.world, name), link } = placement
+    const { outside = this.internet, inside = this.realm(name), link } = placement
     const nat = new Nat(this.world, name, inside, outside, address, behaviour, link)
     inside.setGateway(addressFamily(address), nat, outside)
     this.gateways.push(nat)
@@ -64,8 +72,8 @@ export class Simulation {
 
   /** A stateful firewall: addresses of `family` inside are reached from outside once they have sent. */
   firewall(name: string, family: 4 | 6, behaviour: FilterBehaviour, placement: Placement = {}): Firewall {
-    const { outside = this.internet, inside = new Realm(this.world, name), link } = placement
-    const firewall = new Firewall(this.world, name, inside, outside, behaviour, link)
+    const { outside = this.internet, inside = this.realm(name), link } = placement
+    const firewall = new Firewall(this.world, name, inside, outside, family, behaviour, link)
     inside.setGateway(family, firewall, outside)
     this.gateways.push(firewall)
     return firewall
