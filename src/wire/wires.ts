@@ -238,11 +238,13 @@ export class Wires {
       } catch (error) {
         if (signal.aborted || clock.now() + pauseMs >= until) throw error
         await new Promise<void>((done) => {
-          const timer = clock.setTimer(pauseMs, done)
-          signal.addEventListener('abort', () => {
+          const end = (): void => {
             timer.cancel()
+            signal.removeEventListener('abort', end)
             done()
-          })
+          }
+          const timer = clock.setTimer(pauseMs, end)
+          signal.addEventListener('abort', end)
         })
         if (signal.aborted) throw error
       }
