@@ -1,10 +1,9 @@
-// One ICE agent as a process on real UDP sockets, steered by lines on stdin and telling its times on stdout, so that one
-// harness can measure floe beside other implementations:
+// One ICE agent as a process on real UDP sockets, with every address of the machine, steered by lines as the agents of
+// test/interop/ice are, so that one harness can measure floe beside other implementations:
 //
 //   ice-agent --controlling|--controlled [--stun IP:PORT]
-//   stdin   start | desc UFRAG PWD | cand CANDIDATE | eoc | quit
-//   stdout  ready | desc UFRAG PWD | cand CANDIDATE | eoc | ev NAME CLOCK_MONOTONIC_NS
-//           events: created, gathered, remote (the peer's description is applied), first (first valid pair), connected (nominated)
+//   stdin   start | desc UFRAG PWD | cand CANDIDATE | eoc
+//   stdout  ready | desc UFRAG PWD | cand CANDIDATE | eoc | selected COMPONENT
 import { createInterface } from 'node:readline'
 import { IceAgent } from '../../dist/ice/agent.js'
 import { candidateLine } from '../../dist/ice/candidate.js'
@@ -19,7 +18,6 @@ const flags = process.argv.slice(2)
 const stunFlag = flags.includes('--stun') ? flags[flags.indexOf('--stun') + 1] : undefined
 
 const out = (line) => process.stdout.write(`${line}\n`)
-const tell = (name) => out(`ev ${name} ${process.hrtime.bigint()}`)
 
 const parseAddress = (text) => {
   const colon = text.lastIndexOf(':')
@@ -35,10 +33,8 @@ agent.addStream(1)
 const sockets = new Map()
 const transmit = ({ data, local, remote }) => sockets.get(formatAddress(local))?.send(data, remote)
 const driver = new CoreDriver(agent, clock, transmit, ({ type }) => {
-  if (type === 'valid') tell('first')
-  else if (type === 'selected') tell('connected')
+  if (type === 'selected') out('selected 1')
   else if (type === 'gathered') {
-    tell('gathered')
     out(`desc ${agent.parameters.ufrag} ${agent.parameters.pwd}`)
     for (const candidate of agent.localCandidates(0)) out(`cand candidate:${candidateLine(candidate)}`)
     out('eoc')
@@ -47,7 +43,6 @@ const driver = new CoreDriver(agent, clock, transmit, ({ type }) => {
 })
 
 async function start() {
-  tell('created')
   // The address that the default route uses comes first, as it does in a phone.
   const preferred = await network.sourceAddressFor({ address: '192.0.2.1', port: 9 })
   const addresses = network
@@ -76,7 +71,6 @@ const complete = new Set()
 function apply(end) {
   complete.add(end)
   if (complete.size < 2) return
-  tell('remote')
   driver.drive((now) => agent.setRemote(now, 0, remote))
 }
 
@@ -103,7 +97,6 @@ lines.on('line', (line) => {
   else if (verb === 'desc') Object.assign(remote, { ufrag: first, pwd: second })
   else if (verb === 'cand') remote.candidates.push(parseCandidate(line.slice('cand '.length)))
   else if (verb === 'eoc') apply('remote')
-  else if (verb === 'quit') process.exit(0)
 })
 warmUpIce(random)
 out('ready')

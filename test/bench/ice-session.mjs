@@ -6,22 +6,34 @@ import { CoreDriver } from '../../dist/runtime/core.js'
 
 /** @param ends two of { runtime, addresses }, the controlling one first */
 export async function runSession(ends, stunServers = []) {
+  const session = await openSession(ends, stunServers)
+  const result = await session.connect()
+  session.close()
+  return result
+}
+
+/** Both ends with all their candidates. */
+export async function openSession(ends, stunServers = []) {
   const counter = { packets: 0 }
   const [a, b] = await Promise.all(ends.map((end, index) => openEnd(end, index === 0, stunServers, counter)))
   await Promise.all([a.gathered, b.gathered])
   const { clock } = ends[0].runtime
-  const start = clock.now()
-  counter.packets = 0
-  setRemote(a, b)
-  setRemote(b, a)
-  await Promise.all([a.selected, b.selected])
-  const { packets } = counter
-  const nominatedMs = clock.now() - start
-  for (const { driver, sockets } of [a, b]) {
-    driver.stop()
-    for (const socket of sockets) socket.close()
+  return {
+    async connect() {
+      const start = clock.now()
+      counter.packets = 0
+      setRemote(a, b)
+      setRemote(b, a)
+      await Promise.all([a.selected, b.selected])
+      return { firstMs: a.firstAt - start, nominatedMs: clock.now() - start, packets: counter.packets }
+    },
+    close() {
+      for (const { driver, sockets } of [a, b]) {
+        driver.stop()
+        for (const socket of sockets) socket.close()
+      }
+    },
   }
-  return { firstMs: a.firstAt - start, nominatedMs, packets }
 }
 
 async function openEnd({ runtime, addresses }, controlling, stunServers, counter) {

@@ -1,228 +1,226 @@
 // ICE: from "both ends hold the other's description" to the first pair that works and to the nominated one, and the STUN
-// packets that were sent until then. Two agents as two processes in two network namespaces joined by a cable, beside aioice
-// where it is installed; and on the simulated network, where a round trip takes exactly 50 ms.
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
+// packets that were sent until then; beside the other implementations that are installed, on real sockets (ice-processes.mjs);
+// floe alone in virtual time (ice-virtual.mjs) and on the loopback; five hundred agents in one process; the STUN codec.
+// With --save the medians go to results/ice.json, which the README's tables are made of; --only=PART, or
+// --only=processes/WORD, measures a part.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { natKinds } from '../../dist/sim/nat.js'
-import { simulate } from '../../dist/sim/simulate.js'
-import { serveStun } from '../../dist/sim/stun-server.js'
-import { median, printProfile, printTable } from './figures.mjs'
-import { runSession } from './ice-session.mjs'
-import { BenchProgram, installed, withFolder } from './processes.mjs'
+import { median, printProfile, printTable, quantile } from './figures.mjs'
+import { betweenProcesses } from './ice-processes.mjs'
+import { callsInVirtualTime, inVirtualTime } from './ice-virtual.mjs'
+import { BenchProgram, wait, withFolder } from './processes.mjs'
 
-const hops = { left: '10.98.0.1', right: '10.98.0.2' }
-const oneWayMs = 25
+const file = fileURLToPath(new URL('results/ice.json', import.meta.url))
+const peersFolder = process.env.FLOE_PEERS ?? fileURLToPath(new URL('../../.peers', import.meta.url))
+const node22 = join(peersFolder, 'node-22/node_modules/node/bin/node')
+/** Interleaved with the others; what is measured beside werift runs on the Node that werift needs. */
+const inNode22 = { execPath: node22, env: { ...process.env, FLOE_PEERS: peersFolder } }
 
-export async function benchIce({ sessions = 21 }) {
+export async function benchIce({
+  sessions = 10,
+  agents = 500,
+  keepMs = 10_000,
+  measureMs = 500,
+  save,
+  only,
+}) {
+  const measured = {}
+  const part = async (name, measure) => {
+    if (!only || only.split('/')[0] === name) measured[name] = await measure()
+  }
+  await part('processes', () => processes(sessions, only))
+  await part('virtual', () => virtual(sessions))
+  await part('calls', calls)
+  await part('loopback', () => loopback(sessions))
+  await part('load', () => load(agents, keepMs))
+  await part('codec', () => codec(sessions, measureMs))
+  await part('profile', profile)
+  if (save) merge(measured)
+}
+
+/** Keeps what was measured before and not now. */
+function merge(measured) {
+  const known = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+  const node = process.version
+  const machine = { node, processors: cpus().length, model: cpus()[0]?.model.trim() }
+  const processes = { ...known.processes, ...measured.processes }
+  const { profile: _printed, ...rest } = measured
+  const all = { ...known, ...rest, machine, processes }
+  writeFileSync(file, `${JSON.stringify(all, undefined, 1)}\n`)
+}
+
+const round = (value, digits = 1) => Number(value.toFixed(digits))
+
+function summary(sessions) {
+  const connected = sessions.filter(Boolean)
+  const of = (figure, q = 0.5) =>
+    quantile(
+      connected.map((session) => session[figure]),
+      q,
+    )
+  return {
+    connected: connected.length,
+    of: sessions.length,
+    ...(connected.length > 0 && {
+      firstMs: round(of('firstMs')),
+      nominatedMs: round(of('nominatedMs')),
+      nominatedMs90: round(of('nominatedMs', 0.9)),
+      packets: of('packets'),
+    }),
+  }
+}
+
+const cells = ({ connected, of, firstMs, nominatedMs, nominatedMs90, packets }) => [
+  `${connected} of ${of}`,
+  ...(connected > 0 ? [firstMs, nominatedMs, nominatedMs90, packets] : ['-', '-', '-', '-']),
+]
+const columns = ['connected', 'first pair ms', 'nominated ms', '90 %', 'STUN packets']
+
+async function processes(sessions, only) {
   console.log(
-    `\nICE: both descriptions known -> first valid pair, nominated at both ends; medians of ${sessions}`,
+    `\nICE: two processes, medians of ${sessions}, interleaved; ms after both hold the other's description`,
   )
-  const rows = [
-    ...(await betweenNamespaces(sessions)),
-    ...(await onLoopback(sessions)),
-    ...(await inVirtualTime(sessions)),
-  ]
-  printTable(['', 'first pair ms', 'nominated ms', 'STUN packets', 'nominated : floe'], rows)
-  await withFolder(async (folder) => {
+  const load = round(loadavg()[0])
+  const results = await betweenProcesses(sessions, only?.split('/')[1])
+  const told = {}
+  for (const [scenario, implementations] of Object.entries(results)) {
+    told[scenario] = { load, implementations: {} }
+    for (const [name, rows] of Object.entries(implementations))
+      told[scenario].implementations[name] = summary(rows)
+    printTable(
+      [scenario, ...columns],
+      Object.entries(told[scenario].implementations).map(([name, row]) => [name, ...cells(row)]),
+    )
+  }
+  return told
+}
+
+async function virtual(sessions) {
+  console.log('\nICE: floe on the simulated network, in virtual time')
+  const results = await inVirtualTime(5 * sessions)
+  const told = {}
+  for (const [name, { roundTripMs, sessions: rows }] of Object.entries(results))
+    told[name] = { roundTripMs, ...summary(rows) }
+  printTable(
+    ['', ...columns],
+    Object.entries(told).map(([name, row]) => [name, ...cells(row)]),
+  )
+  return told
+}
+
+async function calls() {
+  const told = await callsInVirtualTime()
+  console.log(
+    '\nWhole calls in virtual time, both behind port-restricted NATs: 200 OK to first media at both ends',
+  )
+  for (const [roundTripMs, ms] of Object.entries(told))
+    console.log(`  ${roundTripMs} ms round trip: ${round(ms)} ms, ${round(ms / roundTripMs, 2)} round trips`)
+  return told
+}
+
+async function loopback(sessions) {
+  const cold = []
+  const warm = []
+  for (let i = 0; i < sessions; i++) {
+    const program = await BenchProgram.start('ice-loopback.mjs', [])
+    const [first, ...others] = await program.ask({ sessions: 21 })
+    await program.stop()
+    cold.push(first)
+    warm.push(...others)
+  }
+  const told = { cold: summary(cold), warm: summary(warm) }
+  console.log('\nICE: floe, both ends in one process on the loopback')
+  printTable(
+    ['', ...columns],
+    [
+      ['its first session', ...cells(told.cold)],
+      ['its next twenty', ...cells(told.warm)],
+    ],
+  )
+  return told
+}
+
+/** Longer than five hundred agents take. */
+const loadPatienceMs = 20_000
+
+const loadPrograms = {
+  floe: {},
+  werift: { needs: 'werift/node_modules/werift' },
+}
+
+async function load(agents, keepMs) {
+  console.log(`\nICE: ${agents} agents in one process, each two connected over the loopback`)
+  // Some do not use the loopback's addresses.
+  if (process.env.FLOE_NAMESPACE === '1')
+    execFileSync('sh', [
+      '-euc',
+      `ip link show load >/dev/null 2>&1 || ip link add load type veth peer name load-peer
+       ip address replace 10.97.0.1/24 dev load; ip link set load up; ip link set load-peer up`,
+    ])
+  const rounds = { floe: [] }
+  for (let round = 0; round < 3; round++)
+    for (const [name, { needs = '' }] of Object.entries(loadPrograms)) {
+      if (!existsSync(join(peersFolder, needs)) || !existsSync(node22)) {
+        if (round === 0) console.log(`  ${name}: skipped, not installed (test/interop/install)`)
+        continue
+      }
+      const running = await BenchProgram.start('ice-load.mjs', [name], undefined, {
+        ...inNode22,
+        execArgv: ['--expose-gc'],
+      })
+      const measured = await Promise.race([running.ask({ agents, keepMs }), wait(keepMs + loadPatienceMs)])
+      rounds[name] ??= []
+      if (measured) rounds[name].push(measured)
+      else if (round === 0) console.log(`  ${name}: not all agents connected`)
+      await running.stop()
+    }
+  const told = {}
+  for (const [name, rows] of Object.entries(rounds)) {
+    if (rows.length === 0) continue
+    const of = (figure, digits) => round(median(rows.map((row) => row[figure])), digits)
+    told[name] = {
+      connectedMs: of('connectedMs', 0),
+      cpuMsPerAgent: of('cpuMsPerAgent', 2),
+      memoryKibPerAgent: of('memoryKibPerAgent', 0),
+      keepingCpuPercent: of('keepingCpuPercent', 1),
+    }
+  }
+  printTable(
+    ['', 'all connected ms', 'CPU ms/agent', 'KiB/agent', 'CPU % of one core to keep them'],
+    Object.entries(told).map(([name, row]) => [name, ...Object.values(row)]),
+  )
+  return { agents, implementations: told }
+}
+
+async function codec(rounds, measureMs) {
+  console.log(
+    '\nSTUN: connectivity checks a second on one core, written and read, with integrity and fingerprint',
+  )
+  const told = {}
+  for (const name of ['floe', 'werift']) {
+    if (!existsSync(node22) || (name === 'werift' && !existsSync(join(peersFolder, 'werift')))) {
+      console.log(`  ${name}: skipped, not installed (test/interop/install)`)
+      continue
+    }
+    const program = await BenchProgram.start('stun-codec.mjs', [name], undefined, inNode22)
+    const { written, read } = await program.ask({ rounds, measureMs })
+    await program.stop()
+    told[name] = { written: Math.round(written), read: Math.round(read) }
+  }
+  printTable(
+    ['', 'written/s', 'read/s'],
+    Object.entries(told).map(([name, row]) => [name, ...Object.values(row)]),
+  )
+  return told
+}
+
+const profile = () =>
+  withFolder(async (folder) => {
     const program = await BenchProgram.start('ice-loopback.mjs', [], folder)
     await program.ask({ sessions: 2_000 })
     await program.stop()
     printProfile('2,000 sessions on the loopback, both ends', folder)
   })
-}
-
-const row = (name, results, floe = results) => {
-  const of = (figure, rows) => median(rows.map((result) => result[figure]))
-  return [
-    name,
-    of('firstMs', results).toFixed(1),
-    of('nominatedMs', results).toFixed(1),
-    of('packets', results),
-    `${(of('nominatedMs', results) / of('nominatedMs', floe)).toFixed(1)} x`,
-  ]
-}
-
-// ---- two processes, two namespaces --------------------------------------------------------------------------------------
-
-async function betweenNamespaces(sessions) {
-  if (process.env.FLOE_NAMESPACE !== '1' || !installed('ip') || !installed('nft')) {
-    console.log('  two processes: skipped, network namespaces, ip and nft are needed')
-    return []
-  }
-  for (const side of Object.keys(hops)) inNamespace(side, 'create')
-  const programs = { floe: [process.execPath, path('ice-agent.mjs')] }
-  if (python()) programs.aioice = [python(), path('ice-aioice.py')]
-  else console.log('  aioice: skipped, not installed (apt-get install python3-aioice)')
-  const results = Object.fromEntries(Object.keys(programs).map((name) => [name, []]))
-  for (let session = 0; session < sessions; session++)
-    for (const [name, program] of Object.entries(programs)) results[name].push(await twoProcesses(program))
-  return Object.entries(results).map(([name, rows]) =>
-    row(`${name}, two processes, no delay`, rows, results.floe),
-  )
-}
-
-const path = (file) => fileURLToPath(new URL(file, import.meta.url))
-
-/** The Python that has aioice: that of the distribution before any other. */
-function python() {
-  return ['/usr/bin/python3', 'python3'].find((candidate) => {
-    try {
-      execFileSync(candidate, ['-c', 'import aioice'], { stdio: 'ignore' })
-      return true
-    } catch {
-      return false
-    }
-  })
-}
-
-/** The namespaces left and right, a cable between them, and in each a count of the STUN packets that leave it. */
-function inNamespace(side, what) {
-  const scripts = {
-    create: `ip netns add ${side}
-      ${side === 'right' ? 'ip link add eth0 netns left type veth peer name eth0 netns right' : ''}
-      ${side === 'right' ? Object.keys(hops).map(addressed).join('\n') : ''}`,
-    // The magic cookie (RFC 8489 5), 4 bytes into the payload of a UDP datagram.
-    reset: `ip netns exec ${side} nft reset counters >/dev/null`,
-    count: `ip netns exec ${side} nft list counter ip bench stun`,
-  }
-  return execFileSync('sh', ['-euc', scripts[what]], { encoding: 'utf8', env: systemPath })
-}
-
-const systemPath = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
-
-const addressed = (side) => `ip netns exec ${side} sh -euc '
-  ip address add ${hops[side]}/24 dev eth0
-  ip link set eth0 up
-  ip route add default dev eth0
-  nft add table ip bench
-  nft add counter ip bench stun
-  nft "add chain ip bench output { type filter hook output priority 0; }"
-  nft add rule ip bench output meta l4proto udp @th,96,32 0x2112a442 counter name stun'`
-
-async function twoProcesses([command, ...args]) {
-  const [a, b] = [
-    new AgentProcess('left', command, [...args, '--controlling']),
-    new AgentProcess('right', command, [...args, '--controlled']),
-  ]
-  await Promise.all([a.told('ready'), b.told('ready')])
-  for (const side of Object.keys(hops)) inNamespace(side, 'reset')
-  a.say('start')
-  await a.told('eoc')
-  b.say('start', ...a.description)
-  await b.told('eoc')
-  a.say(...b.description)
-  await Promise.all([a.told('ev connected'), b.told('ev connected')])
-  const packets = Object.keys(hops)
-    .map((side) => Number(/packets (\d+)/.exec(inNamespace(side, 'count'))[1]))
-    .reduce((sum, count) => sum + count)
-  await Promise.all([a.stop(), b.stop()])
-  const since = (at) => Number(at - a.at('remote')) / 1e6
-  const later = a.at('connected') > b.at('connected') ? a : b
-  return { firstMs: since(a.at('first')), nominatedMs: since(later.at('connected')), packets }
-}
-
-/** An agent that speaks the lines of ice-agent.mjs. */
-class AgentProcess {
-  constructor(side, command, args) {
-    this.lines = []
-    this.child = spawn('ip', ['netns', 'exec', side, command, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: systemPath,
-    })
-    this.ended = once(this.child, 'exit')
-    createInterface({ input: this.child.stdout }).on('line', (line) => {
-      this.lines.push(line)
-      this.onLine?.()
-    })
-  }
-
-  say(...lines) {
-    this.child.stdin.write(`${lines.join('\n')}\n`)
-  }
-
-  /** Waits for a line that begins so. */
-  async told(start) {
-    while (!this.lines.some((line) => line.startsWith(start)))
-      await new Promise((resolve, reject) => {
-        this.onLine = resolve
-        setTimeout(() => reject(new Error(`an ICE agent did not say "${start}" within 20 s`)), 20_000).unref()
-      })
-  }
-
-  get description() {
-    return this.lines.filter((line) => /^(desc|cand|eoc)/.test(line))
-  }
-
-  /** When it told an event, in nanoseconds of the clock that both ends share. */
-  at(event) {
-    const line = this.lines.find((line) => line.startsWith(`ev ${event} `))
-    return BigInt(line.split(' ')[2])
-  }
-
-  async stop() {
-    this.say('quit')
-    await this.ended
-  }
-}
-
-// ---- one process --------------------------------------------------------------------------------------------------------
-
-async function onLoopback(sessions) {
-  const program = await BenchProgram.start('ice-loopback.mjs', [])
-  const results = await program.ask({ sessions })
-  await program.stop()
-  return [
-    row('floe, one process, loopback', results),
-    row('the same, its first session (cold)', results.slice(0, 1)),
-  ]
-}
-
-/** Simulated round trips cost no real time, so these figures are the algorithm's alone. */
-async function inVirtualTime(sessions) {
-  const rows = []
-  for (const [name, lay] of Object.entries(networks)) {
-    const results = []
-    for (let seed = 1; seed <= sessions; seed++) {
-      const world = simulate(seed)
-      const { ends, stunServers } = await lay(world)
-      results.push(await world.clock.run(runSession(ends, stunServers)))
-    }
-    rows.push(row(`floe, 50 ms round trip: ${name} (virtual time)`, results))
-  }
-  return rows
-}
-
-const networks = {
-  'no NAT': (world) => ({
-    ends: ['203.0.113.1', '203.0.113.2'].map((address, index) => ({
-      runtime: world.host(`host ${index}`, world.internet.at(address, { latencyMs: oneWayMs / 2 })),
-      addresses: [address],
-    })),
-  }),
-  'both behind port-restricted NATs': async (world) => {
-    const server = { address: '203.0.113.9', port: 3478 }
-    await serveStun(world.host('server', world.internet.at(server.address)), server)
-    const ends = ['203.0.113.1', '203.0.113.2'].map((address, index) => {
-      const inside = `192.168.${index}.2`
-      const home = world.nat(`home ${index}`, address, natKinds.portRestricted, {
-        link: { latencyMs: oneWayMs / 2 },
-      })
-      return { runtime: world.host(`host ${index}`, home.inside.at(inside)), addresses: [inside] }
-    })
-    return { ends, stunServers: [server] }
-  },
-  '10 addresses a side, one pair works': (world) => {
-    // The seed says which address of each side leads anywhere.
-    const working = [0, 1].map(() => world.random.integer(10))
-    const ends = [0, 1].map((side) => {
-      const addresses = Array.from({ length: 10 }, (_, index) => `203.0.${113 + side}.${index + 1}`)
-      const interfaces = addresses.map((address, index) =>
-        world.internet.at(address, { latencyMs: oneWayMs / 2, loss: index === working[side] ? 0 : 1 }),
-      )
-      return { runtime: world.host(`host ${side}`, ...interfaces), addresses }
-    })
-    return { ends }
-  },
-}

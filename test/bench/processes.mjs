@@ -42,11 +42,13 @@ export async function freeUdpPort() {
 
 /** A program of this folder; it sends one message when it is ready, and one for each that it is asked. */
 export class BenchProgram {
-  /** @param profileFolder where a CPU profile is to be written when the program ends */
-  static async start(file, args, profileFolder) {
-    const execArgv = profileFolder ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : []
+  /** @param profileFolder where a CPU profile is to be written when the program ends
+   *  @param options of `fork`: another Node, its flags, the environment */
+  static async start(file, args, profileFolder, options = {}) {
+    const profiling = profileFolder ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : []
+    const execArgv = [...profiling, ...(options.execArgv ?? [])]
     const path = fileURLToPath(new URL(file, import.meta.url))
-    const program = new BenchProgram(fork(path, args.map(String), { execArgv }))
+    const program = new BenchProgram(fork(path, args.map(String), { ...options, execArgv }))
     program.ready = await program.answer()
     return program
   }

@@ -1,4 +1,4 @@
-// npm run bench [-- sip ice rtp] [-- --quick]: the speed of signalling, ICE and media, floe beside its peers in one run.
+// npm run bench [-- sip ice rtp] [-- --quick --save --only=PART]: the speed of signalling, ICE and media, floe beside its peers in one run.
 // Takes about a quarter of an hour on an otherwise idle machine; --quick shortens every measurement and proves little.
 import { cpus, loadavg } from 'node:os'
 import { benchIce } from './ice.mjs'
@@ -6,11 +6,15 @@ import { benchRtp } from './rtp.mjs'
 import { benchSip } from './sip.mjs'
 
 const sections = { sip: benchSip, ice: benchIce, rtp: benchRtp }
-const quick = { stepSeconds: 2, sessions: 5, rounds: 1, measureMs: 2_000 }
+const quick = { stepSeconds: 2, sessions: 2, rounds: 1, measureMs: 2_000, agents: 100, keepMs: 1_000 }
 
 const words = process.argv.slice(2)
-const options = words.includes('--quick') ? quick : {}
-const chosen = words.filter((word) => word !== '--quick')
+const options = {
+  ...(words.includes('--quick') && quick),
+  save: words.includes('--save'),
+  only: words.find((word) => word.startsWith('--only='))?.slice('--only='.length),
+}
+const chosen = words.filter((word) => !word.startsWith('--'))
 const unknown = chosen.find((word) => !(word in sections))
 if (unknown !== undefined) {
   console.error(`There is no benchmark "${unknown}": choose from ${Object.keys(sections).join(', ')}.`)
