@@ -5,12 +5,8 @@ import type { Network, UdpSocket } from '../runtime/runtime.ts'
 import { readUint32 } from '../stun/attributes.ts'
 import { answerBinding } from '../stun/binding-responder.ts'
 import { decode, MessageWriter, type StunMessage } from '../stun/message.ts'
-import { attribute, errorCode, method } from '../stun/numbers.ts'
-import { discoveryAttribute } from './turn-numbers.ts'
+import { attribute, change, discoveryAttribute, errorCode, method } from '../stun/numbers.ts'
 
-/** RFC 5780 7.2: the two flags of CHANGE-REQUEST. */
-const CHANGE_IP = 0x04
-const CHANGE_PORT = 0x02
 const understood = new Set<number>([
   ...Object.values(attribute),
   discoveryAttribute.changeRequest,
@@ -45,10 +41,10 @@ export function answerDiscovery(
   const padding = request.attributes.get(discoveryAttribute.padding)
   // RFC 5780 7.5: the two do not go together. 0xffff0000 as a port of 16 bits is no port.
   if (port && (padding || port.length < 2)) return answer(error().errorCode(errorCode.badRequest), local)
-  const change = readUint32(request, discoveryAttribute.changeRequest) ?? 0
+  const flags = readUint32(request, discoveryAttribute.changeRequest) ?? 0
   const from = {
-    address: change & CHANGE_IP ? other.address : local.address,
-    port: change & CHANGE_PORT ? other.port : local.port,
+    address: flags & change.address ? other.address : local.address,
+    port: flags & change.port ? other.port : local.port,
   }
   const to = port ? { address: source.address, port: (port[0]! << 8) | port[1]! } : source
   const response = new MessageWriter('success', method.binding, request.transactionId)

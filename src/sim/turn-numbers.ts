@@ -1,4 +1,4 @@
-// Numbers that IANA keeps for TURN (RFC 8656 18) and for NAT behaviour discovery (RFC 5780 9), as the relay uses them.
+// Numbers that IANA keeps for TURN (RFC 8656 18), as the relay uses them.
 
 export const turnMethod = {
   allocate: 0x003,
@@ -21,14 +21,6 @@ export const turnAttribute = {
   reservationToken: 0x0022,
   additionalAddressFamily: 0x8000,
   addressErrorCode: 0x8001,
-} as const
-
-export const discoveryAttribute = {
-  changeRequest: 0x0003,
-  padding: 0x0026,
-  responsePort: 0x0027,
-  responseOrigin: 0x802b,
-  otherAddress: 0x802c,
 } as const
 
 export const turnErrorCode = {

@@ -1,5 +1,5 @@
 // Numbers that IANA keeps for STUN: methods, attributes and error codes of STUN (RFC 8489 18), ICE (RFC 8445 16.1) and TURN
-// (RFC 8656 18). Left out: TCP relays (RFC 6062), mobility (RFC 8016), NAT discovery (RFC 5780).
+// (RFC 8656 18), and of NAT behaviour discovery (RFC 5780 9). Left out: TCP relays (RFC 6062), mobility (RFC 8016).
 
 /** IANA "STUN Methods". */
 export const method = {
@@ -52,6 +52,18 @@ export const turnAttribute = {
   addressErrorCode: 0x8001,
   icmp: 0x8004,
 } as const
+
+/** Of NAT behaviour discovery (RFC 5780 9); apart, because servers alone must understand the first three. */
+export const discoveryAttribute = {
+  changeRequest: 0x0003,
+  padding: 0x0026,
+  responsePort: 0x0027,
+  responseOrigin: 0x802b,
+  otherAddress: 0x802c,
+} as const
+
+/** RFC 5780 7.2: the flags of CHANGE-REQUEST. */
+export const change = { address: 0x04, port: 0x02 } as const
 
 /** IANA "STUN Password Algorithms" (RFC 8489 18.5). */
 export const passwordAlgorithm = { md5: 0x0001, sha256: 0x0002 } as const

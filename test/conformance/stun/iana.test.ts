@@ -1,13 +1,19 @@
 // Our numbers beside IANA's registry "Session Traversal Utilities for NAT (STUN) Parameters", and requests that browsers sent.
 import { describe, expect, it } from 'vitest'
 import {
-  discoveryAttribute,
   turnAttribute as relayAttribute,
   turnErrorCode,
   turnMethod,
 } from '../../../src/sim/turn-numbers.ts'
 import { decode } from '../../../src/stun/message.ts'
-import { attribute, errorCode, method, passwordAlgorithm, turnAttribute } from '../../../src/stun/numbers.ts'
+import {
+  attribute,
+  discoveryAttribute,
+  errorCode,
+  method,
+  passwordAlgorithm,
+  turnAttribute,
+} from '../../../src/stun/numbers.ts'
 import { firstChannel, lastChannel } from '../../../src/turn/channel-data.ts'
 
 const registeredAttributes: Record<string, number> = {

@@ -3,11 +3,11 @@ import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { TransportAddress } from '../../../src/runtime/address.ts'
 import { type Simulation, simulate } from '../../../src/sim/simulate.ts'
-import { discoveryAttribute, turnAttribute, turnMethod } from '../../../src/sim/turn-numbers.ts'
+import { turnAttribute, turnMethod } from '../../../src/sim/turn-numbers.ts'
 import { type RunningTurnServer, serveTurn, type TurnServerOptions } from '../../../src/sim/turn-server.ts'
 import { readAddress, readErrorCode, readUint32, readXorAddress } from '../../../src/stun/attributes.ts'
 import { decode, MessageWriter, type StunMessage } from '../../../src/stun/message.ts'
-import { attribute, method } from '../../../src/stun/numbers.ts'
+import { attribute, discoveryAttribute, method } from '../../../src/stun/numbers.ts'
 import { BareTurnClient, udpTransport } from './turn-client.ts'
 
 const SERVER = { address: '203.0.113.10', port: 3478 }
