@@ -10,6 +10,8 @@ export { exitCodeOfReport } from './diagnose/exit-code.ts'
 export { formatPairs, formatReport } from './diagnose/format-report.ts'
 export { formatFact, ladder } from './diagnose/ladder.ts'
 export { report as reportOfFacts } from './diagnose/report.ts'
+export { type ExamineOptions, examine } from './doctor/examine.ts'
+export type { Finding, Mark } from './doctor/finding.ts'
 export {
   CallFailed,
   type ErrorCode,

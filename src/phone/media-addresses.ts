@@ -18,7 +18,21 @@ const linkLocal = /^(fe[89ab].:|169\.254\.)/i
 const abolished = /^(fe[c-f].:|::\d+\.\d+\.)/i
 
 /** Enough for every interface that can matter. */
-const maximumAddresses = 8
+export const maximumAddresses = 8
+
+/** Why an address takes no part where signalling does not use it; undefined where it does, unless another one of its network
+ *  stands for it. */
+export function whyLeftOut(
+  { name, address, loopback, deprecated }: NetworkInterface,
+  wanted?: readonly string[],
+): string | undefined {
+  if (linkLocal.test(address)) return 'link-local'
+  if (abolished.test(address)) return 'of a kind that is abolished'
+  if (wanted && !wanted.includes(name) && !wanted.includes(address)) return 'not among the interfaces named'
+  if (!wanted && loopback) return 'loopback'
+  if (!wanted && virtualInterface.test(name)) return 'bridge of containers or virtual machines'
+  return deprecated ? 'deprecated' : undefined
+}
 
 /**
  * Addresses to open media sockets on, best first.
@@ -30,11 +44,10 @@ export function mediaAddresses(
   signalling: string,
   wanted?: readonly string[],
 ): string[] {
-  const isWanted = ({ name, address, loopback }: NetworkInterface): boolean =>
-    wanted ? wanted.includes(name) || wanted.includes(address) : !loopback && !virtualInterface.test(name)
-  const usable = interfaces
-    .filter((i) => isWanted(i) && !linkLocal.test(i.address) && !abolished.test(i.address))
-    .filter((i) => !i.deprecated || i.address === signalling)
+  const usable = interfaces.filter((i) => {
+    const why = whyLeftOut(i, wanted)
+    return why === undefined || (why === 'deprecated' && i.address === signalling)
+  })
   const rank = ({ name, address }: NetworkInterface): number =>
     (tunnel.test(name) ? 2 : 0) + (addressFamily(address) === addressFamily(signalling) ? 0 : 1)
   const others = onePerNetwork(usable, signalling)

@@ -19,6 +19,8 @@ export interface WiresOptions {
     /** Default true. */
     verify?: boolean
   }
+  /** For each step of opening a connection; default 10 s. */
+  connectTimeoutMs?: Millis
   /** The name that the certificate of a TURN server must bear, where the datagram does not say it. */
   serverName?: (remote: TransportAddress) => string | undefined
 }
@@ -31,7 +33,7 @@ export interface ConnectionEnds {
 }
 
 /** A caller waits for it; the RFCs name no limit. */
-const connectTimeoutMs: Millis = 10_000
+const defaultConnectTimeoutMs: Millis = 10_000
 /** Between two tries of a simultaneous open. */
 const againMs = [130, 210] as const
 /** Who connects to us must send a first frame with STUN within this. */
@@ -202,7 +204,7 @@ export class Wires {
     signal: AbortSignal,
   ): Promise<TcpConnection> {
     const { network, clock, proxy, tls = {} } = this.options
-    const timeoutMs = connectTimeoutMs
+    const timeoutMs = this.options.connectTimeoutMs ?? defaultConnectTimeoutMs
     if (over === 'tcp' && this.reserved.has(formatAddress(local))) return this.openFrom(local, remote, signal)
     const isAnywhere = local.address === '0.0.0.0' || local.address === '::'
     const from = isAnywhere ? undefined : { address: local.address, port: 0 }
