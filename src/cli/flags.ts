@@ -52,7 +52,8 @@ export interface OutputFlags {
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value]
 
-export function phoneFlags(command: Command): Command {
+/** Who you are, and the servers on the way. */
+export function serverFlags(command: Command): Command {
   return command
     .option(
       '--as <account>',
@@ -64,13 +65,6 @@ export function phoneFlags(command: Command): Command {
       "registrar and outbound proxy, if not the account's host: host:port or sip:host;transport=tcp",
     )
     .addOption(new Option('--transport <protocol>', 'SIP over this protocol').choices(['udp', 'tcp']))
-    .option('--bind <address>', 'local address for SIP: 192.0.2.1, 192.0.2.1:5060 or :5060')
-    .addOption(
-      new Option(
-        '--ice <policy>',
-        'ICE with peers that speak it (auto), with all or no call (require), over TURN alone (relay), never (off)',
-      ).choices(['auto', 'require', 'relay', 'off']),
-    )
     .option('--stun <server>', 'STUN server, host or host:port; repeat for several', collect)
     .option(
       '--turn <uri>',
@@ -79,6 +73,22 @@ export function phoneFlags(command: Command): Command {
     )
     .option('--http-proxy <url>', 'reach TURN servers over TCP and TLS through this proxy: http://host:port')
     .option('--tls-ca <file>', 'trust these authorities too, PEM')
+    .option(
+      '--interface <name>',
+      'network interface for media, by name or address, and no others; repeat for several',
+      collect,
+    )
+}
+
+export function phoneFlags(command: Command): Command {
+  return serverFlags(command)
+    .option('--bind <address>', 'local address for SIP: 192.0.2.1, 192.0.2.1:5060 or :5060')
+    .addOption(
+      new Option(
+        '--ice <policy>',
+        'ICE with peers that speak it (auto), with all or no call (require), over TURN alone (relay), never (off)',
+      ).choices(['auto', 'require', 'relay', 'off']),
+    )
     .addOption(
       new Option(
         '--trickle <mode>',
@@ -88,11 +98,6 @@ export function phoneFlags(command: Command): Command {
     .option('--ice-lite', 'be an ICE-lite agent, at a public address')
     .addOption(new Option('--ice-tcp').hideHelp())
     .option('--no-ice-tcp', 'offer no ICE candidates for TCP')
-    .option(
-      '--interface <name>',
-      'network interface for media, by name or address, and no others; repeat for several',
-      collect,
-    )
     .option('--codec <name>', 'offer these codecs, best first; repeat for several', collect)
 }
 
@@ -107,12 +112,17 @@ export function mediaFlags(command: Command): Command {
     .option('--for <time>', 'hang up this long after the answer: 10s, 500ms, 2m', parseDuration)
 }
 
+export function outputForm(command: Command): Command {
+  return command.addOption(
+    new Option('-o, --output <form>', 'text, or json: one object a line').choices(['text', 'json']),
+  )
+}
+
 export function outputFlags(command: Command): Command {
-  return command
-    .addOption(
-      new Option('-o, --output <form>', 'text, or json: one object a line').choices(['text', 'json']),
-    )
-    .option('-v, --verbose', 'show the ladder: every message and milestone as it happens')
+  return outputForm(command).option(
+    '-v, --verbose',
+    'show the ladder: every message and milestone as it happens',
+  )
 }
 
 /** "10s", "500ms", "2m", "10" (seconds) in milliseconds. */

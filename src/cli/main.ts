@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import { addAnswer } from './answer.ts'
 import { addCall } from './call.ts'
 import { addDemo } from './demo.ts'
+import { addDoctor } from './doctor.ts'
 import { addEcho } from './echo.ts'
 import { exitCodeOfError, exitCodes } from './exit-codes.ts'
 import { addRegister } from './register.ts'
@@ -25,7 +26,8 @@ const program = new Command('floe')
   .exitOverride()
   .showHelpAfterError('(floe --help shows the verbs, floe VERB --help its flags)')
 
-for (const add of [addCall, addAnswer, addRegister, addEcho, addServe, addDemo, addTest]) add(program, finish)
+for (const add of [addCall, addAnswer, addRegister, addEcho, addServe, addDemo, addDoctor, addTest])
+  add(program, finish)
 
 try {
   await program.parseAsync()

@@ -14,8 +14,9 @@ export function reachOf(mapping: Mapping, filtering: Filtering): Reach {
   return filtering === 'endpoint-independent' || filtering === 'address-dependent' ? 'all' : 'most'
 }
 
-/** In one sentence. */
-export function directFinding(mapping: Mapping, filtering: Filtering): Finding {
+/** In one sentence.
+ *  @param hasTurn a TURN server was given already */
+export function directFinding(mapping: Mapping, filtering: Filtering, hasTurn: boolean): Finding {
   const reach = reachOf(mapping, filtering)
   const about = 'direct'
   const data = { reach }
@@ -26,7 +27,7 @@ export function directFinding(mapping: Mapping, filtering: Filtering): Finding {
       return {
         about,
         mark: 'ok',
-        fact: 'with every peer but those whose NAT maps by destination (“symmetric”)',
+        fact: 'with all peers but those whose NAT maps by destination (symmetric)',
         data,
       }
     case 'few':
@@ -37,7 +38,7 @@ export function directFinding(mapping: Mapping, filtering: Filtering): Finding {
           filtering === 'endpoint-independent' || filtering === 'address-dependent'
             ? 'only with peers whose filter does not look at ports'
             : 'only with peers whose NAT maps alike for all and whose filter does not look at ports',
-        fix: 'give a TURN server for the others (--turn)',
+        ...(hasTurn ? {} : { fix: 'give a TURN server for the others: --turn USER@HOST' }),
         data,
       }
     case 'unknown':
@@ -111,15 +112,11 @@ export function callsFinding({
   if (reach === 'all')
     return { about, mark: 'ok', fact: `get through directly${relay ? ', or relayed' : ''}` }
   if (relay) {
-    const directly = {
-      most: 'directly with most peers',
-      few: 'directly with few peers',
-      unknown: 'directly or not',
-    }
+    const directly = { most: 'most', few: 'few', unknown: 'some' }[reach]
     return {
       about,
       mark: 'ok',
-      fact: `get through: ${directly[reach]}, relayed over ${relay} with the others`,
+      fact: `get through: ${directly} peers directly, the others relayed over ${relay}`,
     }
   }
   return {

@@ -1,6 +1,7 @@
 // The doctor: what the network lets through, probe by probe, each with a time limit and all at once. It runs on any runtime, the
 // simulator's too. Findings come in the order of the layers, the last one says what they mean for calls.
 import { FloeError, UsageError } from '../errors.ts'
+import { mediaAddresses } from '../phone/media-addresses.ts'
 import { addressFamily, formatAddress, sameAddress, type TransportAddress } from '../runtime/address.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -45,6 +46,8 @@ export interface ExamineOptions {
   iceServers?: readonly IceServer[]
   httpProxy?: string
   tlsCa?: string
+  /** As `PhoneOptions` has them: media is tried from these alone. */
+  interfaces?: readonly string[]
   /** Searches the lifetime of UDP bindings, which takes up to five minutes. Default false: two seconds of it. */
   lifetime?: boolean
   /** Ends everything at once, with nothing left open. */
@@ -76,8 +79,9 @@ class Examination {
   private readonly proxy: HttpProxy | undefined
 
   constructor(private readonly options: ExamineOptions) {
-    const { uri, iceServers = [], httpProxy, runtime = nodeRuntime } = options
-    this.kit = new Kit(runtime)
+    const { uri, iceServers = [], httpProxy, interfaces, runtime = nodeRuntime } = options
+    const sources = interfaces && mediaAddresses(runtime.network.interfaces(), '', interfaces)
+    this.kit = new Kit(runtime, sources)
     this.names = new Names(this.kit)
     this.named = parseIceServers(iceServers)
     this.proxy = httpProxy === undefined ? undefined : parseHttpProxy(httpProxy)
@@ -105,8 +109,8 @@ class Examination {
     const { kit, names } = this
     const [sipAddresses, servers] = await Promise.all([this.sipAddresses(), this.servers()])
     const firstServer = sipAddresses[0] ?? servers.stun[0] ?? servers.turn[0]?.address
-    const towards = firstServer && (await kit.network.sourceAddressFor(firstServer))
-    const interfaces = interfaceFinding(kit.network.interfaces(), towards)
+    const towards = firstServer && (await kit.sourceFor(firstServer))
+    const interfaces = interfaceFinding(kit.network.interfaces(), towards, this.options.interfaces)
     yield interfaces
     for (const { name, outcome } of await names.all()) yield nameFinding(name, outcome)
 
@@ -157,6 +161,10 @@ class Examination {
   private get sipProtocol(): string {
     if (this.sip?.scheme === 'sips') return 'tls'
     return this.sip?.params.get('transport')?.toLowerCase() ?? 'udp'
+  }
+
+  private get hasTurn(): boolean {
+    return this.named.some(({ kind }) => kind === 'turn')
   }
 
   // ── probes ───────────────────────────────────────────────────────────────────────────────────
@@ -242,7 +250,7 @@ class Examination {
       const finding = stunFinding(address, outcome, isExtra)
       // Of a TURN server its own line tells more.
       const isNews = !isExtra || stun.length === 0
-      return { findings: isNews ? [finding] : [], udpAnswers: outcome !== undefined }
+      return { findings: isNews ? [finding] : [], udpAnswers: outcome?.mapped !== undefined }
     })
     const families = ([4, 6] as const).filter((family) =>
       all.some((a) => addressFamily(a.address) === family),
@@ -292,12 +300,12 @@ class Examination {
     const findings = [
       mappingFinding(behaviour),
       filteringFinding(behaviour),
-      directFinding(mapping, filtering),
+      directFinding(mapping, filtering, this.hasTurn),
       ...(mapping === 'none' || hairpinning === undefined ? [] : [hairpinFinding(hairpinning)]),
       lifetimeFinding(lifetime, this.options.lifetime === true),
       mtuFinding(mtu),
     ]
-    const named = isOneOfTwo ? findings.map((f) => ({ ...f, fact: `IPv${family}: ${f.fact}` })) : findings
+    const named = isOneOfTwo ? findings.map((finding) => ({ ...finding, family })) : findings
     return { findings: named, reach: reachOf(mapping, filtering) }
   }
 

@@ -6,6 +6,8 @@ export type Mark = 'ok' | 'warning' | 'problem' | 'unknown'
 export interface Finding {
   /** What was looked at: "interface", "DNS", "SIP/UDP", "STUN", "mapping", "TURN/TLS", "calls". */
   about: string
+  /** Where the same is told of IPv4 and of IPv6. */
+  family?: 4 | 6
   mark: Mark
   fact: string
   fix?: string
@@ -33,6 +35,7 @@ export function problemOf(about: string, error: unknown): Finding {
   throw error
 }
 
-/** "3.4 ms", "61 ms". */
-export const milliseconds = (ms: number): string => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
+/** "3.4 ms", "61 ms", "1,031 ms". */
+export const milliseconds = (ms: number): string =>
+  `${ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleString('en-US')} ms`
 export const seconds = (ms: number): string => `${ms / 1000} s`

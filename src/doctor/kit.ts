@@ -1,4 +1,5 @@
 // What every probe works with: a world, and the sign to give up. A probe that was given up ends soon, with nothing left open.
+import { addressFamily, type TransportAddress } from '../runtime/address.ts'
 import type { Clock, Millis, Network, Random, Runtime } from '../runtime/runtime.ts'
 
 /** How long one probe may take: whoever asks waits for it. */
@@ -13,10 +14,21 @@ export class Kit {
   isGivenUp = false
   private readonly callbacks = new Set<() => void>()
 
-  constructor(readonly runtime: Runtime) {
+  /** @param sources local addresses to send from, best first, where not the system's choice */
+  constructor(
+    readonly runtime: Runtime,
+    private readonly sources: readonly string[] = [],
+  ) {
     this.clock = runtime.clock
     this.network = runtime.network
     this.random = runtime.random
+  }
+
+  /** The local address to reach `to` from; undefined where there is no route. */
+  async sourceFor(to: TransportAddress): Promise<string | undefined> {
+    const family = addressFamily(to.address)
+    if (this.sources.length > 0) return this.sources.find((address) => addressFamily(address) === family)
+    return this.network.sourceAddressFor(to)
   }
 
   giveUp(): void {
@@ -34,7 +46,7 @@ export class Kit {
 
   /** A kit for a part of a probe, which `end` gives up alone. */
   part(): { kit: Kit; end: () => void } {
-    const kit = new Kit(this.runtime)
+    const kit = new Kit(this.runtime, this.sources)
     const forget = this.onGiveUp(() => kit.giveUp())
     const end = (): void => {
       forget()

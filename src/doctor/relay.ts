@@ -3,6 +3,7 @@
 import type { TransportAddress } from '../runtime/address.ts'
 import { CoreDriver } from '../runtime/core.ts'
 import type { Millis, Timer } from '../runtime/runtime.ts'
+import { nameOf } from '../turn/refusals.ts'
 import type { TurnServer } from '../turn/server.ts'
 import { TurnClient, type TurnEvent } from '../turn/turn-client.ts'
 import type { HttpProxy } from '../wire/http-proxy.ts'
@@ -33,7 +34,7 @@ const anywhere = { 4: '0.0.0.0', 6: '::' } as const
 export async function askRelay(kit: Kit, server: TurnServer, path: RelayPath): Promise<RelayOutcome> {
   const { clock, network, random } = kit
   const proxied = path.proxy !== undefined && server.transport !== 'udp'
-  const source = proxied ? anywhere[4] : await network.sourceAddressFor(server.address)
+  const source = proxied ? anywhere[4] : await kit.sourceFor(server.address)
   if (source === undefined)
     return {
       type: 'failed',
@@ -86,7 +87,7 @@ export async function askRelay(kit: Kit, server: TurnServer, path: RelayPath): P
     const driver = new CoreDriver(client, clock, (datagram) => wires.transmit(datagram), onEvent)
     wires.onDatagram = (datagram) => driver.drive((now) => client.handleDatagram(now, datagram))
     wires.onClosed = ({ remote }, reason) => driver.drive((now) => client.handleClosed(now, reason, remote))
-    const tooLong = `no answer within ${probeLimitMs / 1000} s: check the address, the port and the firewall`
+    const tooLong = `${nameOf(server)} did not answer within ${probeLimitMs / 1000} s: check the port and the firewalls`
     const limit = clock.setTimer(probeLimitMs, () => finish({ type: 'failed', reason: tooLong }))
     const forget = kit.onGiveUp(() => finish({ type: 'failed', reason: 'given up' }))
     driver.drive((now) => client.allocate(now))

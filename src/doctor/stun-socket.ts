@@ -67,7 +67,7 @@ export class StunSocket {
 
   /** On the address from which the system reaches `server`. Rejects with NetworkError. */
   static async open(kit: Kit, server: TransportAddress): Promise<StunSocket> {
-    const address = await kit.network.sourceAddressFor(server)
+    const address = await kit.sourceFor(server)
     if (address === undefined) {
       const at = formatAddress(server)
       throw new NetworkError(`there is no route to ${at}: check the address and the interfaces`, at)

@@ -1,6 +1,6 @@
 // What each probe has found, in words.
 
-import { maximumAddresses, mediaAddresses, whyLeftOut } from '../phone/media-addresses.ts'
+import { mediaAddresses, whyLeftOut } from '../phone/media-addresses.ts'
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis, NetworkInterface } from '../runtime/runtime.ts'
 import type { TurnServer } from '../turn/server.ts'
@@ -14,24 +14,31 @@ import type { RelayOutcome } from './relay.ts'
 import type { OptionsAnswer } from './sip-server.ts'
 import type { Answer } from './stun-socket.ts'
 
-/** @param towards the local address from which the servers are reached */
-export function interfaceFinding(all: readonly NetworkInterface[], towards: string | undefined): Finding {
+/** @param towards the local address from which the servers are reached
+ *  @param wanted the interfaces that the user has named */
+export function interfaceFinding(
+  all: readonly NetworkInterface[],
+  towards: string | undefined,
+  wanted: readonly string[] | undefined,
+): Finding {
   const about = 'interface'
-  const preferred = towards ?? all.find((i) => whyLeftOut(i) === undefined)?.address
-  if (preferred === undefined)
+  const preferred = towards ?? all.find((i) => whyLeftOut(i, wanted) === undefined)?.address
+  const used = preferred === undefined ? [] : mediaAddresses(all, preferred, wanted)
+  if (used.length === 0)
     return {
       about,
       mark: 'problem',
-      fact: 'this machine has no address but loopback',
-      fix: 'connect it to a network',
+      fact: wanted
+        ? `this machine has no usable address on ${wanted.join(', ')}`
+        : 'this machine has no address but loopback',
+      fix: wanted ? 'check the names of the interfaces' : 'connect it to a network',
     }
-  const used = mediaAddresses(all, preferred)
   const taking = used.map((address) => `${address} (${all.find((i) => i.address === address)?.name ?? '?'})`)
   const families = ([4, 6] as const).filter((family) => used.some((a) => addressFamily(a) === family))
   // Every interface has an IPv6 address of its link alone, and every machine a loopback.
   const left = all
     .filter((i) => !used.includes(i.address) && !i.loopback && !i.address.startsWith('fe80'))
-    .map((i) => `${i.address} (${i.name}: ${whyLeftOut(i) ?? `more than ${maximumAddresses}`})`)
+    .map((i) => `${i.address} (${i.name}: ${whyLeftOut(i, wanted) ?? 'another one stands for it'})`)
   const leftOut = left.length === 0 ? '' : `; left out: ${left.join(', ')}`
   return {
     about,
@@ -65,16 +72,16 @@ export function sipFinding(
     return {
       about,
       mark: 'problem',
-      fact: `${at} does not answer OPTIONS`,
-      fix: `check address and port, that SIP over ${protocol.toUpperCase()} is served there, and the firewalls between`,
+      fact: `${at} does not answer`,
+      fix: `check the address, that it speaks SIP over ${protocol.toUpperCase()}, and the firewalls`,
       data: { server: at },
     }
   const { status, rttMs, seen } = answer
-  const sees = seen ? `, sees us as ${formatAddress(seen)}` : ''
+  const sees = seen ? `, we are ${formatAddress(seen)}` : ''
   return {
     about,
     mark: 'ok',
-    fact: `${at} answers OPTIONS with ${status} after ${milliseconds(rttMs)}${sees}`,
+    fact: `${at} answers ${status} in ${milliseconds(rttMs)}${sees}`,
     data: { server: at, status, rttMs, ...(seen && { seen: formatAddress(seen) }) },
   }
 }
@@ -94,7 +101,7 @@ export function stunFinding(server: TransportAddress, answer: Answer | undefined
     return {
       about,
       mark: 'ok',
-      fact: `${at} answers after ${milliseconds(answer.rttMs)}, sees ${formatAddress(answer.at.local)} as ${formatAddress(answer.mapped)}`,
+      fact: `${at} answers in ${milliseconds(answer.rttMs)}, sees ${answer.at.local.address} as ${formatAddress(answer.mapped)}`,
       data: { server: at, rttMs: answer.rttMs, local: answer.at.local, mapped: answer.mapped },
     }
   const fact = answer
@@ -102,11 +109,11 @@ export function stunFinding(server: TransportAddress, answer: Answer | undefined
     : `${at} does not answer`
   if (isTurn)
     return { about, mark: 'unknown', fact, fix: 'give a STUN server too (--stun)', data: { server: at } }
-  const fix = 'check address and port; where UDP is blocked, calls need TURN over TCP or TLS'
+  const fix = 'check address and port; where UDP is blocked, use TURN over TLS'
   return { about, mark: 'problem', fact, fix, data: { server: at } }
 }
 
-const discoveryFix = 'name a STUN server that answers RFC 5780 tests, as coturn with two addresses does'
+const discoveryFix = 'ask a STUN server with two addresses (RFC 5780), such as coturn'
 
 export function mappingFinding({ mapping, portsKept, outside, inside }: NatBehaviour): Finding {
   const about = 'mapping'
@@ -117,8 +124,8 @@ export function mappingFinding({ mapping, portsKept, outside, inside }: NatBehav
     return {
       about,
       mark: 'unknown',
-      fact: `translated ${as}; by what rule is unknown, since one address alone could be asked`,
-      fix: `give a second STUN server, or ${discoveryFix}`,
+      fact: `translated ${as}; one server cannot tell by what rule`,
+      fix: 'ask a second STUN server, or one with two addresses (RFC 5780)',
       data,
     }
   return {
@@ -150,8 +157,8 @@ export const hairpinFinding = (hairpinning: boolean): Finding =>
     : {
         about: 'hairpin',
         mark: 'warning',
-        fact: 'no: phones behind this NAT do not reach each other by its outside address',
-        fix: 'where they share no network behind it either, give them a TURN server',
+        fact: 'no: phones behind this NAT cannot meet at its outside address',
+        fix: 'where they share no network either, give them a TURN server',
         data: { hairpinning },
       }
 
@@ -164,7 +171,7 @@ export function lifetimeFinding(lifetime: BindingLifetime, isLongSearch: boolean
     return {
       about,
       mark: 'unknown',
-      fact: 'unknown: the server does not answer to another port than that which asks',
+      fact: 'unknown: no server could answer to another port',
       fix: discoveryFix,
     }
   const { atLeastMs, lessThanMs } = lifetime
@@ -176,7 +183,7 @@ export function lifetimeFinding(lifetime: BindingLifetime, isLongSearch: boolean
       about,
       mark: 'warning',
       fact,
-      fix: 'use SIP over TCP (--transport tcp): between the keep-alives over UDP calls to you would be lost',
+      fix: 'use SIP over TCP (--transport tcp): keep-alives are 20 to 25 s apart',
       data: { atLeastMs, lessThanMs },
     }
   return { about, mark: 'ok', fact, data: { atLeastMs, ...(lessThanMs !== undefined && { lessThanMs }) } }
@@ -190,12 +197,12 @@ export function mtuFinding({ largestBytes, smallestLostBytes }: PathMtu): Findin
     return { about, mark: 'unknown', fact: 'unknown: the server answers no long request' }
   const data = { largestBytes, ...(smallestLostBytes !== undefined && { smallestLostBytes }) }
   if (smallestLostBytes === undefined || smallestLostBytes < largestBytes)
-    return { about, mark: 'ok', fact: `datagrams of ${octets(largestBytes)} octets arrive`, data }
+    return { about, mark: 'ok', fact: `datagrams of ${octets(largestBytes)} octets reach the server`, data }
   return {
     about,
     mark: 'warning',
-    fact: `datagrams of ${octets(largestBytes)} octets arrive, those of ${octets(smallestLostBytes)} do not`,
-    fix: 'use SIP over TCP (--transport tcp): an INVITE with many candidates may be longer',
+    fact: `datagrams of ${octets(largestBytes)} octets reach the server, those of ${octets(smallestLostBytes)} do not`,
+    fix: 'use SIP over TCP (--transport tcp): long INVITEs would be lost',
     data,
   }
 }
@@ -209,7 +216,7 @@ export function relayFinding({ address, transport, host }: TurnServer, outcome: 
   }
   const { relayed, afterMs, echo } = outcome
   const data = { server, host, relayed: relayed.map(formatAddress), afterMs, echo }
-  const gives = `${server} gives ${relayed.map(formatAddress).join(' and ')} after ${milliseconds(afterMs)}`
+  const gives = `${server} gives ${relayed.map(formatAddress).join(' and ')} in ${milliseconds(afterMs)}`
   if (echo === 'silent')
     return {
       about,
@@ -220,7 +227,7 @@ export function relayFinding({ address, transport, host }: TurnServer, outcome: 
     }
   if ('code' in echo)
     return { about, mark: 'ok', fact: `${gives}; no echo, it refuses itself as peer (${echo.code})`, data }
-  return { about, mark: 'ok', fact: `${gives}, echo through it ${milliseconds(echo.ms)}`, data }
+  return { about, mark: 'ok', fact: `${gives}, echo in ${milliseconds(echo.ms)}`, data }
 }
 
 export const proxyFinding = (proxy: string, to: TransportAddress, ms: Millis): Finding => ({

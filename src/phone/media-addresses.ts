@@ -18,7 +18,7 @@ const linkLocal = /^(fe[89ab].:|169\.254\.)/i
 const abolished = /^(fe[c-f].:|::\d+\.\d+\.)/i
 
 /** Enough for every interface that can matter. */
-export const maximumAddresses = 8
+const maximumAddresses = 8
 
 /** Why an address takes no part where signalling does not use it; undefined where it does, unless another one of its network
  *  stands for it. */

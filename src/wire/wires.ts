@@ -198,13 +198,17 @@ export class Wires {
     return connection
   }
 
+  private get connectTimeoutMs(): Millis {
+    return this.options.connectTimeoutMs ?? defaultConnectTimeoutMs
+  }
+
   private async open(
     { local, remote, serverName }: Datagram,
     over: Stream,
     signal: AbortSignal,
   ): Promise<TcpConnection> {
     const { network, clock, proxy, tls = {} } = this.options
-    const timeoutMs = this.options.connectTimeoutMs ?? defaultConnectTimeoutMs
+    const timeoutMs = this.connectTimeoutMs
     if (over === 'tcp' && this.reserved.has(formatAddress(local))) return this.openFrom(local, remote, signal)
     const isAnywhere = local.address === '0.0.0.0' || local.address === '::'
     const from = isAnywhere ? undefined : { address: local.address, port: 0 }
@@ -232,7 +236,7 @@ export class Wires {
     signal: AbortSignal,
   ): Promise<TcpConnection> {
     const { network, clock } = this.options
-    const until = clock.now() + connectTimeoutMs
+    const until = clock.now() + this.connectTimeoutMs
     const pauseMs = againMs[formatAddress(local) < formatAddress(remote) ? 0 : 1]
     for (;;) {
       try {

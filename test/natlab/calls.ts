@@ -181,7 +181,7 @@ function account(home: Home, user: string): string[] {
   ]
 }
 
-function iceWords(servers: Pick<Scene, 'folder'>, home: Home, set: ServerSet): string[] {
+export function iceWords(servers: Pick<Scene, 'folder'>, home: Home, set: ServerSet): string[] {
   const { families, tcp } = home.network.theory
   const uri: Record<RelayTransport, (host: string) => string> = {
     udp: (host) => `turn:${relayUser.username}@${hostPort(host, 3478)}`,

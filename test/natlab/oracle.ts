@@ -45,7 +45,14 @@ const relayed = (a: Theory, b: Theory, relays: readonly RelayTransport[]): boole
   (hasRelay(a, relays) && (b.udp === 'any' || hasRelay(b, relays))) ||
   (hasRelay(b, relays) && a.udp === 'any')
 
-const hasRelay = (theory: Theory, relays: readonly RelayTransport[]): boolean => {
+const hasRelay = (theory: Theory, relays: readonly RelayTransport[]): boolean =>
+  usableRelays(theory, relays).length > 0
+
+/** Which of the transports get to the relay. */
+export const usableRelays = (
+  { udp, tcp }: Theory,
+  relays: readonly RelayTransport[],
+): readonly RelayTransport[] => {
   const usable: Record<Theory['tcp'], readonly RelayTransport[]> = {
     any: ['tcp', 'tls'],
     'port 443': ['tcp', 'tls'],
@@ -53,7 +60,5 @@ const hasRelay = (theory: Theory, relays: readonly RelayTransport[]): boolean =>
     // A proxy that lets nothing but port 443 through sees no more than that.
     CONNECT: ['tcp', 'tls'],
   }
-  return relays.some(
-    (relay) => (relay === 'udp' && theory.udp !== 'none') || usable[theory.tcp].includes(relay),
-  )
+  return relays.filter((relay) => (relay === 'udp' ? udp !== 'none' : usable[tcp].includes(relay)))
 }

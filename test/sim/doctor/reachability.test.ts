@@ -1,10 +1,14 @@
 // The doctor's other lines in the simulator: names, SIP, TURN on each transport, refusals, what all that means for calls; and how
 // it gives up.
 import { describe, expect, test } from 'vitest'
-import { examine } from '../../../src/doctor/examine.ts'
+import { type ExamineOptions, examine } from '../../../src/doctor/examine.ts'
 import type { Finding } from '../../../src/doctor/finding.ts'
 import { UsageError } from '../../../src/errors.ts'
+import type { TransportAddress } from '../../../src/runtime/address.ts'
 import { natKinds } from '../../../src/sim/nat.ts'
+import { parseMessage, responseTo, serializeMessage } from '../../../src/sip/message.ts'
+import { decode, MessageWriter } from '../../../src/stun/message.ts'
+import { attribute, discoveryAttribute, method } from '../../../src/stun/numbers.ts'
 import { about, allServers, clinic, sipServer, turnPassword, turnServer } from './clinic.ts'
 
 const marks = (findings: readonly Finding[]): Record<string, string> =>
@@ -184,6 +188,73 @@ describe('what is asked for', () => {
       expect(() => examine(options)).toThrow(UsageError)
     },
   )
+})
+
+describe('servers that do it wrong', () => {
+  /** The doctor before a server on 203.0.113.50 that answers each datagram as `answer` says. */
+  async function before(
+    port: number,
+    answer: (data: Uint8Array, from: TransportAddress) => Uint8Array | undefined,
+    options: ExamineOptions,
+  ): Promise<Finding[]> {
+    const { world, examine: examined } = clinic({ nat: natKinds.portRestricted })
+    const host = world.host('wrong', world.internet.at('203.0.113.50'))
+    const socket = await host.openUdp({ address: '203.0.113.50', port })
+    socket.onDatagram = (data, from) => {
+      const response = answer(data, from)
+      if (response) socket.send(response, from)
+    }
+    return examined({ ...allServers, ...options })
+  }
+
+  test('another address is named, and CHANGE-REQUEST ignored', async () => {
+    const findings = await before(
+      3478,
+      (data, from) => {
+        const request = decode(data)
+        if (typeof request === 'string') return undefined
+        return new MessageWriter('success', method.binding, request.transactionId)
+          .xorAddress(attribute.xorMappedAddress, from)
+          .address(discoveryAttribute.otherAddress, { address: '203.0.113.51', port: 3479 })
+          .finish()
+      },
+      { iceServers: ['stun:203.0.113.50'] },
+    )
+    expect(about(findings, 'mapping').data).toMatchObject({ mapping: 'unknown' })
+    expect(about(findings, 'filtering').data).toEqual({ filtering: 'unknown' })
+    expect(about(findings, 'lifetime').mark).toBe('unknown')
+  })
+
+  test('nothing but errors', async () => {
+    const findings = await before(
+      3478,
+      (data) => new MessageWriter('error', method.binding, data.subarray(8, 20)).errorCode(500).finish(),
+      { iceServers: ['stun:203.0.113.50'] },
+    )
+    expect(about(findings, 'STUN')).toMatchObject({ mark: 'problem', fact: expect.stringContaining('(500)') })
+    expect(about(findings, 'calls').data).toEqual({ prevented: 'media' })
+  })
+
+  test('a Via that comes back changed is the work of something on the way', async () => {
+    const findings = await before(
+      5060,
+      (data) => {
+        const parsed = parseMessage(data)
+        if (!('message' in parsed) || parsed.message.kind !== 'request') return undefined
+        const response = responseTo(parsed.message, 200, 'OK', 'tag')
+        response.replaceFirst('Via', parsed.message.get('Via')!.replace('192.168.1.2', '203.0.113.101'))
+        return serializeMessage(response)
+      },
+      { uri: 'sip:203.0.113.50' },
+    )
+    expect(about(findings, 'SIP ALG')).toMatchObject({
+      mark: 'warning',
+      data: {
+        from: expect.stringMatching(/^192\.168\.1\.2:/),
+        to: expect.stringMatching(/^203\.0\.113\.101:/),
+      },
+    })
+  })
 })
 
 test('giving up ends at once, gives allocations back and leaves nothing', async () => {
