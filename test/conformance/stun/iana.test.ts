@@ -1,10 +1,6 @@
 // Our numbers beside IANA's registry "Session Traversal Utilities for NAT (STUN) Parameters", and requests that browsers sent.
 import { describe, expect, it } from 'vitest'
-import {
-  turnAttribute as relayAttribute,
-  turnErrorCode,
-  turnMethod,
-} from '../../../src/sim/turn-numbers.ts'
+import { turnAttribute as relayAttribute, turnErrorCode, turnMethod } from '../../../src/sim/turn-numbers.ts'
 import { decode } from '../../../src/stun/message.ts'
 import {
   attribute,
