@@ -112,7 +112,8 @@ class Examination {
     const towards = firstServer && (await kit.sourceFor(firstServer))
     const interfaces = interfaceFinding(kit.network.interfaces(), towards, this.options.interfaces)
     yield interfaces
-    for (const { name, outcome } of await names.all()) yield nameFinding(name, outcome)
+    for (const { name, outcome } of await names.all())
+      yield nameFinding(name, outcome, name === this.sip?.host)
 
     const probes = [
       ...this.sipProbes(sipAddresses),

@@ -48,8 +48,12 @@ export function interfaceFinding(
   }
 }
 
-export function nameFinding(name: string, outcome: NameOutcome): Finding {
-  if (outcome.type === 'failed') return problem('DNS', outcome.reason, { name })
+/** @param isSip a SIP domain, which may have SRV records alone: those are not looked up (RFC 3263) */
+export function nameFinding(name: string, outcome: NameOutcome, isSip: boolean): Finding {
+  if (outcome.type === 'failed') {
+    const failed = problem('DNS', outcome.reason, { name })
+    return isSip ? { ...failed, fix: `${failed.fix}; floe looks up no SRV, so name the host` } : failed
+  }
   const { addresses, afterMs } = outcome
   const list = addresses.map(({ address, hasRoute }) =>
     hasRoute ? address : `${address} (no route from here)`,

@@ -150,6 +150,7 @@ describe('names', () => {
       ['problem', 'nowhere.example'],
       ['problem', 'nothing.example'],
     ])
+    expect(lines.map((finding) => finding.fix?.includes('SRV'))).toEqual([true, false])
     expect(about(findings, 'mapping').mark).toBe('ok')
     expect(about(findings, 'calls').data).toEqual({ prevented: 'signalling' })
   })
