@@ -18,6 +18,8 @@ export interface Datagram {
   over?: Stream
   /** Over TLS: the name that the certificate must bear, where the sender knows it. */
   serverName?: string
+  /** On a stream to a TURN server: the name that its address was found by, for an HTTP proxy that admits names alone. */
+  hostName?: string
 }
 
 export interface Deadline {

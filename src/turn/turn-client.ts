@@ -312,6 +312,8 @@ export class TurnClient implements Core<TurnEvent> {
     const datagram: Datagram = { data, local, remote: target.address }
     if (over) datagram.over = over
     if (over === 'turn-tls') datagram.serverName = target.host
+    // Where we were sent elsewhere the name stands for another address.
+    if (over && this.formerTargets.length === 0) datagram.hostName = target.host
     this.outbox.push(datagram)
   }
 

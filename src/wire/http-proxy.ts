@@ -55,7 +55,7 @@ export interface ProxySettings {
   tls: { ca?: string; verify?: boolean }
 }
 
-/** A connection to `to` through the proxy. Rejects with NetworkError. */
+/** A connection to `to`, an address or a name and a port, through the proxy. Rejects with NetworkError. */
 export async function connectThroughProxy(
   proxy: HttpProxy,
   to: TransportAddress,

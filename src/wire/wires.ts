@@ -203,7 +203,7 @@ export class Wires {
   }
 
   private async open(
-    { local, remote, serverName }: Datagram,
+    { local, remote, serverName, hostName }: Datagram,
     over: Stream,
     signal: AbortSignal,
   ): Promise<TcpConnection> {
@@ -214,7 +214,7 @@ export class Wires {
     const from = isAnywhere ? undefined : { address: local.address, port: 0 }
     const connection =
       proxy && over !== 'tcp'
-        ? await connectThroughProxy(proxy, remote, {
+        ? await connectThroughProxy(proxy, { ...remote, ...(hostName && { address: hostName }) }, {
             network,
             clock,
             timeoutMs,

@@ -177,7 +177,10 @@ describe('Try Alternate (300, RFC 8489 10)', () => {
         redirect(alternate)(writer).text(attribute.alternateDomain, 'other.example'),
       ),
     )
-    expect(bench.sent()).toMatchObject([{ remote: alternate, serverName: 'other.example' }])
+    const [again] = bench.sent()
+    expect(again).toMatchObject({ remote: alternate, serverName: 'other.example' })
+    // A proxy is asked for the name as long as it stands for the address.
+    expect([first!.hostName, again!.hostName]).toEqual(['turn.example', undefined])
   })
 
   it('over a stream: that the first server then closes its connection means nothing', () => {

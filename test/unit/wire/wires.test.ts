@@ -94,3 +94,36 @@ describe('a connection that was accepted', () => {
     expect(world.clock.pendingTimers).toBe(0)
   })
 })
+
+describe('a connection to a TURN server through a proxy', () => {
+  it.each([
+    ['the name of the server where it is known', 'turn.example', 'CONNECT turn.example:443 HTTP/1.1'],
+    ['its address where it is not', undefined, 'CONNECT 203.0.113.2:443 HTTP/1.1'],
+  ])('asks for %s', async (_what, hostName, expected) => {
+    const world = simulate(1)
+    const proxy = world.host('proxy', world.internet.at('203.0.113.3'))
+    const listener = await proxy.network.listenTcp({ address: '203.0.113.3', port: 3128 })
+    let asked = ''
+    listener.onConnection = (connection) => {
+      connection.onData = (data) => {
+        asked += Buffer.from(data).toString('latin1')
+      }
+    }
+    const host = world.host('a', world.internet.at(A))
+    const wires = new Wires({
+      clock: world.clock,
+      network: host,
+      proxy: { host: '203.0.113.3', port: 3128 },
+    })
+    wires.transmit({
+      data: new Uint8Array(20),
+      local: { address: A, port: 1 },
+      remote: { address: B, port: 443 },
+      over: 'turn-tcp',
+      ...(hostName && { hostName }),
+    })
+    await world.clock.advance(200)
+    wires.close()
+    expect(asked.split('\r\n')[0]).toBe(expected)
+  })
+})
