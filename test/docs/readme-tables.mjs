@@ -3,11 +3,15 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { causes } from '../../dist/diagnose/causes.js'
 import { iceTable } from '../interop/ice/table.mjs'
+import { eventTable, networkTable, serverTable, timeTable, unpack } from '../natlab/table.mjs'
 
 const file = new URL('../../README.md', import.meta.url)
 
 const results = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
 const row = (cells) => `| ${cells.join(' | ')} |`
+
+const natlab = results('../natlab/results.json')
+const calls = unpack(natlab)
 
 const tables = {
   causes: [
@@ -18,6 +22,10 @@ const tables = {
     ),
   ],
   ice: iceTable(results('../interop/ice/results.json')),
+  'natlab-servers': serverTable(calls),
+  'natlab-times': timeTable(calls),
+  'natlab-networks': networkTable(calls),
+  'natlab-events': eventTable(natlab.events),
 }
 
 const readme = readFileSync(file, 'utf8')

@@ -11,7 +11,7 @@ import type { Fact } from '../../src/trace/facts.ts'
 import { exit } from '../interop/peers/floe.ts'
 import { placeCall, type ServerSet } from './calls.ts'
 import type { Home, Lab } from './lab.ts'
-import { type NetworkName, places } from './networks.ts'
+import type { NetworkName } from './networks.ts'
 import { relayUser, startSpareCoturn } from './servers.ts'
 import { type Lane, labRows } from './shared-lab.ts'
 
@@ -20,7 +20,7 @@ interface Happening {
   readonly caller: NetworkName
   readonly called: NetworkName
   readonly servers?: ServerSet
-  /** Both ends have another TURN server beside the lab's, named first, and the call uses it until it dies. */
+  /** Both ends have two TURN servers, and the one that the call uses dies. */
   readonly relayDies?: boolean
   /** Before the call. */
   readonly prepare?: (lab: Lab, caller: Home, called: Home) => void
@@ -156,10 +156,8 @@ async function check(h: Happening, { scene, servers, numbers, lab, home }: Lane)
     '--record',
     join(scene.folder, `${name}.wav`),
   ]
-  const spare = h.relayDies ? await startSpareCoturn(scene, happenings.indexOf(h)) : undefined
-  const relays = spare
-    ? [spare.place, places.coturn[4]].flatMap((place) => ['--turn', `turn:${relayUser.username}@${place}`])
-    : []
+  const spares = h.relayDies ? await Promise.all([20, 21].map((n) => startSpareCoturn(scene, n))) : []
+  const relays = spares.flatMap(({ place }) => ['--turn', `turn:${relayUser.username}@${place}`])
   const calls = await placeCall(scene, servers, [caller, called], {
     servers: h.servers ?? 'all',
     numbers,
@@ -168,13 +166,13 @@ async function check(h: Happening, { scene, servers, numbers, lab, home }: Lane)
   })
   await calls.caller.callState('answered')
   await sleep(beforeMs)
-  if (spare) {
+  if (h.relayDies) {
     const { local, remote } = calls.caller.lines.findLast(
       ({ type }) => type === 'selected',
     ) as unknown as PairFact
-    const ports = [local, remote].map(({ address }) => address.port)
-    expect(ports.some(spare.relays), `the relay that will die is in use: ${ports}`).toBe(true)
-    await spare.kill()
+    const inUse = spares.find(({ relays }) => relays(local.address.port) || relays(remote.address.port))
+    expect(inUse, 'the call is relayed').toBeDefined()
+    await inUse?.kill()
   }
   await h.happen?.(lab, caller, called)
   await sleep(h.withinMs + afterMs)

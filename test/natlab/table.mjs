@@ -67,11 +67,11 @@ const both =
     tests.every((test) => test(result))
 const expects = (what) => (result) => result.expected === what
 
+const sets = ['all', 'TURN/UDP', 'TURN/TCP 443', 'TURN/TLS 443', 'STUN only']
 const bySet = (results) =>
-  [...new Set(results.map(({ servers }) => servers))].map((set) => [
-    set,
-    results.filter(({ servers }) => servers === set),
-  ])
+  sets
+    .map((set) => [set, results.filter(({ servers }) => servers === set)])
+    .filter(([, own]) => own.length > 0)
 
 /** One row for each set of servers that the phones were given: what connected, and how. */
 export const serverTable = (results) =>
