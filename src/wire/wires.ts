@@ -214,14 +214,18 @@ export class Wires {
     const from = isAnywhere ? undefined : { address: local.address, port: 0 }
     const connection =
       proxy && over !== 'tcp'
-        ? await connectThroughProxy(proxy, { ...remote, ...(hostName && { address: hostName }) }, {
-            network,
-            clock,
-            timeoutMs,
-            tls,
-            signal,
-            ...(from && { from }),
-          })
+        ? await connectThroughProxy(
+            proxy,
+            { ...remote, ...(hostName && { address: hostName }) },
+            {
+              network,
+              clock,
+              timeoutMs,
+              tls,
+              signal,
+              ...(from && { from }),
+            },
+          )
         : await network.connectTcp(remote, { timeoutMs, signal, ...(from && { from }) })
     if (over !== 'turn-tls') return connection
     const name = serverName ?? this.options.serverName?.(remote) ?? remote.address
