@@ -520,7 +520,8 @@ export class Checking {
     const first = state.inUse === undefined && best !== undefined
     state.inUse = best
     // RFC 7675 5.1: it is the full agent that asks.
-    state.consent = best && !this.options.lite ? new Consent(now, this.options.random) : undefined
+    const { lite, random } = this.options
+    state.consent = best && !lite ? new Consent(now, best.answeredAt ?? now, random) : undefined
     // RFC 8445 11: where consent checks do not keep the way open.
     state.keepaliveAt = best && this.options.lite ? now + keepaliveIntervalMs : undefined
     if (first) this.options.emit({ type: 'valid', stream: stream.index, component })

@@ -15,13 +15,16 @@ export class Consent {
   checkAt: Millis
   expiresAt: Millis
 
-  /** Consent begins with the response that made the pair valid. */
+  /** Consent begins with the peer's last response on the pair. Where that is long ago, since another pair was in use that has gone,
+   *  the peer is asked at once. */
   constructor(
     now: Millis,
+    answeredAt: Millis,
     private readonly random: Random,
   ) {
-    this.checkAt = now + this.interval()
-    this.expiresAt = now + consentExpiryMs
+    const isOver = now >= answeredAt + consentExpiryMs
+    this.checkAt = isOver ? now : now + this.interval()
+    this.expiresAt = (isOver ? now : answeredAt) + consentExpiryMs
   }
 
   checkSent(now: Millis): void {

@@ -3,6 +3,14 @@ import { expect, test } from 'vitest'
 import { nodeRuntime } from '../../src/runtime/node.ts'
 import { Floe } from './cli/cli.ts'
 
+test('own-network asks the oracle, and its phones hear each other over the relay', async () => {
+  const sample = new Floe([], { command: [process.execPath, 'samples/own-network.mjs'] })
+  const { code, stdout, stderr } = await sample.ended
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toContain('the oracle: none by themselves, relay with a TURN server')
+  expect(stdout).toMatch(/verdict +✓ ok/)
+})
+
 test('hello-call dials echo-bot and reports a healthy call', async () => {
   const probe = await nodeRuntime.network.listenTcp({ address: '127.0.0.1', port: 0 })
   const { port } = probe.local
