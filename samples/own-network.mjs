@@ -15,14 +15,11 @@ const bob = world.host('bob', hotel.inside.at('10.0.0.7', { latencyMs: 40, jitte
 const pbx = world.host('pbx', world.internet.at(PBX))
 const relay = world.host('relay', world.internet.at(TURN))
 
-const relayed = { address: { address: TURN, port: 3478 }, transport: 'udp' }
-const stunServers = [relayed.address] // a TURN server answers STUN as well
-const alone = pathBetween(world, { host: alice, stunServers }, { host: bob, stunServers })
-const helped = pathBetween(
-  world,
-  { host: alice, stunServers, turnServers: [relayed] },
-  { host: bob, stunServers },
-)
+const turnServers = [{ address: { address: TURN, port: 3478 }, transport: 'udp' }]
+const stunServers = [turnServers[0].address] // a TURN server answers STUN as well
+const [a, b] = [alice, bob].map((host) => ({ host, stunServers }))
+const alone = pathBetween(world, a, b)
+const helped = pathBetween(world, { ...a, turnServers }, b)
 console.log(`the oracle: ${alone} by themselves, ${helped} with a TURN server`)
 
 const restore = world.installGlobals()
@@ -32,11 +29,8 @@ console.log(formatReport(report))
 process.exitCode = report.verdict.ok ? 0 : 1
 
 async function call() {
-  const server = await startServer({
-    runtime: pbx,
-    listen: [{ protocol: 'udp', address: PBX, port: 5060 }],
-    users: { alice: 'one', bob: 'two' },
-  })
+  const listen = [{ protocol: 'udp', address: PBX, port: 5060 }]
+  const server = await startServer({ runtime: pbx, listen, users: { alice: 'one', bob: 'two' } })
   const turn = await serveTurn(relay, {
     users: { floe: 'secret' },
     listen: [{ protocol: 'udp', address: TURN, port: 3478 }],
