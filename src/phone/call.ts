@@ -171,18 +171,35 @@ export class Call {
   }
 
   /**
-   * Streams a file, a tone or a source; resolves when its last frame is sent, rejects where the call ends first.
+   * Streams a file, a tone or a source; resolves when its last frame is sent, rejects where the call ends first (nobody needs
+   * to wait for that) and, with UsageError, where it cannot be played.
    * @param what WAV path, "tone:440", "tone:697+1209", "silence", or an AudioSource
    */
-  async play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
-    const source = typeof what === 'string' ? this.playing.open(what, options.loop) : what
-    await this.connected
+  play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
+    let source: AudioSource
+    try {
+      source = typeof what === 'string' ? this.playing.open(what, options.loop) : what
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const played = this.playThrough(source, typeof what === 'string' ? what : 'source')
+    played.catch(() => undefined)
+    return played
+  }
+
+  private async playThrough(source: AudioSource, what: string): Promise<void> {
+    try {
+      await this.connected
+    } catch (error) {
+      source.close()
+      throw error
+    }
     const stream = this.media.stream
     if (!stream || this.hasEnded()) {
       source.close()
       throw this.endedError()
     }
-    const outcome = await stream.play(source, typeof what === 'string' ? what : 'source')
+    const outcome = await stream.play(source, what)
     if (outcome === 'stopped' && this.hasEnded()) throw this.endedError()
   }
 

@@ -86,6 +86,18 @@ describe('a call that goes well', () => {
       await call.hangUp()
     }))
 
+  test('what is played when the call ends is nobody’s error; what cannot be played is', () =>
+    scene({}, async ({ call, answered, advance }) => {
+      await answered.answer({})
+      // An unhandled rejection would fail the run.
+      void call.play('tone:440', { loop: true })
+      const waited = answered.play('tone:440', { loop: true })
+      await expect(call.play('no-such-file.wav')).rejects.toThrow(/no-such-file/)
+      await advance(500)
+      await call.hangUp()
+      await expect(waited).rejects.toThrow(CallFailed)
+    }))
+
   test('late offer: the far end offers in its 200', () =>
     scene({ dial: { lateOffer: true, play: 'hello-8k.wav' } }, async ({ call, answered }) => {
       await answered.answer({ play: 'reply-8k.wav' })
