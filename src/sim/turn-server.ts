@@ -325,9 +325,15 @@ export class RunningTurnServer {
       return { relays: [this.takeReserved(token)] }
     }
     if (!evenPort) return { relays: await this.openRelays(families) }
-    if (evenPort.length !== 1 || message.attributes.has(additionalAddressFamily))
+    const reserveNext = (evenPort[0]! & RESERVE_NEXT) !== 0
+    if (evenPort.length !== 1 || (reserveNext && message.attributes.has(additionalAddressFamily)))
       throw new Refusal(errorCode.badRequest)
-    return this.openEvenRelay(families[0]!, (evenPort[0]! & RESERVE_NEXT) !== 0)
+    const even = await this.openEvenRelay(families[0]!, reserveNext)
+    const others = await this.openRelays(families.slice(1)).catch((error: unknown) => {
+      for (const relay of even.relays) relay.close()
+      throw error
+    })
+    return { ...even, relays: [...even.relays, ...others] }
   }
 
   private takeReserved(token: Uint8Array): UdpSocket {

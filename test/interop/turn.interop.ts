@@ -1,5 +1,5 @@
 // floe as a client of coturn's relay (RFC 8656): over UDP, TCP and TLS, time-limited credentials, redirections, nonces that end, and
-// every way in which there is no relay to be had; and coturn's own client at floe's relay. The far end is another floe that echoes,
+// every way in which there is no relay to be had; and coturn's own client at floe's relay. The far end is another floe,
 // and only the relay may be used, so that what is heard has come through it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
@@ -10,7 +10,7 @@ import { authorityFile } from './peers/certificate.ts'
 import { Coturn, type CoturnOptions, relayUser, startUclientPeer, uclient } from './peers/coturn.ts'
 import { type Ended, exit, Floe, floe, words } from './peers/floe.ts'
 import { peerHost } from './peers/process.ts'
-import { hello } from './sounds.ts'
+import { hello, reply } from './sounds.ts'
 
 const rows: InteropCase[] = []
 const row = (peer: string, name: string, run: (scene: Scene) => Promise<void>, timeoutMs = 60_000): void => {
@@ -19,14 +19,15 @@ const row = (peer: string, name: string, run: (scene: Scene) => Promise<void>, t
 
 const user = `${relayUser.username}:${relayUser.password}`
 
-async function echo(scene: Scene): Promise<string> {
-  const answering = Floe.start(scene, 'echo', words`echo --bind ${peerHost}`)
+/** Answers and plays; an echo would hand on every delay of two processes as a gap. */
+async function farEnd(scene: Scene): Promise<string> {
+  const answering = Floe.start(scene, 'answer', words`answer --bind ${peerHost} --play ${reply} --loop`)
   const at = (await answering.listening()).find(({ protocol }) => protocol === 'udp')
-  return `sip:echo@${at?.address}:${at?.port}`
+  return `sip:far@${at?.address}:${at?.port}`
 }
 
 const call = (target: string, ...flags: string[]): string[] =>
-  words`call ${target} --ice relay --play ${hello} --hear ${hello} ${flags}`
+  words`call ${target} --ice relay --play ${hello} --hear ${reply} ${flags}`
 
 /** Both directions went through the relay of this server. */
 function expectRelayed({ code, report }: Ended, host: string): void {
@@ -34,6 +35,8 @@ function expectRelayed({ code, report }: Ended, host: string): void {
   expect(code).toBe(exit.ok)
   expect(report?.ice.localCandidates.map(({ kind }) => kind)).not.toContain('host')
   expect(report?.selected[0]?.local).toMatchObject({ type: 'relay', address: { address: host } })
+  // What the far end says of our media in its RTCP.
+  expect(report?.statistics?.remote?.lossPercent).toBeLessThan(5)
 }
 
 function expectNoSecret({ report, lines, stderr }: Ended): void {
@@ -58,7 +61,7 @@ for (const [name, uri, clientFlags] of [
     ])
     expect(theirs.text).toMatch(/tot_recv_msgs=[12]0\b/)
     const flags = ['--turn', uri(coturn), '--tls-ca', authorityFile(scene)]
-    const ended = await floe(scene, 'call', call(await echo(scene), ...flags))
+    const ended = await floe(scene, 'call', call(await farEnd(scene), ...flags))
     expectRelayed(ended, coturn.host)
     // Media goes on channels, and the relay is given back.
     expect(coturn.logText()).toMatch(/CHANNEL_BIND processed, success/)
@@ -68,7 +71,7 @@ for (const [name, uri, clientFlags] of [
 row(relay, 'a certificate that no authority of ours has signed is refused', async (scene) => {
   const coturn = await Coturn.start(scene, { tls: true })
   const turn = `turns:${user}@${coturn.host}:${coturn.tlsPort}`
-  const ended = await floe(scene, 'call', call(await echo(scene), '--turn', turn))
+  const ended = await floe(scene, 'call', call(await farEnd(scene), '--turn', turn))
   expect(ended.code).toBe(exit.ice)
   expect(ended.stderr).toMatch(/certificate.*--tls-ca|certificate/)
   expectNoSecret(ended)
@@ -77,7 +80,7 @@ row(relay, 'a certificate that no authority of ours has signed is refused', asyn
 row(relay, 'time-limited credentials from a shared secret', async (scene) => {
   const coturn = await Coturn.start(scene, { secret: 'shared' })
   const flags = ['--turn', `turn:alice@${coturn.address}`]
-  const ended = await floe(scene, 'call', call(await echo(scene), ...flags), { FLOE_TURN_SECRET: 'shared' })
+  const ended = await floe(scene, 'call', call(await farEnd(scene), ...flags), { FLOE_TURN_SECRET: 'shared' })
   expectRelayed(ended, coturn.host)
   expect(coturn.logText()).toMatch(/user <\d{10}:alice>/)
 })
@@ -87,7 +90,7 @@ for (const transport of ['udp', 'tcp'] as const)
     const other = await Coturn.start(scene, { name: 'other' })
     const first = await Coturn.start(scene, { args: [`--alternate-server=${other.address}`] })
     const flags = ['--turn', `turn:${user}@${first.address}?transport=${transport}`]
-    const ended = await floe(scene, 'call', call(await echo(scene), ...flags))
+    const ended = await floe(scene, 'call', call(await farEnd(scene), ...flags))
     expectRelayed(ended, other.host)
     expect(first.logText()).toMatch(/error 300/)
     expect(other.logText()).toMatch(/ALLOCATE processed, success/)
@@ -97,7 +100,7 @@ row(relay, 'a nonce that ends in mid-call (438), and a short allocation that is 
   const args = ['--stale-nonce=4', '--max-allocate-lifetime=24']
   const coturn = await Coturn.start(scene, { args })
   const flags = ['--loop', '--for', '26s', '--turn', `turn:${user}@${coturn.address}`]
-  const ended = await floe(scene, 'call', call(await echo(scene), ...flags))
+  const ended = await floe(scene, 'call', call(await farEnd(scene), ...flags))
   expectRelayed(ended, coturn.host)
   expect(coturn.logText()).toMatch(/error 438/)
   expect(coturn.logText()).toMatch(/REFRESH processed, success/)
@@ -120,7 +123,7 @@ const refusal = (
       const peer = await startUclientPeer(scene, peerHost)
       const theirs = await uclient(coturn, ['-s', ...expected.flags(coturn), ...peer])
       expect(theirs.text).toMatch(expected.client)
-      const calling = Floe.start(scene, 'call', call(await echo(scene), '--turn', turn(coturn)))
+      const calling = Floe.start(scene, 'call', call(await farEnd(scene), '--turn', turn(coturn)))
       // Where every pair has failed, ICE still waits 39.5 s for the peer's checks (RFC 8863).
       const ended = await calling.ended(60_000)
       expect(ended.code).toBe(exit.ice)
@@ -158,7 +161,7 @@ refusal(
 
 row(relay, 'no more relays for this user (486): one call has it, the next is told why', async (scene) => {
   const coturn = await Coturn.start(scene, { args: ['--user-quota=1'] })
-  const target = await echo(scene)
+  const target = await farEnd(scene)
   const turn = ['--turn', `turn:${user}@${coturn.address}`]
   const first = Floe.start(scene, 'first', call(target, '--loop', '--for', '8s', ...turn))
   await first.fact('ice', 'selected')
@@ -173,7 +176,7 @@ row(relay, 'no more relays for this user (486): one call has it, the next is tol
 row(relay, 'killed in mid-call: the other relay carries on', async (scene) => {
   const coturns = [await Coturn.start(scene), await Coturn.start(scene, { name: 'other' })]
   const turn = coturns.flatMap(({ address }) => ['--turn', `turn:${user}@${address}`])
-  const calling = Floe.start(scene, 'call', call(await echo(scene), '--loop', '--for', '20s', ...turn))
+  const calling = Floe.start(scene, 'call', call(await farEnd(scene), '--loop', '--for', '20s', ...turn))
   await calling.fact('ice', 'selected')
   await sleep(2_000)
   const used = /28\d{3}/
@@ -190,7 +193,7 @@ row(
   async (scene) => {
     const coturn = await Coturn.start(scene)
     const flags = ['--loop', '--for', '90s', '--turn', `turn:${user}@${coturn.address}?transport=tcp`]
-    const calling = Floe.start(scene, 'call', call(await echo(scene), ...flags))
+    const calling = Floe.start(scene, 'call', call(await farEnd(scene), ...flags))
     await calling.fact('ice', 'selected')
     await coturn.kill()
     // It looks for another path for 45 s.

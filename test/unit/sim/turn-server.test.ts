@@ -165,6 +165,13 @@ describe('an allocation (RFC 8656 7)', () => {
     expect(relayed(plain).port % 2).toBe(0)
     expect(plain.attributes.has(turnAttribute.reservationToken)).toBe(false)
     expect(server.allocationCount).toBe(3)
+    const dual = (flags: number) => (writer: MessageWriter) => {
+      even(flags)(writer)
+      writer.octets(turnAttribute.additionalAddressFamily, Uint8Array.of(2, 0, 0, 0))
+    }
+    const both6 = await new BareTurnClient(world, client.host, SERVER).overUdp()
+    expect(readErrorCode(await both6.allocate(dual(0x80)))?.code).toBe(400)
+    expect(relayedTypes(await both6.allocate(dual(0)))).toEqual([1, 2])
   })
 
   it('keeps a reserved port for 30 s', async () => {
