@@ -6,7 +6,6 @@ import { natKinds, pathBetween, serveTurn, simulate } from 'floe/sim'
 
 const PBX = '203.0.113.10'
 const TURN = '203.0.113.11'
-
 const world = simulate(7)
 const home = world.nat('home', '203.0.113.101', natKinds.portRestricted)
 const hotel = world.nat('hotel', '203.0.113.102', { ...natKinds.symmetric, udpLifetimeMs: 30_000 })
