@@ -79,7 +79,7 @@ export class Relays {
     const { address } = socket.address
     const servers = this.servers.filter((server) => canAsk(address, server.address.address))
     const rank = this.rankOf(socket)
-    for (const server of servers.slice(0, serversOfSocket[rank] ?? 0)) {
+    for (const server of bestAndLast(servers, serversOfSocket[rank] ?? 0)) {
       const local = server.transport === 'udp' ? socket.address : { address, port: this.nextConnection++ }
       // A relay of the other family reaches peers that we do not.
       const client = new TurnClient({ server, local, random: this.random })
@@ -222,3 +222,9 @@ export class Relays {
 /** Success and error responses of RFC 8489 5. */
 const isBinding = (data: Uint8Array): boolean =>
   data[1] === 0x01 ? data[0] === 0x01 : data[1] === 0x11 && data[0] === 0x01
+
+/** Of too many the best ones and the last, which is the likeliest to get through: TLS, where there is any. */
+const bestAndLast = (servers: readonly TurnServer[], count: number): readonly TurnServer[] =>
+  servers.length <= count || count === 0
+    ? servers.slice(0, count)
+    : [...servers.slice(0, count - 1), servers[servers.length - 1]!]

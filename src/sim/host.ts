@@ -186,11 +186,13 @@ export class VirtualHost implements Runtime, Network {
           giveUp(`TCP ${at} refused the connection: check the port and that the server runs`)
           return
         }
+        const isOpen = flag === 'syn' || flag === 'syn-ack'
+        // Before it is handled: a FIN that has overtaken it ends the connection, which is held no longer then.
+        if (isOpen) this.holders.set(key, established)
         established(packet)
         if (flag === 'syn') connection.answerSyn()
-        else if (flag !== 'syn-ack') return
+        if (!isOpen) return
         timer.cancel()
-        this.holders.set(key, established)
         resolve(connection)
       })
       connection.sendSegment('syn')

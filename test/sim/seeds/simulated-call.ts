@@ -343,10 +343,10 @@ class SimulatedCall {
         break
       case 'new addresses':
         host.setInterfaces(
-          ...host.attachments.map(({ realm, address, link }) => ({
+          ...host.attachments.map(({ realm, address, link }, index) => ({
             realm,
             link,
-            address: neighbour(address),
+            address: neighbour(address, 70 + index),
           })),
         )
         break
@@ -386,7 +386,7 @@ class SimulatedCall {
     const { world, left, right, problems } = this
     const { clock } = world
     void left.call?.hangUp()
-    await this.until(() => this.ends.every(({ call, hasEnded }) => !call || hasEnded), 40_000)
+    await this.until(() => this.ends.every(({ call, hasEnded }) => !call || hasEnded), 120_000)
     for (const { call, place } of this.ends)
       if (call && call.state !== 'ended') problems.push(`the ${place.name} call does not end`)
     this.expectNoSecrets()
@@ -435,7 +435,7 @@ const tell = (pair: PairFact | undefined): string =>
     : 'none'
 
 /** The next address of the same network. */
-const neighbour = (address: string): string =>
+const neighbour = (address: string, last: number): string =>
   address.includes(':')
-    ? `${address.slice(0, address.lastIndexOf(':') + 1)}77`
-    : address.replace(/\d+$/, '77')
+    ? `${address.slice(0, address.lastIndexOf(':') + 1)}${last}`
+    : address.replace(/\d+$/, String(last))
