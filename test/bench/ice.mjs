@@ -4,9 +4,9 @@
 // With --save the medians go to results/ice.json, which the README's tables are made of; --only=PART, or
 // --only=processes/WORD, measures a part.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { median, printProfile, printTable, quantile } from './figures.mjs'
 import { betweenProcesses } from './ice-processes.mjs'
@@ -49,6 +49,7 @@ function merge(measured) {
   const processes = { ...known.processes, ...measured.processes }
   const { profile: _printed, ...rest } = measured
   const all = { ...known, ...rest, machine, processes }
+  mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, `${JSON.stringify(all, undefined, 1)}\n`)
 }
 

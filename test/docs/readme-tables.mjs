@@ -2,6 +2,7 @@
 // `<!-- causes -->` and `<!-- /causes -->`. `npm run docs` does it; with --check nothing is written, and a README that differs ends with 1.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { causes } from '../../dist/diagnose/causes.js'
+import { iceSpeedTables } from '../bench/ice-tables.mjs'
 import { iceTable } from '../interop/ice/table.mjs'
 import { eventTable, networkTable, serverTable, timeTable, unpack } from '../natlab/table.mjs'
 
@@ -26,6 +27,7 @@ const tables = {
   'natlab-times': timeTable(calls),
   'natlab-networks': networkTable(calls),
   'natlab-events': eventTable(natlab.events),
+  ...iceSpeedTables(results('../bench/results/ice.json')),
 }
 
 const readme = readFileSync(file, 'utf8')
