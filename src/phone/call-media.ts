@@ -46,6 +46,9 @@ const relayGatherMs: Millis = 5_000
 const patientGatherMs: Millis = 2_000
 /** Fragments that come before the description they belong to. */
 const maximumEarlyFragments = 8
+/** Restarts of the peer that are followed, each with new sockets and questions to all servers: more than an honest one needs. */
+const maximumRestarts = 5
+const restartWindowMs: Millis = 10_000
 /** Names of one peer that are looked up: a browser gives one for each of its interfaces. */
 const maximumNames = 8
 
@@ -72,6 +75,8 @@ export class CallMedia {
   /** Offers of the peer that have come, and whether one is being answered. */
   private remoteOffers = 0
   private answering = false
+  /** When the peer's last restarts came, the oldest first. */
+  private readonly restartsAt: Millis[] = []
   private mid: string | undefined
   private closed = false
 
@@ -176,6 +181,7 @@ export class CallMedia {
     const known = this.negotiated?.ice
     if (!this.paths.current) this.paths.begin(await this.takePath(request))
     else if (known && remoteIce && known.ufrag !== remoteIce.ufrag) {
+      this.limitRestarts()
       this.paths.bringUp(await this.openPath({ ...request, afresh: true }))
       this.options.record({ layer: 'ice', type: 'restart', by: 'remote', why: 'the far end asked for it' })
     }
@@ -190,6 +196,17 @@ export class CallMedia {
     this.recordDescription(text, 'sent', 'answer')
     this.apply(negotiated, { weOffered: false })
     return { contentType: sdpType, content: text }
+  }
+
+  /** Throws RemoteError where they come too fast: whoever gets 491 asks again a little later (RFC 3261 14.1). */
+  private limitRestarts(): void {
+    const now = this.options.runtime.clock.now()
+    if (this.restartsAt.length === maximumRestarts) {
+      if (now - this.restartsAt[0]! < restartWindowMs)
+        throw new RemoteError('the far end restarts ICE again and again', 'RFC 3261 14.2', 491)
+      this.restartsAt.shift()
+    }
+    this.restartsAt.push(now)
   }
 
   close(): void {

@@ -6,6 +6,7 @@
 //   interface changed ─> gone ┼─> trouble ─> (whose turn it is) ─> gather ─> re-INVITE ─> new path works ─> over
 //   consent lost, ICE failed ─┘                  ^                                │ refused, silent, no pair
 //                                                └──────────── pause ─────────────┘
+import { CallFailed } from '../errors.ts'
 import type { Clock, Millis, Network, Random, Timer } from '../runtime/runtime.ts'
 import type { Body } from '../sip/session.ts'
 import type { CallMedia } from './call-media.ts'
@@ -73,6 +74,7 @@ export class Recovery {
   /** When media was heard last before the silence that has had its restart. */
   private restartedForSilenceAt: Millis | undefined
   private trying = false
+  private renewing = false
   private stopped = false
   private unsubscribe: (() => void) | undefined
 
@@ -232,6 +234,21 @@ export class Recovery {
   }
 
   private async renew(
+    why: string,
+    gathering: { limitMs: Millis; all: boolean },
+    limitMs: Millis,
+  ): Promise<void> {
+    // A second one would take the place of the path that the first has just offered.
+    if (this.renewing) throw new CallFailed('An ICE restart is under way already.', 491, 'Request Pending')
+    this.renewing = true
+    try {
+      await this.offerAfresh(why, gathering, limitMs)
+    } finally {
+      this.renewing = false
+    }
+  }
+
+  private async offerAfresh(
     why: string,
     gathering: { limitMs: Millis; all: boolean },
     limitMs: Millis,

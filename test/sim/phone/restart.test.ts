@@ -81,6 +81,36 @@ describe('a restart that is asked for', () => {
       }
     }))
 
+  test('again and again for half a minute: five in ten seconds are followed, and media goes on', () =>
+    talk(async ({ call, answered, advance }) => {
+      let asking = true
+      const asked = (async () => {
+        while (asking) await call.restartIce()
+      })()
+      await advance(30_000)
+      asking = false
+      await asked
+      const followed = answered.report().ice.restarts.length
+      expect(followed).toBeGreaterThan(5)
+      expect(followed).toBeLessThanOrEqual(4 * 5)
+      await advance(3_000)
+      for (const end of [call, answered]) {
+        expect(end.state).toBe('answered')
+        expect(received(end)?.lost).toBe(0)
+      }
+    }))
+
+  test('while one is under way: it is refused, and the first is not disturbed', () =>
+    talk(async ({ call, answered, advance }) => {
+      const first = call.restartIce()
+      await advance(10)
+      await expect(call.restartIce()).rejects.toMatchObject({ status: 491 })
+      await first
+      await advance(3_000)
+      expect(call.report().ice.restarts).toHaveLength(1)
+      for (const end of [call, answered]) expect(received(end)?.lost).toBe(0)
+    }))
+
   test('without ICE there is nothing to restart', () =>
     talk(
       async ({ call, answered }) => {
