@@ -169,16 +169,19 @@ export class VirtualHost implements Runtime, Network {
       const key = connectionKey(local, to)
       const established = this.holders.get(key)!
       const giveUp = (reason: string): void => {
-        timer.cancel()
+        decided()
         this.holders.delete(key)
         reject(new NetworkError(reason, at))
+      }
+      const abandon = (): void => giveUp(`the connection to TCP ${at} was given up`)
+      const decided = (): void => {
+        timer.cancel()
+        options?.signal?.removeEventListener('abort', abandon)
       }
       const timer = this.clock.setTimer(timeoutMs, () =>
         giveUp(`TCP ${at} did not answer within ${timeoutMs} ms: check address, port and firewall`),
       )
-      options?.signal?.addEventListener('abort', () => {
-        if (this.holders.get(key) !== established) giveUp(`the connection to TCP ${at} was given up`)
-      })
+      options?.signal?.addEventListener('abort', abandon)
       // Until the answer to the SYN is here, it decides alone.
       this.holders.set(key, (packet) => {
         const { flag } = packet.segment!
@@ -192,7 +195,7 @@ export class VirtualHost implements Runtime, Network {
         established(packet)
         if (flag === 'syn') connection.answerSyn()
         if (!isOpen) return
-        timer.cancel()
+        decided()
         resolve(connection)
       })
       connection.sendSegment('syn')

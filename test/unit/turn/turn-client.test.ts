@@ -491,6 +491,18 @@ describe('what holds (RFC 8656 8, 9, 12)', () => {
     bench.advance(15_000)
     expect(bench.messages()).toMatchObject([{ class: 'indication', method: method.binding }])
   })
+
+  it('at a deadline, too, less than 15 s after the last packet as floating point subtracts', () => {
+    const bench = new TurnBench()
+    bench.now = 1_400.1
+    expect(bench.now + 15_000 - bench.now).toBeLessThan(15_000)
+    bench.allocated()
+    bench.sent()
+    const { at } = bench.client.nextTimeout()!
+    bench.client.handleTimeout(at)
+    expect(bench.messages()).toMatchObject([{ class: 'indication', method: method.binding }])
+    expect(bench.client.nextTimeout()!.at).toBe(at + 15_000)
+  })
 })
 
 describe('nobody but the server', () => {

@@ -1,5 +1,7 @@
 // What Wires holds and gives back: connections of strangers and of peers at a listener.
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
+import type { Network } from '../../../src/runtime/runtime.ts'
 import { simulate } from '../../../src/sim/simulate.ts'
 import { Wires } from '../../../src/wire/wires.ts'
 
@@ -61,6 +63,29 @@ describe('a connection that is being opened', () => {
     for (const { wires } of ends) wires.close()
     await world.clock.advance(100)
     expect(world.open).toEqual([])
+    expect(world.clock.pendingTimers).toBe(0)
+  })
+
+  it('again and again leaves one listener for its end, not one for each attempt', async () => {
+    const world = simulate(1)
+    const a = world.host('a', world.internet.at(A))
+    world.host('b', world.internet.at(B))
+    let attempts = 0
+    let signal: AbortSignal | undefined
+    const network: Network = Object.create(a.network)
+    network.connectTcp = (remote, options) => {
+      attempts++
+      signal = options?.signal
+      return a.network.connectTcp(remote, options)
+    }
+    const wires = new Wires({ clock: world.clock, network })
+    const local = await wires.reserveTcp({ address: A, port: 0 })
+    wires.transmit({ data: new Uint8Array(20), local, remote: { address: B, port: 4000 }, over: 'tcp' })
+    await world.clock.advance(5_000)
+    expect(attempts).toBeGreaterThan(10)
+    expect(getEventListeners(signal!, 'abort').length).toBeLessThanOrEqual(1)
+    wires.close()
+    await world.clock.advance(100)
     expect(world.clock.pendingTimers).toBe(0)
   })
 })
