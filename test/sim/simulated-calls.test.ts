@@ -2,6 +2,10 @@
 // found it, cut down to what mattered.
 import { describe, expect, it } from 'vitest'
 import { pathBetween } from '../../src/sim/oracle.ts'
+import type { Simulation } from '../../src/sim/simulate.ts'
+import { readUint32 } from '../../src/stun/attributes.ts'
+import { decode, isStun, type StunMessage } from '../../src/stun/message.ts'
+import { attribute, method } from '../../src/stun/numbers.ts'
 import { PlannedNetwork } from './seeds/network.ts'
 import { drawPlan, type EndPlan, type Plan } from './seeds/plan.ts'
 import { simulateCall } from './seeds/simulated-call.ts'
@@ -24,6 +28,16 @@ const plan = (left: EndPlan, right: EndPlan, rest: Partial<Plan> = {}): Plan => 
   ringingMs: 300,
   ...rest,
 })
+
+/** Sees the STUN messages that leave hosts over UDP, those that a relay sends on included. */
+function watchStun(world: Simulation, see: (sent: { message: StunMessage; host: string }) => void): void {
+  const { onSend } = world
+  world.onSend = (packet, host) => {
+    onSend?.(packet, host)
+    const message = packet.protocol === 'udp' && isStun(packet.data) ? decode(packet.data) : undefined
+    if (typeof message === 'object') see({ message, host })
+  }
+}
 
 describe('calls on random networks', () => {
   it.each(Array.from({ length: SLICES }, (_, slice) => slice))(
@@ -247,6 +261,42 @@ describe('calls that once went wrong', () => {
   ])('%s', { timeout: 30_000 }, async (_name, seed, calling, path) => {
     const { problems, expected, got } = await simulateCall(calling, seed)
     expect({ problems, expected, got }).toEqual({ problems: [], expected: path, got: path })
+  })
+
+  it.each([3133, 3134])('a lite caller never takes itself for controlling, seed %i', async (seed) => {
+    const calling = plan(
+      { accesses: [{ v4: [], link: { latencyMs: 10 } }], lite: true, trickle: 'off' },
+      { accesses: [{ v4: [symmetric], link }], stun: true },
+      { signallingMs: 400 },
+    )
+    let refusals = 0
+    const { facts } = await simulateCall(calling, seed, (world) =>
+      watchStun(world, ({ message, host }) => {
+        if (message.class === 'error' && host === 'left') refusals++
+      }),
+    )
+    const of = (type: string) =>
+      [...facts.left, ...facts.right].filter((fact) => fact.layer === 'ice' && fact.type === type)
+    expect(of('selected').length).toBeGreaterThan(0)
+    expect(of('role-conflict')).toEqual([])
+    expect(refusals).toBe(0)
+  })
+
+  it('a check that comes by a relay never claims more than a relay’s priority', async () => {
+    const calling = plan(
+      { accesses: [{ v4: [home], link }], stun: true, turn: ['udp'], relay: 1 },
+      { accesses: [{ v4: [symmetric], link }], stun: true },
+    )
+    const claimed: number[] = []
+    const { got } = await simulateCall(calling, 1, (world) =>
+      watchStun(world, ({ message, host }) => {
+        if (message.method === method.binding && message.class === 'request' && host === 'relay 1')
+          claimed.push(readUint32(message, attribute.priority)!)
+      }),
+    )
+    expect(got).toBe('relay')
+    expect(claimed.length).toBeGreaterThan(0)
+    expect(Math.max(...claimed)).toBeLessThan(2 ** 24)
   })
 
   it('a keepalive to a TURN server falls due at a time that floating point cannot hit', async () => {

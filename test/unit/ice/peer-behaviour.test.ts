@@ -2,6 +2,7 @@
 // description, wrong passwords, forged, replayed and misdirected answers, floods.
 import { beforeEach, describe, expect, it } from 'vitest'
 import { IceAgent } from '../../../src/ice/agent.ts'
+import type { Datagram } from '../../../src/runtime/core.ts'
 import { readErrorCode, readText, readUint64, readXorAddress } from '../../../src/stun/attributes.ts'
 import { integrityMatches, shortTermKey } from '../../../src/stun/integrity.ts'
 import { MessageWriter } from '../../../src/stun/message.ts'
@@ -13,6 +14,14 @@ let bench: Bench
 beforeEach(() => {
   bench = new Bench(true)
 })
+
+/** The peer's 487 to a request of the agent. */
+const roleConflict = (request: Datagram): Uint8Array =>
+  new MessageWriter('error', method.binding, messageOf(request).transactionId)
+    .errorCode(487)
+    .integrity(theirKey)
+    .fingerprint()
+    .finish()
 
 describe('a check on the wire (RFC 8445 7.1)', () => {
   it('has what the RFC asks for and nothing that it forbids', () => {
@@ -79,12 +88,7 @@ describe('role conflict (RFC 8445 7.3.1.1, 7.2.5.1)', () => {
   it('takes the other role on 487 and checks the pair again at once, with another tie-breaker', () => {
     bench.describe()
     const [first] = bench.requests()
-    const conflict = new MessageWriter('error', method.binding, messageOf(first!).transactionId)
-      .errorCode(487)
-      .integrity(theirKey)
-      .fingerprint()
-      .finish()
-    bench.receive(conflict)
+    bench.receive(roleConflict(first!))
     expect(bench.agent.controlling).toBe(false)
     const [again] = bench.requests()
     const before = readUint64(messageOf(first!), attribute.iceControlling)
@@ -161,6 +165,18 @@ describe('a lite peer', () => {
     bench = new Bench(false)
     bench.describe({ lite: true })
     expect(bench.agent.controlling).toBe(true)
+    bench.answerAll()
+    expect(bench.agent.state).toBe('completed')
+  })
+
+  it('that takes itself for controlling is not believed (RFC 8445 6.1.1), and asked with the greatest tie-breaker', () => {
+    bench.describe({ lite: true })
+    const [first] = bench.requests()
+    bench.receive(roleConflict(first!))
+    expect(bench.agent.controlling).toBe(true)
+    const [again] = bench.requests()
+    expect(readUint64(messageOf(again!), attribute.iceControlling)).toBe(2n ** 64n - 1n)
+    bench.receive(bench.answer(again!))
     bench.answerAll()
     expect(bench.agent.state).toBe('completed')
   })

@@ -235,6 +235,30 @@ describe('nomination', () => {
     expect(chooseNomination(50, [direct, relayed])).toEqual({ waitUntil: 40 + 50 + 2 + 1_000 })
   })
 
+  it('does so too where only the priority shows that the peer comes by a relay that it has not named', () => {
+    const direct = pair(2n, 'in-progress', 40)
+    const untold = pair(1n, 'in-progress', 0, 50)
+    untold.remote = { ...untold.remote, type: 'prflx', priority: candidatePriority('relay', 65_535, 1) }
+    untold.succeed(untold.local)
+    expect(chooseNomination(50, [direct, untold])).toEqual({ waitUntil: 40 + 50 + 2 + 1_000 })
+    untold.remote = { ...untold.remote, priority: candidatePriority('prflx', 65_535, 1) }
+    expect(chooseNomination(50, [direct, untold])).toEqual({ waitUntil: 40 + 50 + 2 })
+  })
+
+  it('is not put off for ever by pairs that keep coming: three times the patience, counted from the first that works', () => {
+    const valid = pair(1n, 'succeeded', 0, 50)
+    valid.validAt = 50
+    const coming = (now: number) => chooseNomination(now, [pair(2n, 'in-progress', now), valid])
+    expect(coming(50)).toEqual({ waitUntil: 50 + 52 })
+    expect(coming(180)).toEqual({ waitUntil: 50 + 3 * 52 })
+    expect(coming(50 + 3 * 52)).toEqual({ nominate: valid })
+    // Nor by a better one that becomes valid meanwhile, and has worked for a shorter time.
+    const later = pair(3n, 'succeeded', 150, 50)
+    later.validAt = 200
+    const coming2 = chooseNomination(210, [pair(4n, 'in-progress', 210), later, valid])
+    expect(coming2).toEqual({ nominate: later })
+  })
+
   it('does not wait for a worse pair', () => {
     const valid = pair(2n, 'succeeded', 0, 50)
     expect(chooseNomination(50, [valid, pair(1n, 'in-progress', 49)])).toEqual({ nominate: valid })
