@@ -77,11 +77,28 @@ async function check(p: Pair, { scene, servers, numbers, home }: Lane): Promise<
     await home(p.caller),
     await home(p.called, p.caller === p.called ? 'second' : 'first'),
   ] as const
-  const calls = await placeCall(scene, servers, ends, { servers: p.servers, numbers })
-  const result = await endsOf(calls, iceFailsWithinMs)
-  const outcome = outcomeOf(result)
-  if (resultsFile) appendFileSync(resultsFile, `${JSON.stringify({ title: title(p), ...p, ...outcome })}\n`)
-  judge(p, result, outcome)
+  for (let attempt = 1; ; attempt++) {
+    const calls = await placeCall(scene, servers, ends, { servers: p.servers, numbers })
+    const result = await endsOf(calls, iceFailsWithinMs)
+    const outcome = outcomeOf(result)
+    if (resultsFile) appendFileSync(resultsFile, `${JSON.stringify({ title: title(p), ...p, ...outcome })}\n`)
+    if (attempt < callsForAudio && wasHeardBadly(result)) continue
+    judge(p, result, outcome)
+    return
+  }
+}
+
+/** A machine with too much to do hands packets on so late that a sentence is not recognised. That says nothing of the path, so
+ *  the call is placed again. */
+const callsForAudio = 3
+
+const wasHeardBadly = ({ caller, called }: CallEnds): boolean => {
+  const ends = [caller, called]
+  const hadMedia = ends.every(({ report }) => (report?.statistics?.received.packets ?? 0) > 0)
+  const codes = ends.map(({ code }) => code)
+  return (
+    hadMedia && codes.includes(exit.assertion) && codes.every((c) => c === exit.ok || c === exit.assertion)
+  )
 }
 
 function judge({ expected, servers }: Pair, { caller, called }: CallEnds, outcome: Outcome): void {
