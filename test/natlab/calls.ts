@@ -202,7 +202,7 @@ export function iceWords(servers: Pick<Scene, 'folder'>, home: Home, set: Server
 
 /** Enough of a sentence to be told from another one, and short enough for hundreds of calls. It begins at once, so that the
  *  first audio heard is the first sent. */
-const clipMs = 3_200
+const clipMs = 2_400
 const audible = 1_000
 
 function clip(scene: Pick<Scene, 'folder'>, sound: string): string {
