@@ -11,6 +11,7 @@ import { exitCodeOfError, exitCodes } from './exit-codes.ts'
 import { addRegister } from './register.ts'
 import { addServe } from './serve.ts'
 import { addTest } from './test.ts'
+import { complain } from './text.ts'
 
 const finish = (code: number): void => {
   process.exitCode = code
@@ -24,6 +25,7 @@ const program = new Command('floe')
   .description('SIP calls with ICE-negotiated RTP from the command line')
   .version(version)
   .exitOverride()
+  .configureOutput({ writeErr: complain })
   .showHelpAfterError('(floe --help shows the verbs, floe VERB --help its flags)')
 
 for (const add of [addCall, addAnswer, addRegister, addEcho, addServe, addDemo, addDoctor, addTest])
@@ -34,7 +36,7 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) finish(error.exitCode === 0 ? exitCodes.ok : exitCodes.usage)
   else {
-    process.stderr.write(`floe: ${error instanceof Error ? error.message : error}\n`)
+    complain(`floe: ${error instanceof Error ? error.message : error}\n`)
     finish(exitCodeOfError(error))
   }
 }

@@ -3,7 +3,7 @@ import pc from 'picocolors'
 import type { Call, CallReport, Fact } from '../index.ts'
 import { formatFact, formatReport } from '../index.ts'
 import type { OutputFlags } from './flags.ts'
-import { wrapped } from './text.ts'
+import { complain, wrapped } from './text.ts'
 
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const refreshMs = 120
@@ -49,13 +49,13 @@ export class Output {
 
   warn(text: string): void {
     this.erase()
-    process.stderr.write(`${pc.yellow('!')} ${text}\n`)
+    complain(`${pc.yellow('!')} ${text}\n`)
   }
 
   error(text: string): void {
     this.erase()
     if (this.json) this.event({ type: 'error', message: text })
-    process.stderr.write(`floe: ${text}\n`)
+    complain(`floe: ${text}\n`)
   }
 
   /** Follows a call: its facts as JSON lines, or its ladder with -v. */

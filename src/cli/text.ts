@@ -23,21 +23,30 @@ export function addressesOf({ sip, stun }: RunningServer): { sip: string; stun: 
 /** Where a line goes on: below the text that follows times and labels. */
 const hangingIndent = ' '.repeat(12)
 
-/** Breaks each line that is longer than the terminal between two words; columns that are set apart by more spaces stay together. */
-export function wrapped(text: string, columns: number): string {
+/** Between two words; not where columns are set apart by more spaces, and not between a number and its unit. */
+const gap = /(?<=\S)(?<!(?:^|\s)[\d.,]*\d) (?=\S)/
+
+/** Breaks each line that is longer than the terminal. */
+export function wrapped(text: string, columns: number, indent = hangingIndent): string {
   const width = (line: string): number => stripVTControlCharacters(line).length
   const lines: string[] = []
   for (const line of text.split('\n')) {
     let current = ''
-    for (const word of line.split(/(?<=\S) (?=\S)/)) {
+    for (const word of line.split(gap)) {
       if (current === '') current = word
       else if (width(current) + 1 + width(word) <= columns) current += ` ${word}`
       else {
         lines.push(current)
-        current = hangingIndent + word
+        current = indent + word
       }
     }
     lines.push(current)
   }
   return lines.join('\n')
+}
+
+/** What goes wrong, as it fits the terminal; whole where there is none. */
+export function complain(text: string): void {
+  const { columns } = process.stderr
+  process.stderr.write(columns ? wrapped(text, columns, '  ') : text)
 }

@@ -14,6 +14,13 @@ test('a longer one breaks between words and goes on indented; columns are not to
   expect(wrapped('a  b  c  d', 4)).toBe('a  b  c  d')
 })
 
+test('a number keeps its unit', () => {
+  expect(wrapped('timings   ringing 9 ms, answered 17.5 ms', 37)).toBe(
+    'timings   ringing 9 ms, answered\n            17.5 ms',
+  )
+  expect(wrapped('floe: no relay', 8, '  ')).toBe('floe: no\n  relay')
+})
+
 test('colours take no room', () => {
   const green = '\u001b[32mok\u001b[39m'
   expect(wrapped(`verdict ${green} now`, 14)).toBe(`verdict ${green} now`)
