@@ -118,8 +118,11 @@ function credentialsOf(
   )
 }
 
-/** "turn:user:password@host" with what comes before "@" hidden. */
-const withoutPassword = (text: string): string => text.replace(/^((?:stuns?|turns?):)?.*@/i, '$1…@')
+/** "turn:user:password@host" with what comes before "@" hidden, or what stands for a port and is none where "@host" was forgotten. */
+const withoutPassword = (text: string): string =>
+  text.includes('@')
+    ? text.replace(/^((?:stuns?|turns?):)?.*@/i, '$1…@')
+    : text.replace(/^(turns?:[^:[]*:)(?!\d+(?:\?|$)).*/i, '$1…')
 
 /** User name and password that a server with the same secret accepts until `expiresAt`, in seconds since 1970. */
 function timeLimitedCredentials(

@@ -37,6 +37,7 @@ describe('a server as one writes it', () => {
 
   it.each([
     ['http://turn.example', /not a STUN or TURN server/],
+    ['turn:alice:wonder', /"turn:alice:…" is not a STUN or TURN server/],
     ['turn:alice:wonder@', /not a STUN or TURN server/],
     ['turn:alice:wonder@turn.example:0', /not a STUN or TURN server/],
     ['stun:[::zz]', /not a STUN or TURN server/],
