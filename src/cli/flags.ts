@@ -180,10 +180,21 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
   }
 }
 
+/** A TURN URI with a user and no password. */
+const userAlone = /^(?:turns?:)?[^:@]+@/i
+
 function iceOptions(merged: Profile): PhoneOptions {
   const { stun = [], turn = [], httpProxy, tlsCa, trickle, iceLite, iceTcp, interface: interfaces } = merged
   const credential = process.env['FLOE_TURN_PASSWORD'] ?? merged.turnPassword
   const secret = process.env['FLOE_TURN_SECRET'] ?? merged.turnSecret
+  if (merged.ice === 'relay' && turn.length === 0)
+    throw new UsageError(
+      '--ice relay needs a TURN server: give --turn USER@HOST, with its password in FLOE_TURN_PASSWORD',
+    )
+  if (credential === undefined && secret === undefined && turn.some((uri) => userAlone.test(uri)))
+    throw new UsageError(
+      '--turn needs a password: set FLOE_TURN_PASSWORD, or FLOE_TURN_SECRET where the server makes time-limited ones',
+    )
   const withScheme = (scheme: RegExp, text: string, missing: string) =>
     scheme.test(text) ? text : `${missing}:${text}`
   const iceServers: IceServer[] = [

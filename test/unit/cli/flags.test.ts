@@ -121,6 +121,15 @@ describe('STUN, TURN and ICE', () => {
     ])
   })
 
+  test.each([['alice@turn.example'], ['turns:alice@turn.example:443']])('%s needs a password', (uri) => {
+    expect(() => phoneOptions({ turn: [uri] })).toThrow(/needs a password: set FLOE_TURN_PASSWORD/)
+    expect(() => phoneOptions({ turn: [uri.replace('@', ':hush@')] })).not.toThrow()
+  })
+
+  test('relays alone need a server that has some', () => {
+    expect(() => phoneOptions({ ice: 'relay' })).toThrow(/--ice relay needs a TURN server: give --turn/)
+  })
+
   test('a profile holds all of them', () => {
     const ca = join(folder, 'ca.pem')
     writeFileSync(ca, 'PEM')
