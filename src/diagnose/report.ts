@@ -259,11 +259,14 @@ const hearingsOf = (facts: readonly Fact[]): HearingReport[] => {
   return [...latest.values()]
 }
 
-const serverWarning = ({ server, protocol = 'stun', detail, outcome }: Extract<Fact, { type: 'server' }>) =>
+const serverWarning = ({ server, protocol = 'stun', detail, outcome }: Extract<Fact, { type: 'server' }>) => {
   // What a TURN server says is a sentence that names it.
-  detail !== undefined && protocol !== 'stun'
-    ? detail
-    : `${protocol === 'stun' ? 'STUN' : 'TURN'} server ${formatAddress(server)}: ${detail ?? outcome}`
+  if (detail !== undefined && protocol !== 'stun') return detail
+  const name = `${protocol === 'stun' ? 'STUN' : 'TURN'} server ${formatAddress(server)}`
+  return outcome === 'timeout'
+    ? `the ${name} did not answer: check the address, and that UDP gets through`
+    : `${name}: ${detail ?? outcome}`
+}
 
 /** Longer than this between answer and first packet, and a caller says hello into nothing. */
 const lateMediaMs = 2_000

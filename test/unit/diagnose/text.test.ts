@@ -94,7 +94,7 @@ test('warnings tell of what did not break the call', () => {
   ]
   expect(report(facts).warnings).toEqual([
     '1 malformed candidate line(s) dropped (RFC 8839 5.1)',
-    'STUN server 203.0.113.5:3478: timeout',
+    'the STUN server 203.0.113.5:3478 did not answer: check the address, and that UDP gets through',
     'media comes from 203.0.113.7:6000, not from the signalled 10.0.0.7:6000',
     "12.3 % of the far end's packets were lost",
     '3 packets dropped: unknown payload type 8',
