@@ -54,6 +54,8 @@ export interface Circumstances {
   mediaServers: number
   udpAnswers: number
   reach: Reach
+  /** A TURN server was named. */
+  hasTurn: boolean
   /** Transports over which a relay was had. */
   relays: readonly TurnTransport[]
 }
@@ -70,6 +72,7 @@ export function callsFinding({
   mediaServers,
   udpAnswers,
   reach,
+  hasTurn,
   relays,
 }: Circumstances): Finding {
   const about = 'calls'
@@ -123,6 +126,6 @@ export function callsFinding({
     about,
     mark: 'warning',
     fact: `get through with ${{ most: 'most peers', few: 'few peers', unknown: 'some peers' }[reach]}; there is no relay for the others`,
-    fix: 'give a TURN server: --turn USER@HOST',
+    fix: hasTurn ? 'see the lines about TURN above' : 'give a TURN server: --turn USER@HOST',
   }
 }

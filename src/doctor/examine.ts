@@ -350,6 +350,7 @@ class Examination {
       mediaServers: this.named.length,
       udpAnswers: results.filter(({ udpAnswers }) => udpAnswers).length,
       reach: best.find((reach) => results.some((result) => result.reach === reach)) ?? 'unknown',
+      hasTurn: this.hasTurn,
       relays: results.flatMap(({ relay }) => relay ?? []),
     })
   }

@@ -27,6 +27,7 @@ describe('calls', () => {
     mediaServers: 2,
     udpAnswers: 2,
     reach: 'most',
+    hasTurn: true,
     relays: ['udp', 'tls'],
   }
   const sip = { name: 'pbx.example', isKnown: true, protocol: 'udp', answers: ['udp', 'tcp'] as const }
@@ -49,6 +50,12 @@ describe('calls', () => {
     expect(finding.mark).toBe(mark)
     expect(finding.data?.['prevented']).toBe(prevented)
     if (mark !== 'ok') expect(finding.fix).toBeTruthy()
+  })
+
+  test('a TURN server that gave no relay is not asked for again', () => {
+    const fixOf = (hasTurn: boolean) => callsFinding({ ...healthy, relays: [], hasTurn }).fix
+    expect(fixOf(true)).toBe('see the lines about TURN above')
+    expect(fixOf(false)).toContain('--turn')
   })
 })
 
