@@ -102,7 +102,7 @@ function summarise(results: readonly Result[], seconds: number): { passed: numbe
   const unlucky = count((r) => r.unlucky === true)
   const chance = count((r) => r.expected === 'timing-dependent')
   console.log(
-    `${results.length} seeds in ${seconds.toFixed(0)} s (${(results.length / seconds).toFixed(1)} a second): ${kinds.join(', ')}; ${chance} hang on timing, ${unlucky} did not connect for the loss of packets`,
+    `${results.length} seeds in ${seconds.toFixed(0)} s (${(results.length / seconds).toFixed(1)} a second): ${kinds.join(', ')}; ${chance} depend on timing, ${unlucky} did not connect for the loss of packets`,
   )
   return { passed: results.length - failed, failed }
 }
