@@ -223,6 +223,18 @@ describe('TCP', () => {
     expect(order).toEqual(['early', 'closed'])
   })
 
+  it('is held no longer once a FIN has ended it that overtook the answer to the SYN', async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const world = simulate(seed)
+      const [a, b] = twoHosts(world, { latencyMs: 20, reordering: 0.5 })
+      const listener = await b.listenTcp({ address: B, port: 5060 })
+      listener.onConnection = (connection) => connection.close()
+      await world.clock.run(a.connectTcp(listener.local))
+      await world.clock.advance(1_000)
+      expect(world.open, `seed ${seed}`).toEqual([`b: tcp ${B}:5060`])
+    }
+  })
+
   it('is refused where nothing listens, and times out where nothing answers', async () => {
     const world = simulate(11)
     const [a] = twoHosts(world, { latencyMs: 10 })

@@ -6,6 +6,7 @@ import { Phone } from '../../../src/phone/phone.ts'
 import { startServer } from '../../../src/serve/server.ts'
 import type { VirtualHost } from '../../../src/sim/host.ts'
 import { natKinds } from '../../../src/sim/nat.ts'
+import { serveTurn } from '../../../src/sim/turn-server.ts'
 import type { Fact } from '../../../src/trace/facts.ts'
 import { expectNothingLeft, withMedia, world } from './world.ts'
 
@@ -90,6 +91,68 @@ const infos = ({ facts }: Told, direction: 'sent' | 'received'): number =>
       !f.retransmission,
   ).length
 
+/** Between two symmetric NATs a relay alone connects. Of Alice's two the one at hand forbids Bob; the other one takes two and a
+ *  half seconds, and Bob takes no candidates after the offer. */
+async function callOverLateRelay(): Promise<{ connected: boolean; restarts: number }> {
+  const simulation = world()
+  const { clock, internet } = simulation
+  const home = (name: string, address: string) =>
+    simulation.nat(name, address, natKinds.symmetric, { link: { latencyMs: 10 } })
+  const alicesHost = withMedia(
+    simulation.host('alice', home('left', '203.0.113.101').inside.at('192.168.1.2')),
+  )
+  const bobsHost = withMedia(simulation.host('bob', home('right', '203.0.113.102').inside.at('192.168.1.3')))
+  const serverHost = simulation.host('server', internet.at(sipServer))
+  const told = await clock.run(
+    (async () => {
+      const server = await startServer({
+        runtime: serverHost,
+        listen: [{ protocol: 'udp', address: sipServer, port: 5060 }],
+        stun: { address: sipServer, port: 3478 },
+        users: { alice: 'one', bob: 'two' },
+      })
+      const relay = (address: string, latencyMs: number, permitsPeer: () => boolean) =>
+        serveTurn(simulation.host(address, internet.at(address, { latencyMs })), {
+          listen: [{ protocol: 'udp', address, port: 3478 }],
+          users: { floe: 'secret' },
+          permitsPeer,
+        })
+      const relays = [await relay('203.0.113.20', 10, () => false), await relay(slowServer, 600, () => true)]
+      const account = (user: string) => `sip:${user}@${sipServer}`
+      const bob = await Phone.start({
+        runtime: bobsHost,
+        account: account('bob'),
+        password: 'two',
+        iceServers: [`stun:${sipServer}`],
+        trickle: 'off',
+      })
+      const alice = await Phone.start({
+        runtime: alicesHost,
+        account: account('alice'),
+        password: 'one',
+        register: false,
+        iceServers: ['turn:floe:secret@203.0.113.20', `turn:floe:secret@${slowServer}`],
+        trickle: 'off',
+      })
+      const ringing = bob.nextCall()
+      const call = await alice.call('bob', { play: 'hello-8k.wav', loop: true })
+      const answered = await ringing
+      await answered.answer({ play: 'reply-8k.wav', loop: true })
+      const connected = await Promise.all([call.connected, answered.connected]).then(
+        () => true,
+        () => false,
+      )
+      const restarts = call.report().ice.restarts.length
+      await call.hangUp()
+      await Promise.all([alice.stop(), bob.stop()])
+      for (const running of [server, ...relays]) running.stop()
+      return { connected, restarts }
+    })(),
+  )
+  await expectNothingLeft(simulation)
+  return told
+}
+
 function expectMedia(...ends: Told[]): void {
   for (const { report } of ends) {
     expect(report.verdict).toMatchObject({ ok: true })
@@ -135,5 +198,9 @@ describe('candidates that come late', () => {
     expect(infos(alice, 'sent') + infos(bob, 'sent')).toBe(0)
     expectMedia(alice, bob)
     expect(alice.report.ice.restarts.length + bob.report.ice.restarts.length).toBeGreaterThan(0)
+  })
+
+  test('the restart waits for every server and names what it got of all', async () => {
+    expect(await callOverLateRelay()).toEqual({ connected: true, restarts: 1 })
   })
 })
