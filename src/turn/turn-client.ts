@@ -1,6 +1,7 @@
 // A TURN client (RFC 8656): one allocation on one server, over UDP, TCP or TLS, with its permissions and channels. Data goes
 // through a channel as soon as one is bound, and as Send indications until then, so that nothing ever waits. Left out: TCP
-// relays (RFC 6062), mobility (RFC 8016), EVEN-PORT, DONT-FRAGMENT.
+// relays (RFC 6062), mobility (RFC 8016), EVEN-PORT, DONT-FRAGMENT. What gives the allocation back is sent once, when its sockets
+// are about to close: where the server calls its nonce stale or it is lost, the allocation ends with its lifetime.
 //
 //   idle ── allocate ──> allocating ── (401, 438, 300, 437, 440: asked again) ──> allocated ──> closed
 //                             └───────────────────── failed <────────────────────────┘
