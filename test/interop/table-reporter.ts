@@ -3,7 +3,7 @@
 
 import { writeFileSync } from 'node:fs'
 import type { SerializedError, UserConsoleLog } from 'vitest'
-import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node'
 import type { Measured } from './case.ts'
 import { iceTable } from './ice/table.mjs'
 
@@ -52,6 +52,11 @@ export default class TableReporter implements Reporter {
   /** A file that breaks before its rows are known is a row that failed. */
   onTestModuleEnd(module: TestModule): void {
     for (const error of module.errors()) this.broken(module.relativeModuleId, explain(error))
+  }
+
+  /** What a group of rows needs together and does not get fails them all. */
+  onTestSuiteResult(suite: TestSuite): void {
+    for (const error of suite.errors()) this.broken(suite.name, explain(error))
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
