@@ -34,9 +34,14 @@ row('learns a server-reflexive candidate and offers it', async (scene, coturn, a
   for (const { address } of learned) {
     expect(address.port).toBeGreaterThanOrEqual(translated.first)
     expect(address.port).toBeLessThanOrEqual(translated.last)
-    const offered = `a=candidate:\\S+ [12] UDP \\d+ ${address.address} ${address.port} typ srflx raddr \\S+ rport \\d+`
-    expect(asterisk.logText()).toMatch(new RegExp(offered, 'i'))
   }
+  // Of two interfaces with two components the INVITE has room for those of the first.
+  const offered = [
+    ...asterisk.logText().matchAll(/a=candidate:\S+ [12] UDP \d+ (\S+) (\d+) typ srflx raddr/gi),
+  ]
+  expect(offered.length).toBeGreaterThan(0)
+  for (const [, address, port] of offered)
+    expect(learned).toContainEqual(expect.objectContaining({ address: { address, port: Number(port) } }))
 })
 
 row('a server that has gone silent costs no call and no second', async (scene, coturn, asterisk) => {
