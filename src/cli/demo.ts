@@ -117,6 +117,9 @@ async function demo(output: Output, folder: string, keep: boolean): Promise<numb
       directions: directions.map(({ from, to, hearing }) => ({ from, to, ...hearing })),
     })
     return heard && report.verdict.ok ? exitCodes.ok : exitCodes.audio
+  } catch (error) {
+    if (interrupt.happened) return exitCodes.interrupted
+    throw error
   } finally {
     for (const phone of phones) await phone.stop()
     server.stop()

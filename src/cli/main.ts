@@ -31,6 +31,14 @@ const program = new Command('floe')
 for (const add of [addCall, addAnswer, addRegister, addEcho, addServe, addDemo, addDoctor, addTest])
   add(program, finish)
 
+// Whoever read the output has gone (a pipe into head): as Ctrl-C, so that a call is hung up and not forgotten.
+let isRead = true
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  if (isRead && !process.emit('SIGINT')) process.exit(exitCodes.interrupted)
+  isRead = false
+})
+
 try {
   await program.parseAsync()
 } catch (error) {

@@ -2,7 +2,17 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { run, temporaryFolder } from './cli.ts'
+import { type Floe, floe, run, temporaryFolder } from './cli.ts'
+
+test.each<[string, (demo: Floe) => void]>([
+  ['Ctrl-C', (demo) => demo.interrupt()],
+  ['output that nobody reads any more', (demo) => demo.child.stdout!.destroy()],
+])('%s in the middle of the demo ends it, without a complaint', async (_, end) => {
+  const demo = floe(['demo'])
+  await demo.line(({ type }) => type === 'play-started')
+  end(demo)
+  expect(await demo.ended).toMatchObject({ code: 130, stderr: '' })
+})
 
 test('the demo proves both directions and keeps the recordings where asked', async () => {
   const folder = temporaryFolder()
