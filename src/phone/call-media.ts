@@ -259,12 +259,15 @@ export class CallMedia {
     if (!this.canTrickleTo(theirs)) return false
     const needed = candidates.filter(({ component }) => component === 1 || !this.negotiated?.rtcpMux)
     const content = writeFragment({ ...agent.parameters, mid, candidates: needed, endOfCandidates })
-    const warn = (error: unknown): void =>
+    const warn = (error: unknown): void => {
+      if (this.closed) return // nobody needs them any more
+      const why = error instanceof Error ? error.message : error
       this.options.record({
         layer: 'call',
         type: 'warning',
-        message: `late candidates were not taken: ${error instanceof Error ? error.message : error}`,
+        message: `late candidates were not taken: ${why}`,
       })
+    }
     session.info({ contentType: fragmentType, content }, tricklePackage).catch(warn)
     return true
   }

@@ -204,3 +204,9 @@ describe('candidates that come late', () => {
     expect(await callOverLateRelay()).toEqual({ connected: true, restarts: 1 })
   })
 })
+
+test('a call that ends while its INFO is under way does not complain of candidates that nobody took', async () => {
+  const { bob } = await call({}, {}, 400)
+  expect(infos(bob, 'sent')).toBe(1)
+  expect(bob.facts.filter((f) => f.layer === 'call' && f.type === 'warning')).toEqual([])
+})
