@@ -68,7 +68,8 @@ describe('programs', () => {
   test('the library example runs', async () => {
     const [example] = blocks('js').filter((block) => block.includes('Phone.start'))
     const { sip } = await serve('alice:pw', 'bob:pw')
-    const bob = floe(['answer', '--as', `bob@${sip}`, '--play', 'media/reply-8k.wav'], {
+    // He goes on: who has played all hangs up, and both files have the same length.
+    const bob = floe(['answer', '--as', `bob@${sip}`, '--play', 'media/reply-8k.wav', '--loop'], {
       FLOE_PASSWORD: 'pw',
     })
     await bob.line((line) => line.type === 'listening')
