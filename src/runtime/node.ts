@@ -11,7 +11,7 @@ import {
   type ConnectionOptions,
   checkServerIdentity,
   rootCertificates,
-  type TLSSocket,
+  TLSSocket,
   connect as tlsConnect,
 } from 'node:tls'
 import { InvariantError, NetworkError, UsageError } from '../errors.ts'
@@ -281,6 +281,12 @@ class NodeTcpConnection implements TcpConnection {
     this.socket.destroySoon()
     const linger = setTimeout(() => this.socket.destroy(), CLOSE_LINGER_MS)
     this.socket.once('close', () => clearTimeout(linger))
+  }
+
+  abort(): void {
+    // TLS has no handle of its own to reset.
+    if (this.socket instanceof TLSSocket) this.socket.destroy()
+    else this.socket.resetAndDestroy()
   }
 }
 

@@ -57,6 +57,8 @@ export interface TcpConnection {
   /** Called exactly once, with an error where there was one. */
   onClose: ((error?: Error) => void) | undefined
   close(): void
+  /** Ends it at once, with all that the network has not taken yet: what was written to a dead line must not arrive late. */
+  abort(): void
 }
 
 export interface TcpListener {

@@ -48,6 +48,12 @@ export class VirtualTcpConnection implements TcpConnection {
     this.end()
   }
 
+  abort(): void {
+    if (this.closed) return
+    this.sendSegment('rst')
+    this.end()
+  }
+
   sendSegment(flag: TcpFlag, data: Uint8Array = NOTHING): void {
     const segment = { flag, sequence: this.nextSent++, ...(this.tls && { tls: true }) }
     this.transmit({ protocol: 'tcp', source: this.local, destination: this.remote, data, segment })

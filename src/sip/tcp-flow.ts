@@ -56,4 +56,10 @@ export class TcpFlow implements Flow {
     this.open = false
     this.connection.close()
   }
+
+  /** Nothing that was sent and has not left arrives any more. */
+  abort(): void {
+    this.open = false
+    this.connection.abort()
+  }
 }

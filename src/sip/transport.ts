@@ -276,13 +276,14 @@ export class SipTransport {
     for (const flow of [...this.connections.values()]) if (!own.has(flow.local.address)) this.drop(flow)
   }
 
-  /** A connection that leads nowhere; the next message opens another. */
+  /** A connection that leads nowhere; the next message opens another. A request that was given up would keep the peer waiting for
+   *  an ACK if the line came back and it arrived after all. */
   drop(flow: Flow): void {
     const key = formatAddress(flow.remote)
     const known = this.connections.get(key)
     if (!known || known !== flow) return
     this.connections.delete(key)
-    known.close()
+    known.abort()
     this.onFlowClosed?.(known)
   }
 

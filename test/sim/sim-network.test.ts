@@ -187,6 +187,19 @@ describe('TCP', () => {
     return [client, await world.clock.run(accepted)]
   }
 
+  it('that is aborted leaves nothing behind, and the peer hears of a reset', async () => {
+    const world = simulate(9)
+    const [client, server] = await connect(world, { latencyMs: 20 })
+    let error: Error | undefined
+    server.onClose = (reason) => {
+      error = reason
+    }
+    client.abort()
+    await world.clock.advance(1_000)
+    expect(error?.message).toMatch(/reset the connection/)
+    expect(world.open).toEqual(['b: tcp 203.0.113.2:5060'])
+  })
+
   it('is an ordered stream over a link that loses, delays and reorders', async () => {
     const world = simulate(9)
     const quality = { latencyMs: 20, jitterMs: 10, loss: 0.2, duplication: 0.2, reordering: 0.2 }

@@ -162,6 +162,21 @@ describe('TCP', () => {
     expect(heard).toBe(expected)
   })
 
+  it('discards what the network has not taken when it is aborted', async () => {
+    const [client, server] = await pair()
+    const written = 3_000_000
+    client.write(new Uint8Array(written))
+    client.abort()
+    let heard = 0
+    server.onData = (data) => {
+      heard += data.length
+    }
+    await new Promise<void>((resolve) => {
+      server.onClose = () => resolve()
+    })
+    expect(heard).toBeLessThan(written)
+  })
+
   it('flushes what was written before close, and closes exactly once on both sides', async () => {
     const [client, server] = await pair()
     let heard = ''
