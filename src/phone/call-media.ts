@@ -1,3 +1,10 @@
+// The media of one call: the only place where SIP bodies, SDP, ICE and the stream meet.
+//
+//   offer():         open path -> gather -> description ────────────> body
+//   accept():        answer body -> negotiate -> ICE or plain -> stream
+//   answer():        offer body -> open path -> gather -> negotiate -> body, ICE or plain -> stream
+//   restartOffer():  another path beside the one in use -> gather -> body; it takes over when it works
+//   receiveFragment(), and INFO out: candidates that come after the descriptions (RFC 8840)
 import { CallFailed, IceFailed, InvariantError, RemoteError } from '../errors.ts'
 import type { Candidate } from '../ice/candidate.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
