@@ -101,6 +101,9 @@ export const isRelayed = ({ type, priority }: Candidate): boolean =>
 export const basePriority = (type: CandidateType, base: Base): number =>
   candidatePriority(type, base.localPreference, base.component, base.transport)
 
+/** What the other end of a TCP connection is (RFC 6544 4.1). */
+export const oppositeTcpType = { active: 'passive', passive: 'active', so: 'so' } as const
+
 /** RFC 6544 4.2: 2^13 times the direction preference of a host candidate, and what tells candidates of one direction apart.
  *  @param localPreference 0 to 65535, as it would be for UDP */
 export const tcpLocalPreference = (tcpType: TcpType, localPreference: number): number =>

@@ -9,7 +9,13 @@
 import { addressFamily, type TransportAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
 import { parseIp } from '../stun/ip-address.ts'
-import type { Base, Candidate, Component, LocalCandidate } from './candidate.ts'
+import {
+  type Base,
+  type Candidate,
+  type Component,
+  type LocalCandidate,
+  oppositeTcpType,
+} from './candidate.ts'
 import { bestRank, CandidatePair, pairPriority } from './pair.ts'
 
 /** Over all checklists. RFC 8445 6.1.2.5 has 100 by default: of twenty addresses on each side, three times in four that would
@@ -90,14 +96,12 @@ export const priorityOf = (local: Candidate, remote: Candidate, controlling: boo
 const byPriority = (a: CandidatePair, b: CandidatePair): number =>
   a.priority < b.priority ? 1 : a.priority > b.priority ? -1 : 0
 
-/** Whom a TCP candidate of ours connects to (RFC 6544 6.2). */
-const opposite = { active: 'passive', so: 'so', passive: undefined } as const
-
 /** RFC 8445 6.1.2.2 and RFC 6544 6.2: same transport, and over TCP we connect to who listens, or both to each other; same
  *  family, and IPv6 link-local only with its like. */
 const canReach = (local: Candidate, remote: Candidate): boolean =>
   local.transport === remote.transport &&
-  (local.tcpType === undefined || opposite[local.tcpType] === (remote.tcpType ?? 'none')) &&
+  local.tcpType !== 'passive' &&
+  (local.tcpType === undefined || oppositeTcpType[local.tcpType] === remote.tcpType) &&
   addressFamily(local.address) === addressFamily(remote.address) &&
   isLinkLocal(local.address) === isLinkLocal(remote.address)
 

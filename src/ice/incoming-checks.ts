@@ -5,7 +5,7 @@ import { formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
 import type { StunMessage } from '../stun/message.ts'
 import type { IceFact } from '../trace/facts.ts'
-import type { Base } from './candidate.ts'
+import { type Base, oppositeTcpType } from './candidate.ts'
 import {
   judgeRequest,
   type ReceivedCheck,
@@ -18,8 +18,6 @@ import type { LocalCandidates } from './local-candidates.ts'
 import type { CandidatePair } from './pair.ts'
 import { candidateFact } from './report.ts'
 import type { ArrivedCheck, IceStream } from './stream.ts'
-
-const opposite = { active: 'passive', passive: 'active', so: 'so' } as const
 
 /** What a request needs to be judged. */
 export interface OwnSide {
@@ -85,7 +83,7 @@ export function pairOfCheck(
       component: base.component,
       transport: base.transport,
       // RFC 6544 7.2: to our passive candidate only an active one can have come, and the other way round.
-      ...(base.tcpType && { tcpType: opposite[base.tcpType] }),
+      ...(base.tcpType && { tcpType: oppositeTcpType[base.tcpType] }),
       priority: check.priority,
       address: source.address,
       port: source.port,
