@@ -4,7 +4,7 @@ import { formatAddress, sameAddress, type TransportAddress } from '../runtime/ad
 import type { Datagram, Deadline } from '../runtime/core.ts'
 import type { Millis, Random } from '../runtime/runtime.ts'
 import { readErrorCode, readMappedAddress } from '../stun/attributes.ts'
-import { isUnicast } from '../stun/ip-address.ts'
+import { isUsable } from '../stun/ip-address.ts'
 import { MessageWriter, type StunMessage, transactionIdLengthBytes, transactionKey } from '../stun/message.ts'
 import { method } from '../stun/numbers.ts'
 import { ClientTransaction } from '../stun/transaction.ts'
@@ -66,7 +66,7 @@ export class Enquiries {
     if (!sameAddress(datagram.remote, server) || !sameAddress(datagram.local, base.address)) return undefined
     const told = message.class === 'success' ? readMappedAddress(message) : undefined
     // What is no host's address would be told to the peer, and where it has no ICE even media would go there.
-    const mapped = told && isUnicast(told.address) && told.port > 0 ? told : undefined
+    const mapped = told && isUsable(told) ? told : undefined
     const afterMs = now - transaction.startedAt
     this.enquiries.delete(key)
     if (!mapped) {

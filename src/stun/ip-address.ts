@@ -1,5 +1,6 @@
 // IP addresses between their text and their octets: IPv4 dotted quads and IPv6 (RFC 4291 2.2), printed as RFC 5952 says.
 // Two texts of one address become equal here, so that tables keyed by text work. Zones ("%eth0") are not addresses.
+import type { TransportAddress } from '../runtime/address.ts'
 
 /** 4 or 16 octets, or undefined where the text is no IP literal. IPv4-mapped IPv6 becomes the IPv4 address it stands for. */
 export function parseIp(text: string): Uint8Array | undefined {
@@ -32,6 +33,9 @@ export function isUnicast(text: string): boolean {
   if (octets.length === 4) return octets[0]! > 0 && octets[0]! < 224
   return octets[0] !== 0xff && octets.some((octet) => octet !== 0)
 }
+
+/** The same of an address that a server names: with a port that can be sent to. */
+export const isUsable = ({ address, port }: TransportAddress): boolean => port > 0 && isUnicast(address)
 
 /** Runs for every packet that arrives, so without splitting. */
 function parseIpv4(text: string): Uint8Array | undefined {

@@ -17,7 +17,7 @@ import {
   readXorAddresses,
   unknownRequiredTurnAttributes,
 } from '../stun/attributes.ts'
-import { isUnicast } from '../stun/ip-address.ts'
+import { isUsable } from '../stun/ip-address.ts'
 import {
   decode,
   isStun,
@@ -423,10 +423,9 @@ export class TurnClient implements Core<TurnEvent> {
 
   private allocated(now: Millis, message: StunMessage): void {
     this.relayed = readXorAddresses(message, turnAttribute.xorRelayedAddress).filter(
-      ({ address, port }, index, all) =>
-        isUnicast(address) &&
-        port > 0 &&
-        all.findIndex((other) => addressFamily(other.address) === addressFamily(address)) === index,
+      (relayed, index, all) =>
+        isUsable(relayed) &&
+        all.findIndex((other) => addressFamily(other.address) === addressFamily(relayed.address)) === index,
     )
     if (this.relayed.length === 0) {
       this.fail(
@@ -435,7 +434,7 @@ export class TurnClient implements Core<TurnEvent> {
       return
     }
     const told = readXorAddress(message, attribute.xorMappedAddress)
-    const mapped = told && isUnicast(told.address) && told.port > 0 ? told : this.local
+    const mapped = told && isUsable(told) ? told : this.local
     this.state = 'allocated'
     this.keepaliveAt = this.lastSentAt + keepaliveIntervalMs
     this.events.push({ type: 'allocated', relayed: this.relayed, mapped })
@@ -501,8 +500,7 @@ export class TurnClient implements Core<TurnEvent> {
     this.formerTargets.push(target.address)
     if (
       !alternate ||
-      alternate.port === 0 ||
-      !isUnicast(alternate.address) ||
+      !isUsable(alternate) ||
       addressFamily(alternate.address) !== addressFamily(target.address.address) ||
       this.formerTargets.length > maximumRedirections ||
       this.formerTargets.some((former) => sameAddress(former, alternate))
