@@ -17,8 +17,11 @@ export const allowHeader = `Allow: ${allowedMethods.join(', ')}`
 /** Info-Packages that floe takes (RFC 6086 5.2): candidates of ICE that trickle (RFC 8840 10). */
 export const infoPackages: readonly string[] = ['trickle-ice']
 export const recvInfoHeader = `Recv-Info: ${infoPackages.join(', ')}`
+/** Option tags of the extensions that floe speaks in calls, whoever asks for them (RFC 3261 20.37): RFC 8840. */
+const supportedExtensions: readonly string[] = ['trickle-ice']
+export const supportedHeader = `Supported: ${supportedExtensions.join(', ')}`
 /** What each INVITE and its 2xx say of us (RFC 3261 13.2.1, RFC 8840 10.5). */
-export const capabilityHeaders: readonly string[] = [allowHeader, recvInfoHeader, 'Supported: trickle-ice']
+export const capabilityHeaders: readonly string[] = [allowHeader, recvInfoHeader, supportedHeader]
 export const acceptHeader = 'Accept: application/sdp'
 
 /** Why a request is refused at once, in the order of RFC 3261 8.2; undefined where it is not. ACK and CANCEL never come here. */
@@ -29,8 +32,8 @@ export function refusalOf(request: SipRequest): Refusal | undefined {
   const scheme = request.uri?.scheme
   if (scheme !== 'sip')
     return { status: 416, reason: `Unsupported URI Scheme "${scheme}": floe takes sip: only`, headers: [] }
-  const extensions = request.list('Require')
-  if (extensions.length > 0) return { status: 420, headers: [`Unsupported: ${extensions.join(', ')}`] }
+  const unknown = request.list('Require').filter((tag) => !supportedExtensions.includes(tag.toLowerCase()))
+  if (unknown.length > 0) return { status: 420, headers: [`Unsupported: ${unknown.join(', ')}`] }
   if (method !== 'INVITE') return undefined
   if (request.get('Contact') === undefined)
     return { status: 400, reason: 'Missing Contact Header', headers: [] }

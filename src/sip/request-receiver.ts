@@ -4,7 +4,7 @@
 import { Core } from 'sip.js'
 import type { Flow } from './flow.ts'
 import type { SipRequest } from './message.ts'
-import { acceptHeader, allowHeader, refusalOf } from './request-checks.ts'
+import { acceptHeader, allowHeader, refusalOf, supportedHeader } from './request-checks.ts'
 import type { IncomingCall } from './session-incoming.ts'
 import { contactUri, randomToken, type SignallingCore } from './sipjs-core.ts'
 import { localTagOf } from './sipjs-corrections.ts'
@@ -110,7 +110,7 @@ export class RequestReceiver {
   /** RFC 3261 11.2. */
   private answerOptions(message: IncomingRequest): void {
     const contact = `Contact: <${contactUri(undefined)}>`
-    this.reply(message, 200, [allowHeader, acceptHeader, 'Supported:', contact])
+    this.reply(message, 200, [allowHeader, acceptHeader, supportedHeader, contact])
   }
 
   private reply(
