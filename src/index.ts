@@ -35,6 +35,7 @@ export type { Clock, Millis, Network, Random, Runtime } from './runtime/runtime.
 export { type RunningServer, type ServeOptions, startServer } from './serve/server.ts'
 export type { ListeningPoint } from './sip/flow.ts'
 export type { RegistrationState } from './sip/session.ts'
+export type { Levels } from './stream/audio-stream.ts'
 export type { Fact, StreamStatistics } from './trace/facts.ts'
 export { Trace } from './trace/trace.ts'
 export type { IceServer, IceServerConfig } from './turn/ice-servers.ts'

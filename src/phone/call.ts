@@ -1,5 +1,6 @@
 // A call as its user holds it: states, what is played, recorded, heard and dialled, and the report that explains it.
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
+import { silenceDbov } from '../audio/level.ts'
 import type { Hearing } from '../audio/recognise.ts'
 import { type CallReport, report } from '../diagnose/report.ts'
 import { CallFailed, RemoteError, UsageError } from '../errors.ts'
@@ -13,7 +14,7 @@ import type {
   Session,
   SessionHandler,
 } from '../sip/session.ts'
-import type { AudioStream } from '../stream/audio-stream.ts'
+import type { AudioStream, Levels } from '../stream/audio-stream.ts'
 import type { CallStateName } from '../trace/facts.ts'
 import type { Trace } from '../trace/trace.ts'
 import { refusal, toError } from './call-errors.ts'
@@ -54,6 +55,7 @@ export class Call {
   private session: Session | undefined
   private incoming: IncomingSession | undefined
   private failure: Error | undefined
+  private isMuted = false
   private readonly earlyAnswers: EarlyAnswers
   /** Set while we end it ourselves: what the session then says is the consequence, not the reason. */
   private ending = false
@@ -228,9 +230,37 @@ export class Call {
     this.received.startRecording(path)
   }
 
+  /** Finishes the recording; another may be started then. */
+  stopRecording(): void {
+    this.received.stopRecording()
+  }
+
+  /** Sends silence in place of what is played, which goes on unheard. Digits are still sent. */
+  mute(): void {
+    this.setMuted(true)
+  }
+
+  unmute(): void {
+    this.setMuted(false)
+  }
+
+  get muted(): boolean {
+    return this.isMuted
+  }
+
+  /** How loud it is now, as a meter shows it: dBov, -127 for silence. */
+  levels(): Levels {
+    return this.media.stream?.levels() ?? { sentDbov: silenceDbov, receivedDbov: silenceDbov }
+  }
+
   /** Received audio as mono PCM at the sink's rate, gaps filled with silence. */
   addSink(sink: AudioSink): void {
     this.received.addSink(sink)
+  }
+
+  /** Nothing more is written into the sink, which remains its owner's to close. */
+  removeSink(sink: AudioSink): void {
+    this.received.removeSink(sink)
   }
 
   /** The audio received so far (the last `keepHeardSeconds` of it): mono PCM, 8000 Hz. */
@@ -437,7 +467,13 @@ export class Call {
     this.finish({ by: end.by, status: end.status, reason })
   }
 
+  private setMuted(muted: boolean): void {
+    this.isMuted = muted
+    if (this.media.stream) this.media.stream.muted = muted
+  }
+
   private onStream(stream: AudioStream): void {
+    stream.muted = this.isMuted
     this.received.attach(stream)
     stream.onDtmf = (digit, durationMs) => this.receiveDigit({ digit, durationMs })
     stream.start()

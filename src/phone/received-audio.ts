@@ -45,6 +45,12 @@ export class ReceivedAudio {
     this.stream?.addSink(sink)
   }
 
+  removeSink(sink: AudioSink): void {
+    const at = this.sinks.indexOf(sink)
+    if (at >= 0) this.sinks.splice(at, 1)
+    this.stream?.removeSink(sink)
+  }
+
   startRecording(path: string): void {
     if (this.recording) throw new UsageError(`this call is already recorded to ${this.recording.path}`)
     const writer = new WavWriter(this.runtime.files.openForWriting(path), callSampleRateHz)
@@ -82,8 +88,15 @@ export class ReceivedAudio {
   /** No more will come: the recording is finished. */
   close(): void {
     this.over = true
+    this.stopRecording()
+  }
+
+  /** Finishes the file; nothing where nothing is recorded. */
+  stopRecording(): void {
     if (!this.recording) return
     const { writer, path } = this.recording
+    this.recording = undefined
+    this.removeSink(writer)
     try {
       writer.close()
     } catch (error) {

@@ -41,6 +41,12 @@ export interface AudioStreamOptions extends StreamParameters {
 
 const defaultPlayoutDelayMs = 60
 
+/** As a meter shows it: dBov (RFC 6465), -127 for silence. */
+export interface Levels {
+  sentDbov: number
+  receivedDbov: number
+}
+
 export class AudioStream {
   /** A digit of the peer has ended (RFC 4733). */
   onDtmf: ((digit: string, durationMs: Millis) => void) | undefined
@@ -83,6 +89,20 @@ export class AudioStream {
 
   get isPlaying(): boolean {
     return this.sending.isPlaying
+  }
+
+  /** Silence is sent in place of what is played, which goes on. */
+  get muted(): boolean {
+    return this.sending.muted
+  }
+
+  set muted(muted: boolean) {
+    this.sending.muted = muted
+  }
+
+  /** How loud it is now, both ways. */
+  levels(): Levels {
+    return { sentDbov: this.sending.level.dbov, receivedDbov: this.receiving.level.dbov }
   }
 
   start(): void {

@@ -5,6 +5,7 @@
 //                                                         └──> events ──> onDtmf
 //   sinks, onFrame <── hearing <── frame <── decoder <── reorder buffer
 import type { AudioSink } from '../audio/frames.ts'
+import { LevelMeter } from '../audio/level.ts'
 import { resampledSink } from '../audio/resample.ts'
 import { createRtpView, parseRtp } from '../rtp/packet.ts'
 import { type JitterBuffer, ReorderBuffer } from '../rtp/reorder-buffer.ts'
@@ -34,6 +35,7 @@ const maximumCatchUpMs = 60_000
 export class ReceivePath {
   readonly media: ReceivedMedia
   readonly events: EventReceiver
+  readonly level = new LevelMeter()
   /** Each as it was added, and as it takes the codec's rate. */
   private readonly sinks = new Map<AudioSink, AudioSink>()
   /** Packets thrown away, by reason. */
@@ -152,7 +154,9 @@ export class ReceivePath {
     if (this.deferred) return
     for (; this.owedFrames > 0; this.owedFrames--) {
       const { frame } = this
-      if (this.playout.read(frame) > 0) this.hearing.hear(frame, ptimeMs)
+      const heard = this.playout.read(frame) > 0
+      if (heard) this.hearing.hear(frame, ptimeMs)
+      this.level.hear(heard ? frame : undefined, ptimeMs)
       this.options.onFrame(frame)
       for (const [sink, atCodecRate] of this.sinks) this.writeTo(sink, atCodecRate)
     }

@@ -5,6 +5,7 @@
 //                                             ├──> header ──> transport.sendRtp
 //   digits ──────────────────────> event ─────┘
 import type { AudioSource } from '../audio/frames.ts'
+import { LevelMeter } from '../audio/level.ts'
 import { resampled } from '../audio/resample.ts'
 import type { Encoder } from '../codec/codec.ts'
 import { type RtpHeader, rtpHeaderLengthBytes, writeRtpHeader } from '../rtp/packet.ts'
@@ -42,6 +43,9 @@ export class SendPath {
   octets = 0
   readonly firstSequenceNumber: number
   readonly digits: DigitSender
+  readonly level = new LevelMeter()
+  /** What is played goes on unheard; digits are still sent. */
+  muted = false
   private parameters!: StreamParameters
   private encoder!: Encoder
   private frame!: Int16Array
@@ -126,6 +130,7 @@ export class SendPath {
     this.timestamp = (this.timestamp + (skipped + 1) * frameTicks(this.parameters)) >>> 0
     this.frameAt = now
     if (direction === 'recvonly' || direction === 'inactive') {
+      this.level.hear(undefined, ptimeMs)
       this.talking = false
       return
     }
@@ -137,12 +142,15 @@ export class SendPath {
     }
 
     const fromSource = this.waitingBytes > 0 || this.readSource()
-    if (!fromSource) {
-      if (this.options.idle === 'nothing') {
-        this.talking = false
-        return
-      }
+    const audible = fromSource && !this.muted
+    this.level.hear(audible ? this.frame : undefined, ptimeMs)
+    if (!fromSource && this.options.idle === 'nothing') {
+      this.talking = false
+      return
+    }
+    if (!audible) {
       this.frame.fill(0)
+      this.waitingBytes = 0
     }
     const payloadBytes = this.waitingBytes || this.encoder.encode(this.frame, this.payload)
 

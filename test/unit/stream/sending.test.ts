@@ -36,6 +36,50 @@ describe('sending', () => {
     expect(pcmOf(rtp)).toEqual(samples)
   })
 
+  it('sends silence while muted, and what is played goes on meanwhile', async () => {
+    const { time, a } = new TwoStreams().start()
+    const samples = ramp(8000)
+    const ended = a.stream.play(new ArraySource(samples), 'ramp')
+    await time.advance(199)
+    a.stream.muted = true
+    await time.advance(200)
+    expect(a.stream.muted).toBe(true)
+    a.stream.muted = false
+    await time.run(ended)
+    const sent = pcmOf(a.wire.rtp)
+    expect(sent.subarray(0, 1600)).toEqual(samples.subarray(0, 1600))
+    expect(sent.subarray(1600, 3200).every((sample) => sample === 0)).toBe(true)
+    expect(sent.subarray(3200, 8000)).toEqual(samples.subarray(3200))
+  })
+
+  it('does not send what waited for a path when it was muted', async () => {
+    const { time, a } = new TwoStreams().start()
+    a.wire.up = false
+    void a.stream.play(new ArraySource(ramp(800)), 'ramp')
+    await time.advance(100)
+    a.stream.muted = true
+    a.wire.up = true
+    await time.advance(100)
+    expect(a.wire.rtp.length).toBeGreaterThan(3)
+    expect(pcmOf(a.wire.rtp).every((sample) => sample === 0)).toBe(true)
+  })
+
+  it('shows both levels: at once where it is loud, falling afterwards, -127 for silence', async () => {
+    const { time, a, b } = new TwoStreams().start()
+    const silent = { sentDbov: -127, receivedDbov: -127 }
+    expect(a.stream.levels()).toEqual(silent)
+    const loud = new Int16Array(4000).fill(16_384)
+    const ended = a.stream.play(new ArraySource(loud), 'loud')
+    await time.advance(300)
+    expect(a.stream.levels()).toEqual({ sentDbov: -6, receivedDbov: -127 })
+    expect(b.stream.levels()).toEqual({ sentDbov: -127, receivedDbov: -6 })
+    await time.run(ended)
+    await time.advance(1_000)
+    expect(a.stream.levels().sentDbov).toBeLessThan(-30)
+    await time.advance(5_000)
+    expect([a.stream.levels(), b.stream.levels()]).toEqual([silent, silent])
+  })
+
   it('begins when the transport does, with the first sample, and keeps that rhythm', async () => {
     const { time, a } = new TwoStreams().start()
     a.wire.up = false
