@@ -9,6 +9,8 @@ export default defineConfig({
     pool: 'forks',
     fileParallelism: false,
     maxConcurrency: 12,
+    // The peers are others' programs, a dozen of them on a few cores. The table and `.ci/run` name the rows that took two tries.
+    retry: 1,
     hookTimeout: 30_000,
     teardownTimeout: 15_000,
     reporters: [new TableReporter()],

@@ -1,19 +1,25 @@
-// A vitest reporter for .ci/run: writes how many tests passed, failed and were skipped, and why, to the file that
-// FLOE_TOTALS names. A test file that breaks before its tests are known, or an error outside a test, counts as one failure.
+// A vitest reporter for .ci/run: writes how many tests passed, failed and were skipped, which failed, which passed at a second
+// try, and why some were skipped, to the file that FLOE_TOTALS names. A test file that breaks before its tests are known, or
+// an error outside a test, counts as one failure.
 import { writeFileSync } from 'node:fs'
 
 export default class TotalsReporter {
   onTestRunEnd(modules, unhandled) {
-    const totals = { passed: 0, failed: unhandled.length, skipped: [] }
+    const totals = { passed: 0, failed: [], skipped: [], again: [] }
+    for (const error of unhandled) totals.failed.push(`outside a test: ${firstLine(error.message)}`)
     for (const module of modules) {
-      totals.failed += module.errors().length
+      for (const error of module.errors())
+        totals.failed.push(`${module.relativeModuleId}: ${firstLine(error.message)}`)
       for (const test of module.children.allTests()) {
-        const result = test.result()
-        if (result.state === 'passed') totals.passed++
-        else if (result.state !== 'skipped') totals.failed++
-        else totals.skipped.push({ test: test.fullName, reason: result.note ?? 'for the reason printed above' })
+        const { state, errors, note } = test.result()
+        if (state === 'passed') totals.passed++
+        else if (state === 'skipped') totals.skipped.push(note ?? 'for the reason printed above')
+        else totals.failed.push(`${test.fullName}: ${firstLine(errors?.[0]?.message)}`)
+        if (state === 'passed' && test.diagnostic()?.flaky) totals.again.push(test.fullName)
       }
     }
     writeFileSync(process.env.FLOE_TOTALS, JSON.stringify(totals))
   }
 }
+
+const firstLine = (text = '') => text.split('\n')[0].slice(0, 200)

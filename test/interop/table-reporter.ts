@@ -26,7 +26,10 @@ export default class TableReporter implements Reporter {
 
   onTestCaseResult(test: TestCase): void {
     const result = test.result()
-    const reason = result.state === 'skipped' ? result.note : firstLine(result.errors?.[0]?.message)
+    const again = test.diagnostic()?.flaky === true
+    const problem = firstLine(result.errors?.[0]?.message)
+    const reason =
+      result.state === 'skipped' ? result.note : again ? `at the second try; the first: ${problem}` : problem
     if (reason === undefined) return // not asked for: `-t` named other rows
     const outcome: Outcome = result.state === 'pending' ? 'failed' : result.state
     const row: Row = {
