@@ -63,11 +63,17 @@ const milestone = (fact: Fact): string | undefined => {
 
 const callMilestone = (fact: CallFact): string | undefined => {
   if (fact.type === 'warning') return `! ${fact.message}`
+  if (fact.type === 'hold') return holdText(fact)
   if (fact.type === 'identity' || (fact.state !== 'answered' && fact.state !== 'ended')) return undefined
   if (fact.state === 'answered') return 'call answered'
   const by = fact.by === 'local' ? 'us' : fact.by === 'remote' ? 'the far end' : 'the network'
   const status = fact.status ? ` ${fact.status}` : ''
   return `call ended by ${by}:${status} ${fact.reason ?? ''}`.trimEnd()
+}
+
+const holdText = ({ local, remote }: { local: boolean; remote: boolean }): string => {
+  const holders = [...(local ? ['us'] : []), ...(remote ? ['the far end'] : [])]
+  return holders.length > 0 ? `call held by ${holders.join(' and ')}` : 'call resumed'
 }
 
 const sdpMilestone = (fact: SdpFact): string => {

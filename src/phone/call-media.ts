@@ -11,6 +11,7 @@ import type { Millis, Runtime } from '../runtime/runtime.ts'
 import { withinBudget } from '../sdp/candidate-budget.ts'
 import { describe, describeNegotiated } from '../sdp/describe.ts'
 import type { CodecDescription, IceDescription, LocalAudio, NegotiatedAudio } from '../sdp/description.ts'
+import { receives, sends } from '../sdp/direction.ts'
 import { fragmentType, readFragment, writeFragment } from '../sdp/fragment.ts'
 import { createAnswer, createOffer, readAnswer, readOffer } from '../sdp/negotiation.ts'
 import type { Body, Session } from '../sip/session.ts'
@@ -21,7 +22,7 @@ import { isMulticastName, resolveMulticastName } from './mdns.ts'
 import type { MediaPath } from './media-path.ts'
 import type { PathRequest } from './media-paths.ts'
 import { defaults, type IcePolicy, type TricklePolicy } from './options.ts'
-import { PathSuccession } from './path-succession.ts'
+import { interruptionMs, PathSuccession } from './path-succession.ts'
 import { codecDescription, streamParameters } from './stream-parameters.ts'
 import { TrickledCandidates } from './trickled-candidates.ts'
 
@@ -70,7 +71,10 @@ export class CallMedia {
   /** To send INFO through. */
   session: Pick<Session, 'info' | 'peerInfoPackages'> | undefined
   private opening: Promise<MediaPath> | undefined
+  private holding = false
   private negotiated: NegotiatedAudio | undefined
+  /** Since when the peer should be sending. */
+  private expectedSince: Millis = 0
   /** Our last description, and our last offer. */
   private sent: string | undefined
   private sentOffer: string | undefined
@@ -97,7 +101,9 @@ export class CallMedia {
       this.onPathChange?.()
     }
     this.paths.onResumed = (silentMs) => {
-      if (this.expectsMedia) record({ layer: 'rtp', type: 'resumed', silentMs })
+      const missedMs = Math.min(silentMs, runtime.clock.now() - this.expectedSince)
+      if (this.expectsMedia && missedMs > interruptionMs)
+        record({ layer: 'rtp', type: 'resumed', silentMs: missedMs })
     }
     this.trickled = new TrickledCandidates(runtime.clock, (candidates, end) =>
       this.sendFragment(candidates, end),
@@ -111,8 +117,28 @@ export class CallMedia {
 
   /** Whether the peer should be sending. */
   get expectsMedia(): boolean {
-    const direction = this.negotiated?.direction
-    return direction === 'sendrecv' || direction === 'recvonly'
+    return this.negotiated !== undefined && receives(this.negotiated.direction)
+  }
+
+  /** We hold the call, or are about to: offers and answers say so. */
+  get held(): boolean {
+    return this.holding
+  }
+
+  set held(held: boolean) {
+    this.holding = held
+    if (this.negotiated) this.applyToStream(this.negotiated)
+  }
+
+  /** The peer takes nothing from us: it holds (RFC 3264 8.4). */
+  get heldByPeer(): boolean {
+    return this.negotiated !== undefined && !sends(this.negotiated.direction)
+  }
+
+  /** How long nothing has come that should have. */
+  get silentMs(): Millis {
+    if (!this.expectsMedia) return 0
+    return this.options.runtime.clock.now() - Math.max(this.paths.heardAt, this.expectedSince)
   }
 
   get hasReceived(): boolean {
@@ -374,7 +400,8 @@ export class CallMedia {
       codecs: this.codecs,
       telephoneEvent: true,
       ptimeMs: this.options.ptimeMs,
-      direction: 'sendrecv',
+      // What we want; what the peer wants it says itself.
+      direction: this.holding ? 'sendonly' : 'sendrecv',
       rtp,
       ...(rtcp && { rtcp }),
       rtcpMux: true,
@@ -410,7 +437,9 @@ export class CallMedia {
     const { policy, record, lite } = this.options
     const path = this.present()
     const before = this.negotiated
+    const { expectsMedia } = this
     this.negotiated = negotiated
+    if (this.expectsMedia && !expectsMedia) this.expectedSince = this.options.runtime.clock.now()
     record(describeNegotiated(negotiated))
     for (const problem of negotiated.problems) record({ layer: 'sdp', type: 'problem', ...problem })
     const { ice } = negotiated
@@ -444,7 +473,13 @@ export class CallMedia {
   }
 
   private applyToStream(negotiated: NegotiatedAudio): void {
-    const parameters = streamParameters(negotiated)
+    const { direction } = negotiated
+    const parameters = {
+      ...streamParameters(negotiated),
+      // Who resumes hears the peer from the offer on (RFC 3264 5.1).
+      ...(!this.holding && { direction: sends(direction) ? ('sendrecv' as const) : ('recvonly' as const) }),
+      quiet: this.holding,
+    }
     if (this.stream) {
       this.stream.update(parameters)
       return

@@ -5,18 +5,11 @@ import type { Hearing } from '../audio/recognise.ts'
 import { type CallReport, report } from '../diagnose/report.ts'
 import { CallFailed, RemoteError, UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
-import type {
-  Body,
-  EndInfo,
-  IncomingSession,
-  Reinvite,
-  ResponseInfo,
-  Session,
-  SessionHandler,
-} from '../sip/session.ts'
+import type { Body, EndInfo, IncomingSession, ResponseInfo, Session, SessionHandler } from '../sip/session.ts'
 import type { AudioStream, Levels } from '../stream/audio-stream.ts'
 import type { CallStateName } from '../trace/facts.ts'
 import type { Trace } from '../trace/trace.ts'
+import { CallChanges, type HeldBy } from './call-changes.ts'
 import { refusal, toError } from './call-errors.ts'
 import { type CallMedia, tricklePackage } from './call-media.ts'
 import { Deferred } from './deferred.ts'
@@ -41,6 +34,8 @@ export class Call {
 
   onState: ((state: CallStateName) => void) | undefined
   onDtmf: ((received: ReceivedDigit) => void) | undefined
+  /** Either end has begun or ceased to hold the call. */
+  onHold: ((heldBy: HeldBy) => void) | undefined
   /** Media has stopped and its path does not answer: it is being looked for anew. */
   onTrouble: (() => void) | undefined
 
@@ -52,6 +47,7 @@ export class Call {
   private readonly received: ReceivedAudio
   private readonly playing: PlayedAudio
   private readonly connection: MediaConnection
+  private readonly changes: CallChanges
   private session: Session | undefined
   private incoming: IncomingSession | undefined
   private failure: Error | undefined
@@ -89,12 +85,19 @@ export class Call {
       watch,
       trace,
       mediaTimeoutMs: () => this.options.mediaTimeoutMs,
-      reinvite: (offer, limitMs) => this.reinvite(offer, limitMs),
+      reinvite: (offer, limitMs) => this.changes.offer(offer, limitMs),
       onConnected: () => this.onConnected(),
       onTrouble: () => this.onTrouble?.(),
       onLost: (error) => this.fail(error),
     })
     this.connected = this.connection.connected
+    this.changes = new CallChanges({
+      media,
+      trace,
+      session: () => this.confirmedSession(),
+      onHold: (heldBy) => this.onHold?.(heldBy),
+      onPeerChange: () => this.connection.peerSpoke(),
+    })
     this.openFiles(options)
   }
 
@@ -163,6 +166,7 @@ export class Call {
     this.become('answered', { status: 200, reason: 'OK' })
     if (incoming.offer) this.answeredLater.resolve()
     this.connection.begin()
+    this.changes.look()
   }
 
   /** Refuses an incoming call: 486 Busy Here, 603 Decline, 480 ... */
@@ -284,6 +288,22 @@ export class Call {
     return this.received.waitToHear(expected, timeoutMs)
   }
 
+  /** Who holds the call. */
+  get heldBy(): HeldBy {
+    return this.changes.heldBy
+  }
+
+  /** Holds the call: the far end is asked to send nothing, what is played waits, silence is sent. Rejects with CallFailed where
+   *  the far end refuses. */
+  hold(): Promise<void> {
+    return this.changes.hold()
+  }
+
+  /** Takes the call back; it flows both ways again unless the far end holds it, too. */
+  resume(): Promise<void> {
+    return this.changes.resume()
+  }
+
   /**
    * Restarts ICE (RFC 8445 9): other sockets, new candidates, a re-INVITE; media stays on the present path until the new one
    * works. A call does this by itself where its path dies. Rejects with CallFailed where the far end refuses, with IceFailed
@@ -356,7 +376,7 @@ export class Call {
       onProvisional: (response) => this.onProvisional(response),
       onAccepted: (response, acknowledge) => this.onAccepted(response, acknowledge),
       onConfirmed: (answer) => this.onConfirmed(answer),
-      onReinvite: (reinvite) => void this.onReinvite(reinvite),
+      onReinvite: (reinvite) => void this.changes.answer(reinvite),
       onInfo: (body, infoPackage) => this.onInfo(body, infoPackage),
       onEnded: (end, rejected) => this.onSessionEnded(end, rejected),
     }
@@ -394,6 +414,7 @@ export class Call {
     this.answeredLater.resolve()
     this.media.established()
     this.connection.begin()
+    this.changes.look()
   }
 
   private async answerLateOffer(response: ResponseInfo, acknowledge: (answer?: Body) => void): Promise<void> {
@@ -427,20 +448,9 @@ export class Call {
     }
   }
 
-  private async onReinvite(reinvite: Reinvite): Promise<void> {
-    try {
-      reinvite.accept(reinvite.offer ? await this.media.answer(reinvite.offer) : this.media.offerAgain())
-      this.connection.peerSpoke()
-    } catch (error) {
-      const problem = toError(error)
-      this.trace.record({ layer: 'call', type: 'warning', message: `re-INVITE refused: ${problem.message}` })
-      reinvite.reject(error instanceof RemoteError ? (error.statusHint ?? 488) : 500)
-    }
-  }
-
-  private async reinvite(offer: Body, limitMs: Millis): Promise<Body | undefined> {
+  private confirmedSession(): Session {
     if (!this.session || this.currentState !== 'answered') throw this.endedError()
-    return this.session.reinvite(offer, { limitMs })
+    return this.session
   }
 
   private onInfo(body: Body | undefined, infoPackage: string | undefined): void {

@@ -3,7 +3,8 @@ import type { Clock, Millis, Timer } from '../runtime/runtime.ts'
 
 export class MediaWatchdog {
   private timer: Timer | undefined
-  private before = 0
+  /** Received when it was looked last; undefined where nothing was to be received then. */
+  private before: number | undefined = 0
 
   /**
    * @param received packets received so far; undefined while the peer need not send (hold)
@@ -29,7 +30,7 @@ export class MediaWatchdog {
         this.onSilence()
         return
       }
-      this.before = now ?? this.before
+      this.before = now
       this.arm()
     })
   }

@@ -10,7 +10,7 @@ import type { MediaPath, PathFailure } from './media-path.ts'
 /** How long a path that has been replaced still receives. */
 const graceMs = 2_000
 /** No packet for so long is an interruption that a listener notices. */
-const interruptionMs = 1_000
+export const interruptionMs = 1_000
 
 export class PathSuccession implements MediaTransport {
   onRtp: ((packet: Uint8Array) => void) | undefined

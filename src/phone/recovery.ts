@@ -148,14 +148,14 @@ export class Recovery {
       else if (now - trouble.beganAt > this.options.patienceMs()) this.giveUp()
       return
     }
-    if (media.expectsMedia && now - media.paths.heardAt > silenceMs && now >= this.probeAt) this.probe()
+    if (media.silentMs > silenceMs && now >= this.probeAt) this.probe()
   }
 
   /** Once for each silence: a peer may also have nothing to say. */
   private isSilentThoughAlive(): boolean {
-    const { clock, media } = this.options
+    const { media } = this.options
     const { heardAt } = media.paths
-    const strange = media.expectsMedia && media.hasReceived && clock.now() - heardAt > strangeSilenceMs
+    const strange = media.hasReceived && media.silentMs > strangeSilenceMs
     if (!strange || this.restartedForSilenceAt === heardAt) return false
     this.restartedForSilenceAt = heardAt
     return true

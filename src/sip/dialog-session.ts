@@ -6,7 +6,7 @@ import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-
 import type { SipMessage } from './message.ts'
 import { Reinviter } from './reinvite.ts'
 import { capabilityHeaders, infoPackages, recvInfoHeader } from './request-checks.ts'
-import type { Body, EndInfo, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
+import type { Body, EndInfo, Offer, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
 import { type SignallingCore, sipjsBody } from './sipjs-core.ts'
 import { beforeInvite, closeDialog, isWaitingForAck, stopWaitingForAck } from './sipjs-corrections.ts'
 import { anyBody, challengeOf, IncomingRequest, sessionBody } from './sipjs-messages.ts'
@@ -54,7 +54,7 @@ export abstract class DialogSession implements Session {
     return this.ended || dialog?.sessionState === Core.SessionState.Early ? undefined : dialog
   }
 
-  reinvite(offer: Body, options: { limitMs?: number } = {}): Promise<Body | undefined> {
+  reinvite(offer: Offer, options: { limitMs?: number } = {}): Promise<Body | undefined> {
     const dialog = this.confirmedDialog
     if (!dialog)
       return Promise.reject(

@@ -3,7 +3,7 @@ import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import type { Millis, Timer } from '../runtime/runtime.ts'
 import { type AgentContext, type Identity, randomDelayMs } from './agent-context.ts'
-import type { Body } from './session.ts'
+import type { Body, Offer } from './session.ts'
 import { sipjsBody } from './sipjs-core.ts'
 import { abandonReinvite, isCaller, isWaitingForAck, refreshRemoteTarget } from './sipjs-corrections.ts'
 import { challengeOf, IncomingResponse, sessionBody } from './sipjs-messages.ts'
@@ -34,7 +34,7 @@ export class Reinviter {
    *  @param limitMs when to give up, and cancel what is under way */
   async offer(
     session: Core.Session,
-    offer: Body,
+    offer: Offer,
     headers: string[],
     challenger: string,
     limitMs?: number,
@@ -42,7 +42,6 @@ export class Reinviter {
     if (this.abandon)
       throw new CallFailed('Another change of the call is still under way.', 491, 'Request Pending')
     const dialog = session as Core.SessionDialog
-    const body = sipjsBody(offer)
     const target = dialog.remoteTarget.toRaw()
     const attempt = this.identity.digest.attempt(dialog.callId)
     let tries = 0
@@ -115,7 +114,8 @@ export class Reinviter {
           return
         }
         sentAt ??= this.context.clock.now()
-        const extraHeaders = [...headers, ...attempt.headers('INVITE', target, offer.content)]
+        const body = typeof offer === 'function' ? offer() : offer
+        const extraHeaders = [...headers, ...attempt.headers('INVITE', target, body.content)]
         const guarded =
           <T>(run: (response: T) => void) =>
           (response: T): void =>
@@ -123,7 +123,7 @@ export class Reinviter {
         const refused = guarded(onRefused)
         dialog.invite(
           { onAccept: guarded(onAccept), onReject: refused, onRedirect: refused },
-          { extraHeaders, body },
+          { extraHeaders, body: sipjsBody(body) },
         )
       }
       const forget = (client: Core.ReInviteUserAgentClient): void => {

@@ -6,6 +6,9 @@ export interface Body {
   content: string
 }
 
+/** An offer, or what makes it when it is sent: after glare (RFC 3261 14.1) things may have changed. */
+export type Offer = Body | (() => Body)
+
 export interface Account {
   /** Address of record, "sip:alice@example.com". */
   aor: string
@@ -75,7 +78,7 @@ export interface Session {
   /** In-dialog offer; resolves with the answer, rejects with CallFailed (491 is retried as RFC 3261 14.1 says).
    *  @param options.limitMs give up after this long, with 408; the call then goes on as it was. Without it an offer that nobody
    *  answers ends the call after 32 s, as RFC 3261 14.1 has it. */
-  reinvite(offer: Body, options?: { limitMs?: number }): Promise<Body | undefined>
+  reinvite(offer: Offer, options?: { limitMs?: number }): Promise<Body | undefined>
   /** Rejects with CallFailed where it is refused. */
   info(body: Body, infoPackage?: string): Promise<void>
   /** The Info-Packages that the peer takes (its Recv-Info, RFC 6086 5.2), lower case; empty before it has said so. */

@@ -16,6 +16,8 @@ export interface StreamParameters {
   /** Length of the frames we send, and of those that sinks get. */
   ptimeMs: Millis
   direction: StreamDirection
+  /** Only silence is sent, and what plays waits: the call is held at our end. */
+  quiet?: boolean
 }
 
 export const frameSamples = ({ codec, ptimeMs }: StreamParameters): number =>

@@ -105,10 +105,10 @@ export class ReceivePath {
       this.drop(`RTP ${problem}`)
       return
     }
-    if (direction === 'sendonly' || direction === 'inactive') {
-      this.drop(`stream is ${direction}`)
-      return
-    }
+    const isDeaf = direction === 'sendonly' || direction === 'inactive'
+    if (isDeaf) this.drop(`stream is ${direction}`)
+    // Of a source that was heard before, those still on their way have not been lost.
+    if (isDeaf && packet.ssrc !== this.media.ssrc) return
     const { payloadType } = packet
     const isEvent = payloadType === telephoneEvent?.receivePayloadType
     if (!isEvent && !this.playable.has(payloadType)) {
@@ -133,7 +133,7 @@ export class ReceivePath {
       this.buffer.reset()
       this.events.reset()
     }
-    if (verdict === 'duplicate') return
+    if (verdict === 'duplicate' || isDeaf) return
 
     const payload = data.subarray(packet.payloadOffset, packet.payloadOffset + payloadLengthBytes)
     if (isEvent) {

@@ -141,7 +141,7 @@ export class SendPath {
       return
     }
 
-    const fromSource = this.waitingBytes > 0 || this.readSource()
+    const fromSource = !this.parameters.quiet && (this.waitingBytes > 0 || this.readSource())
     const audible = fromSource && !this.muted
     this.level.hear(audible ? this.frame : undefined, ptimeMs)
     if (!fromSource && this.options.idle === 'nothing') {

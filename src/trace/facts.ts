@@ -41,6 +41,8 @@ export type CallFact =
       remote: string
       callId: string
     }
+  /** Who holds the call from now on (RFC 3264 8.4). */
+  | { layer: 'call'; type: 'hold'; local: boolean; remote: boolean }
   /** One that begins with "no media received" tells of media that stopped without the call being ended. */
   | { layer: 'call'; type: 'warning'; message: string }
 
