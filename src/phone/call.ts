@@ -1,14 +1,11 @@
-// A call as its user holds it: states, what is played, recorded, heard and dialled, and the report that explains it.
-import type { AudioSink, AudioSource } from '../audio/frames.ts'
-import { silenceDbov } from '../audio/level.ts'
-import type { Hearing } from '../audio/recognise.ts'
+// A call as its user holds it: its states, what changes it, and the report that explains it. Audio: call-audio.ts.
 import { type CallReport, report } from '../diagnose/report.ts'
 import { CallFailed, RemoteError, UsageError } from '../errors.ts'
-import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { Body, EndInfo, IncomingSession, ResponseInfo, Session, SessionHandler } from '../sip/session.ts'
-import type { AudioStream, Levels } from '../stream/audio-stream.ts'
 import type { CallStateName } from '../trace/facts.ts'
 import type { Trace } from '../trace/trace.ts'
+import { CallAudio } from './call-audio.ts'
 import { CallChanges, type HeldBy } from './call-changes.ts'
 import { refusal, toError } from './call-errors.ts'
 import { type CallMedia, tricklePackage } from './call-media.ts'
@@ -16,24 +13,18 @@ import { Deferred } from './deferred.ts'
 import { EarlyAnswers } from './early-answers.ts'
 import { MediaConnection } from './media-connection.ts'
 import type { NetworkWatch } from './network-watch.ts'
-import { type CallOptions, type DialOptions, defaults } from './options.ts'
-import { PlayedAudio } from './played-audio.ts'
-import { ReceivedAudio } from './received-audio.ts'
-import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
+import type { CallOptions, DialOptions } from './options.ts'
+import { digitOfInfo } from './received-digits.ts'
 
-export class Call {
-  readonly trace: Trace
+export class Call extends CallAudio {
   /** Rejects with CallFailed (refused, cancelled), TimeoutError (nobody answered) or NetworkError. */
   readonly answered: Promise<void>
   /** Resolves when media can flow; rejects with IceFailed, or CallFailed where the call ended before. */
   readonly connected: Promise<void>
-  /** Resolves when all of `play` has been sent; rejects as `connected` does, or with CallFailed where the call ended before. */
-  readonly played: Promise<void>
   /** Resolves with the report when the call is over, however it ended. */
   readonly ended: Promise<CallReport>
 
   onState: ((state: CallStateName) => void) | undefined
-  onDtmf: ((received: ReceivedDigit) => void) | undefined
   /** Either end has begun or ceased to hold the call. */
   onHold: ((heldBy: HeldBy) => void) | undefined
   /** Media has stopped and its path does not answer: it is being looked for anew. */
@@ -41,17 +32,12 @@ export class Call {
 
   private currentState: CallStateName = 'calling'
   private readonly answeredLater = new Deferred<void>()
-  private readonly playedLater = new Deferred<void>()
   private readonly endedLater = new Deferred<CallReport>()
-  private readonly digits: ReceivedDigits
-  private readonly received: ReceivedAudio
-  private readonly playing: PlayedAudio
   private readonly connection: MediaConnection
   private readonly changes: CallChanges
   private session: Session | undefined
   private incoming: IncomingSession | undefined
   private failure: Error | undefined
-  private isMuted = false
   private readonly earlyAnswers: EarlyAnswers
   /** Set while we end it ourselves: what the session then says is the consequence, not the reason. */
   private ending = false
@@ -59,26 +45,17 @@ export class Call {
   /** Made by Phone alone. Opens what is to be played and recorded first, so that a wrong file is known before anybody rings. */
   constructor(
     readonly direction: 'outgoing' | 'incoming',
-    private readonly runtime: Runtime,
-    private readonly media: CallMedia,
+    runtime: Runtime,
+    media: CallMedia,
     private options: CallOptions,
     trace: Trace,
     watch: NetworkWatch,
     private readonly onOver: (call: Call) => void,
   ) {
-    this.trace = trace
-    this.digits = new ReceivedDigits(runtime.clock)
+    super(runtime, media, trace, options.keepHeardSeconds)
     this.answered = this.answeredLater.promise
-    this.played = this.playedLater.promise
     this.ended = this.endedLater.promise
-    this.received = new ReceivedAudio(
-      runtime,
-      options.keepHeardSeconds ?? defaults.keepHeardSeconds,
-      trace.record,
-    )
-    this.playing = new PlayedAudio(runtime.files)
     this.earlyAnswers = new EarlyAnswers(media, trace.record)
-    media.onStream = (stream) => this.onStream(stream)
     this.connection = new MediaConnection({
       runtime,
       media,
@@ -86,7 +63,7 @@ export class Call {
       trace,
       mediaTimeoutMs: () => this.options.mediaTimeoutMs,
       reinvite: (offer, limitMs) => this.changes.offer(offer, limitMs),
-      onConnected: () => this.onConnected(),
+      onConnected: () => this.playConfigured(),
       onTrouble: () => this.onTrouble?.(),
       onLost: (error) => this.fail(error),
     })
@@ -113,11 +90,6 @@ export class Call {
   /** The peer's address of record. */
   get remote(): string {
     return this.session?.remote.uri ?? ''
-  }
-
-  /** All DTMF digits received so far. */
-  get dtmf(): string {
-    return this.digits.text
   }
 
   /** What is known about the call up to now: timings, pairs, codec, statistics, verdict. */
@@ -174,118 +146,6 @@ export class Call {
     if (!this.incoming || this.currentState === 'answered' || this.hasEnded()) return
     const { incoming } = this
     this.end({ status, reason: reason ?? 'rejected' }, () => incoming.reject(status, reason))
-  }
-
-  /**
-   * Streams a file, a tone or a source; resolves when its last frame is sent, rejects where the call ends first (nobody needs
-   * to wait for that) and, with UsageError, where it cannot be played.
-   * @param what WAV path, "tone:440", "tone:697+1209", "silence", or an AudioSource
-   */
-  play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
-    let source: AudioSource
-    try {
-      source = typeof what === 'string' ? this.playing.open(what, options.loop) : what
-    } catch (error) {
-      return Promise.reject(error)
-    }
-    const played = this.playThrough(source, typeof what === 'string' ? what : 'source')
-    played.catch(() => undefined)
-    return played
-  }
-
-  private async playThrough(source: AudioSource, what: string): Promise<void> {
-    try {
-      await this.connected
-    } catch (error) {
-      source.close()
-      throw error
-    }
-    const stream = this.media.stream
-    if (!stream || this.hasEnded()) {
-      source.close()
-      throw this.endedError()
-    }
-    const outcome = await stream.play(source, what)
-    if (outcome === 'stopped' && this.hasEnded()) throw this.endedError()
-  }
-
-  stopPlaying(): void {
-    this.media.stream?.stopPlaying()
-  }
-
-  /** Sends digits as telephone-events (RFC 4733); "w" waits half a second. */
-  async sendDtmf(digits: string, options: { durationMs?: Millis; gapMs?: Millis } = {}): Promise<void> {
-    if (!/^[0-9A-Da-d*#w]+$/.test(digits))
-      throw new UsageError(`"${digits}" is not DTMF: use 0-9 A-D * # and w to wait`)
-    await this.connected
-    await this.connection.settled()
-    const stream = this.media.stream
-    if (!stream || this.hasEnded()) throw this.endedError()
-    await stream.sendDtmf(digits, options)
-  }
-
-  /** Resolves when `digits` have been received, in order, at any time in the call. */
-  async waitForDtmf(digits: string, timeoutMs: Millis): Promise<void> {
-    await this.digits.waitFor(digits, timeoutMs)
-  }
-
-  /** Records received audio into a WAV file from now on; the file is valid at every moment. */
-  record(path: string): void {
-    this.received.startRecording(path)
-  }
-
-  /** Finishes the recording; another may be started then. */
-  stopRecording(): void {
-    this.received.stopRecording()
-  }
-
-  /** Sends silence in place of what is played, which goes on unheard. Digits are still sent. */
-  mute(): void {
-    this.setMuted(true)
-  }
-
-  unmute(): void {
-    this.setMuted(false)
-  }
-
-  get muted(): boolean {
-    return this.isMuted
-  }
-
-  /** How loud it is now, as a meter shows it: dBov, -127 for silence. */
-  levels(): Levels {
-    return this.media.stream?.levels() ?? { sentDbov: silenceDbov, receivedDbov: silenceDbov }
-  }
-
-  /** Received audio as mono PCM at the sink's rate, gaps filled with silence. */
-  addSink(sink: AudioSink): void {
-    this.received.addSink(sink)
-  }
-
-  /** Nothing more is written into the sink, which remains its owner's to close. */
-  removeSink(sink: AudioSink): void {
-    this.received.removeSink(sink)
-  }
-
-  /** The audio received so far (the last `keepHeardSeconds` of it): mono PCM, 8000 Hz. */
-  heardSamples(): { samples: Int16Array; sampleRateHz: number } {
-    return this.received.samples()
-  }
-
-  /**
-   * Whether what was received contains the expected audio, proved by content. A question only: the verdict does not see it.
-   * @param expected WAV path or "tone:440"
-   */
-  hasHeard(expected: string): Promise<Hearing> {
-    return this.received.hasHeard(expected)
-  }
-
-  /**
-   * Resolves as soon as the expected audio has been heard; rejects with TimeoutError that says what was heard instead.
-   * An expectation: the report and its verdict tell whether it was met.
-   */
-  waitToHear(expected: string, timeoutMs: Millis): Promise<Hearing> {
-    return this.received.waitToHear(expected, timeoutMs)
   }
 
   /** Who holds the call. */
@@ -464,45 +324,12 @@ export class Call {
     this.receiveDigit(received)
   }
 
-  private receiveDigit(received: ReceivedDigit): void {
-    this.digits.add(received.digit)
-    this.onDtmf?.(received)
-  }
-
   private onSessionEnded(end: EndInfo, rejected: ResponseInfo | undefined): void {
     if (this.hasEnded() || this.ending) return
     if (this.currentState !== 'answered') this.failure ??= refusal(this.remote, end, rejected)
     // What the far end itself says about it (RFC 3326) tells most.
     const reason = end.reasonHeader ? `${end.reason} (Reason: ${end.reasonHeader})` : end.reason
     this.finish({ by: end.by, status: end.status, reason })
-  }
-
-  private setMuted(muted: boolean): void {
-    this.isMuted = muted
-    if (this.media.stream) this.media.stream.muted = muted
-  }
-
-  private onStream(stream: AudioStream): void {
-    stream.muted = this.isMuted
-    this.received.attach(stream)
-    stream.onDtmf = (digit, durationMs) => this.receiveDigit({ digit, durationMs })
-    stream.start()
-  }
-
-  private onConnected(): void {
-    // A file that cannot be read any more fails `played`, not the process.
-    this.playConfigured().catch((error) => this.playedLater.reject(toError(error)))
-  }
-
-  private async playConfigured(): Promise<void> {
-    const played = await this.playing.playFirst(this.media.stream)
-    if (played === false && this.hasEnded()) this.playedLater.reject(this.endedError())
-    else this.playedLater.resolve()
-  }
-
-  private openFiles(options: CallOptions): void {
-    if (options.play) this.playing.setFirst(options.play, options.loop)
-    if (options.record) this.record(options.record)
   }
 
   private fail(error: Error): void {
@@ -531,14 +358,12 @@ export class Call {
   private finish(end: { by: 'local' | 'remote' | 'network'; status: number; reason: string }): void {
     if (this.hasEnded()) return
     this.media.close()
-    this.playing.close()
-    this.received.close()
+    this.closeAudio()
     this.become('ended', end)
     const error = this.endedError()
     this.answeredLater.reject(error)
     this.connection.stop(error)
-    if (!this.playedLater.isSettled && !this.media.stream?.isPlaying) this.playedLater.reject(error)
-    this.digits.close()
+    this.giveUpAudio(error)
     this.onOver(this)
     this.endedLater.resolve(report(this.trace.facts))
   }
@@ -553,11 +378,15 @@ export class Call {
     this.onState?.(state)
   }
 
-  private hasEnded(): boolean {
+  protected settled(): Promise<void> {
+    return this.connection.settled()
+  }
+
+  protected hasEnded(): boolean {
     return this.currentState === 'ended'
   }
 
-  private endedError(): Error {
+  protected endedError(): Error {
     return this.failure ?? new CallFailed('the call ended before that was done', 0, 'ended')
   }
 }

@@ -114,7 +114,15 @@ export class Reinviter {
           return
         }
         sentAt ??= this.context.clock.now()
-        const body = typeof offer === 'function' ? offer() : offer
+        let body: Body
+        let content: Core.Body
+        try {
+          body = typeof offer === 'function' ? offer() : offer
+          content = sipjsBody(body)
+        } catch (error) {
+          finish(() => reject(error))
+          return
+        }
         const extraHeaders = [...headers, ...attempt.headers('INVITE', target, body.content)]
         const guarded =
           <T>(run: (response: T) => void) =>
@@ -123,7 +131,7 @@ export class Reinviter {
         const refused = guarded(onRefused)
         dialog.invite(
           { onAccept: guarded(onAccept), onReject: refused, onRedirect: refused },
-          { extraHeaders, body: sipjsBody(body) },
+          { extraHeaders, body: content },
         )
       }
       const forget = (client: Core.ReInviteUserAgentClient): void => {

@@ -1,0 +1,211 @@
+// What is played, recorded, heard and dialled in a call: the half of Call that deals in audio.
+import type { AudioSink, AudioSource } from '../audio/frames.ts'
+import { silenceDbov } from '../audio/level.ts'
+import type { Hearing } from '../audio/recognise.ts'
+import { UsageError } from '../errors.ts'
+import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { AudioStream, Levels } from '../stream/audio-stream.ts'
+import type { Trace } from '../trace/trace.ts'
+import { toError } from './call-errors.ts'
+import type { CallMedia } from './call-media.ts'
+import { Deferred } from './deferred.ts'
+import { type CallOptions, defaults } from './options.ts'
+import { PlayedAudio } from './played-audio.ts'
+import { ReceivedAudio } from './received-audio.ts'
+import { type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
+
+export abstract class CallAudio {
+  /** Resolves when media can flow; rejects with IceFailed, or CallFailed where the call ended before. */
+  abstract readonly connected: Promise<void>
+  /** Resolves when all of `play` has been sent; rejects as `connected` does, or with CallFailed where the call ended before. */
+  readonly played: Promise<void>
+  onDtmf: ((received: ReceivedDigit) => void) | undefined
+
+  private readonly playedLater = new Deferred<void>()
+  private readonly digits: ReceivedDigits
+  private readonly received: ReceivedAudio
+  private readonly playing: PlayedAudio
+  private isMuted = false
+
+  constructor(
+    protected readonly runtime: Runtime,
+    protected readonly media: CallMedia,
+    readonly trace: Trace,
+    keepHeardSeconds: number = defaults.keepHeardSeconds,
+  ) {
+    this.played = this.playedLater.promise
+    this.digits = new ReceivedDigits(runtime.clock)
+    this.received = new ReceivedAudio(runtime, keepHeardSeconds, trace.record)
+    this.playing = new PlayedAudio(runtime.files)
+    media.onStream = (stream) => this.onStream(stream)
+  }
+
+  /** Resolves when ICE will choose no other pair, but soon in any case. */
+  protected abstract settled(): Promise<void>
+  protected abstract hasEnded(): boolean
+  protected abstract endedError(): Error
+
+  /** All DTMF digits received so far. */
+  get dtmf(): string {
+    return this.digits.text
+  }
+
+  /**
+   * Streams a file, a tone or a source; resolves when its last frame is sent, rejects where the call ends first (nobody needs
+   * to wait for that) and, with UsageError, where it cannot be played.
+   * @param what WAV path, "tone:440", "tone:697+1209", "silence", or an AudioSource
+   */
+  play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
+    let source: AudioSource
+    try {
+      source = typeof what === 'string' ? this.playing.open(what, options.loop) : what
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const played = this.playThrough(source, typeof what === 'string' ? what : 'source')
+    played.catch(() => undefined)
+    return played
+  }
+
+  private async playThrough(source: AudioSource, what: string): Promise<void> {
+    try {
+      await this.connected
+    } catch (error) {
+      source.close()
+      throw error
+    }
+    const stream = this.media.stream
+    if (!stream || this.hasEnded()) {
+      source.close()
+      throw this.endedError()
+    }
+    const outcome = await stream.play(source, what)
+    if (outcome === 'stopped' && this.hasEnded()) throw this.endedError()
+  }
+
+  stopPlaying(): void {
+    this.media.stream?.stopPlaying()
+  }
+
+  /** Sends digits as telephone-events (RFC 4733); "w" waits half a second. */
+  async sendDtmf(digits: string, options: { durationMs?: Millis; gapMs?: Millis } = {}): Promise<void> {
+    if (!/^[0-9A-Da-d*#w]+$/.test(digits))
+      throw new UsageError(`"${digits}" is not DTMF: use 0-9 A-D * # and w to wait`)
+    await this.connected
+    await this.settled()
+    const stream = this.media.stream
+    if (!stream || this.hasEnded()) throw this.endedError()
+    await stream.sendDtmf(digits, options)
+  }
+
+  /** Resolves when `digits` have been received, in order, at any time in the call. */
+  async waitForDtmf(digits: string, timeoutMs: Millis): Promise<void> {
+    await this.digits.waitFor(digits, timeoutMs)
+  }
+
+  /** Records received audio into a WAV file from now on; the file is valid at every moment. */
+  record(path: string): void {
+    this.received.startRecording(path)
+  }
+
+  /** Finishes the recording; another may be started then. */
+  stopRecording(): void {
+    this.received.stopRecording()
+  }
+
+  /** Sends silence in place of what is played, which goes on unheard. Digits are still sent. */
+  mute(): void {
+    this.setMuted(true)
+  }
+
+  unmute(): void {
+    this.setMuted(false)
+  }
+
+  get muted(): boolean {
+    return this.isMuted
+  }
+
+  /** How loud it is now, as a meter shows it: dBov, -127 for silence. */
+  levels(): Levels {
+    return this.media.stream?.levels() ?? { sentDbov: silenceDbov, receivedDbov: silenceDbov }
+  }
+
+  /** Received audio as mono PCM at the sink's rate, gaps filled with silence. */
+  addSink(sink: AudioSink): void {
+    this.received.addSink(sink)
+  }
+
+  /** Nothing more is written into the sink, which remains its owner's to close. */
+  removeSink(sink: AudioSink): void {
+    this.received.removeSink(sink)
+  }
+
+  /** The audio received so far (the last `keepHeardSeconds` of it): mono PCM, 8000 Hz. */
+  heardSamples(): { samples: Int16Array; sampleRateHz: number } {
+    return this.received.samples()
+  }
+
+  /**
+   * Whether what was received contains the expected audio, proved by content. A question only: the verdict does not see it.
+   * @param expected WAV path or "tone:440"
+   */
+  hasHeard(expected: string): Promise<Hearing> {
+    return this.received.hasHeard(expected)
+  }
+
+  /**
+   * Resolves as soon as the expected audio has been heard; rejects with TimeoutError that says what was heard instead.
+   * An expectation: the report and its verdict tell whether it was met.
+   */
+  waitToHear(expected: string, timeoutMs: Millis): Promise<Hearing> {
+    return this.received.waitToHear(expected, timeoutMs)
+  }
+
+  // ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+  protected receiveDigit(received: ReceivedDigit): void {
+    this.digits.add(received.digit)
+    this.onDtmf?.(received)
+  }
+
+  private setMuted(muted: boolean): void {
+    this.isMuted = muted
+    if (this.media.stream) this.media.stream.muted = muted
+  }
+
+  private onStream(stream: AudioStream): void {
+    stream.muted = this.isMuted
+    this.received.attach(stream)
+    stream.onDtmf = (digit, durationMs) => this.receiveDigit({ digit, durationMs })
+    stream.start()
+  }
+
+  /** Media can flow: plays what the options name. */
+  protected playConfigured(): void {
+    // A file that cannot be read any more fails `played`, not the process.
+    this.playFirst().catch((error) => this.playedLater.reject(toError(error)))
+  }
+
+  private async playFirst(): Promise<void> {
+    const played = await this.playing.playFirst(this.media.stream)
+    if (played === false && this.hasEnded()) this.playedLater.reject(this.endedError())
+    else this.playedLater.resolve()
+  }
+
+  protected openFiles(options: CallOptions): void {
+    if (options.play) this.playing.setFirst(options.play, options.loop)
+    if (options.record) this.record(options.record)
+  }
+
+  protected closeAudio(): void {
+    this.playing.close()
+    this.received.close()
+  }
+
+  /** Nothing will be played or dialled any more. */
+  protected giveUpAudio(error: Error): void {
+    if (!this.playedLater.isSettled && !this.media.stream?.isPlaying) this.playedLater.reject(error)
+    this.digits.close()
+  }
+}
