@@ -1,12 +1,12 @@
-// Every codec floe speaks, in the order in which it is offered. A new codec is one more line here.
+// Every codec floe speaks. A new codec is one more line here; which are offered, and in what order, is the phone's to say.
 import type { Codec } from './codec.ts'
 import { pcma, pcmu } from './g711.ts'
+import { g722 } from './g722.ts'
 
-/** In order of preference. */
-export const defaultCodecs: readonly Codec[] = [pcmu, pcma]
+export const codecs: readonly Codec[] = [pcmu, pcma, g722]
 
 /** Encoding names are case-insensitive (RFC 4855 3). Undefined where floe has no such codec. */
 export function codecByName(name: string): Codec | undefined {
   const wanted = name.toUpperCase()
-  return defaultCodecs.find((codec) => codec.name.toUpperCase() === wanted)
+  return codecs.find((codec) => codec.name.toUpperCase() === wanted)
 }

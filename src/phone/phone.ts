@@ -1,5 +1,5 @@
 // A phone: one SIP user agent, at most one account, any number of calls.
-import { codecByName } from '../codec/registry.ts'
+import { codecByName, codecs } from '../codec/registry.ts'
 import { RegistrationFailed, TimeoutError, UsageError } from '../errors.ts'
 import { warmUpIce } from '../ice/warm-up.ts'
 import { nodeRuntime } from '../runtime/node.ts'
@@ -90,7 +90,7 @@ export class Phone {
   ) {
     for (const name of options.codecs ?? [])
       if (!codecByName(name))
-        throw new UsageError(`codec ${name} is unknown: use ${defaults.codecs.join(' or ')}`)
+        throw new UsageError(`codec ${name} is unknown: use ${codecs.map((codec) => codec.name).join(', ')}`)
     const { iceServers = [], httpProxy, tlsCa, interfaces } = options
     if (interfaces) checkInterfaces(interfaces, runtime.network.interfaces())
     const servers = parseIceServers(iceServers)

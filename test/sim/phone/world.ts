@@ -6,7 +6,7 @@ import { Phone } from '../../../src/phone/phone.ts'
 import type { VirtualHost } from '../../../src/sim/host.ts'
 import { type Simulation, simulate } from '../../../src/sim/simulate.ts'
 
-const files = ['hello-8k.wav', 'reply-8k.wav']
+const files = ['hello-8k.wav', 'hello-16k.wav', 'reply-8k.wav']
 
 let restore: (() => void) | undefined
 afterEach(() => {

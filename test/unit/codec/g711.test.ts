@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Codec } from '../../../src/codec/codec.ts'
 import { pcma, pcmu } from '../../../src/codec/g711.ts'
-import { codecByName, defaultCodecs } from '../../../src/codec/registry.ts'
 
 /** Quantised magnitudes in the order of the law's tables (G.711 tables 1 and 2), on the 16-bit scale, and the decision values between. */
 interface Law {
@@ -97,18 +96,5 @@ describe.each(laws)('$codec.name as ITU-T G.711 defines it', ({ codec, magnitude
     expect(codec.createEncoder().encode(new Int16Array(160), new Uint8Array(80))).toBe(80)
     expect(codec.createDecoder().decode(new Uint8Array(160), new Int16Array(80))).toBe(80)
     expect(codec.createDecoder().decode(new Uint8Array(0), new Int16Array(80))).toBe(0)
-  })
-})
-
-describe('the registry', () => {
-  it('offers PCMU before PCMA, with the static payload types of RFC 3551', () => {
-    expect(defaultCodecs.map((codec) => [codec.name, codec.staticPayloadType])).toEqual([
-      ['PCMU', 0],
-      ['PCMA', 8],
-    ])
-  })
-  it('finds a codec by its name in any case', () => {
-    expect(codecByName('pcma')).toBe(pcma)
-    expect(codecByName('opus/48000')).toBeUndefined()
   })
 })
