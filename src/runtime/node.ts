@@ -1,9 +1,8 @@
-// The one real `Runtime`: Node's sockets, name lookup, files, timers and randomness behind the interfaces of runtime.ts.
+// The one real `Runtime`: Node's sockets, files, timers and randomness behind the interfaces of runtime.ts; names are in dns.ts.
 // Every refusal of the operating system becomes one sentence (NetworkError, UsageError); what happens on an open socket is
 // reported to its handlers and never thrown. Zone ids of link-local IPv6 addresses (RFC 4007) live only inside this file.
 import { randomBytes, randomFillSync, randomInt } from 'node:crypto'
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
-import { lookup } from 'node:dns/promises'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import { createServer, isIP, connect as netConnect, type Server, type Socket as StreamSocket } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -15,7 +14,8 @@ import {
   connect as tlsConnect,
 } from 'node:tls'
 import { InvariantError, NetworkError, UsageError } from '../errors.ts'
-import { addressFamily, formatAddress, type TransportAddress } from './address.ts'
+import { addressFamily, formatAddress, plainAddress, type TransportAddress } from './address.ts'
+import { nodeNames } from './dns.ts'
 import type {
   Clock,
   Files,
@@ -83,14 +83,6 @@ const clock: Clock = {
 }
 
 // ---- addresses ---------------------------------------------------------------------------------------------------------
-
-/** Node's address as floe writes it: no zone, no IPv4-mapped IPv6 (RFC 4291 2.5.5.2). */
-const plainAddress = (address: string): string => {
-  if (!address.includes(':')) return address
-  const zone = address.indexOf('%')
-  const bare = zone < 0 ? address : address.slice(0, zone)
-  return bare.startsWith('::ffff:') && bare.includes('.') ? bare.slice('::ffff:'.length) : bare
-}
 
 const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address)
 
@@ -450,29 +442,15 @@ const interfaces = (): NetworkInterface[] => {
   )
 }
 
-const resolveHost: Network['resolve'] = async (host) => {
-  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
-  if (isIP(bare)) return [plainAddress(bare)]
-  try {
-    const found = await lookup(bare, { all: true })
-    return [...new Set(found.map((entry) => plainAddress(entry.address)))]
-  } catch (error) {
-    throw new NetworkError(
-      `could not resolve ${host} (${errnoOf(error)}): check the name or the DNS server`,
-      host,
-      { cause: error },
-    )
-  }
-}
-
 const network: Network = {
   interfaces,
   openUdp,
   listenTcp,
   connectTcp,
   startTls,
-  resolve: resolveHost,
+  ...nodeNames(),
   sourceAddressFor,
+  withNameServers: (servers) => ({ ...network, ...nodeNames(servers) }),
 }
 
 // ---- randomness and files ----------------------------------------------------------------------------------------------

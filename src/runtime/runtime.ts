@@ -77,6 +77,30 @@ export interface TlsOptions {
   timeoutMs?: Millis
 }
 
+/** A record of a name server. `ttlSeconds`: how long it may be kept; absent where the system does not tell. */
+interface NameRecord {
+  readonly ttlSeconds?: number
+}
+export interface AddressRecord extends NameRecord {
+  readonly address: string
+}
+/** RFC 2782. */
+export interface SrvRecord extends NameRecord {
+  readonly priority: number
+  readonly weight: number
+  readonly port: number
+  /** "." where the service is decidedly not offered; empty is the same. */
+  readonly target: string
+}
+/** RFC 3403 4.1. */
+export interface NaptrRecord extends NameRecord {
+  readonly order: number
+  readonly preference: number
+  readonly flags: string
+  readonly service: string
+  readonly replacement: string
+}
+
 export interface Network {
   interfaces(): NetworkInterface[]
   /** Port 0 lets the system choose. Rejects with NetworkError. */
@@ -92,6 +116,13 @@ export interface Network {
   startTls(connection: TcpConnection, options: TlsOptions): Promise<TcpConnection>
   /** Addresses of a host name in order of preference; an IP literal resolves to itself. Rejects with NetworkError. */
   resolve(host: string): Promise<string[]>
+  /** As `resolve`, with lifetimes. */
+  resolveAddresses(host: string): Promise<AddressRecord[]>
+  /** Empty where the name has no such record. Rejects with NetworkError where no name server could say so. */
+  resolveSrv(name: string): Promise<SrvRecord[]>
+  resolveNaptr(name: string): Promise<NaptrRecord[]>
+  /** The same network, where these servers are asked for names instead of the system's. */
+  withNameServers(servers: readonly TransportAddress[]): Network
   /** The local address from which the system would reach `to`; undefined where there is no route. */
   sourceAddressFor(to: TransportAddress): Promise<string | undefined>
 }

@@ -2,6 +2,7 @@
 // without configuration. For demonstrations and tests: it keeps no account data on disk and routes to nobody else.
 import type { TransportAddress } from '../runtime/address.ts'
 import type { Millis, Runtime, UdpSocket } from '../runtime/runtime.ts'
+import { chain, settle } from '../sip/chain.ts'
 import { DestinationResolver } from '../sip/destination.ts'
 import type { Flow, Hop, ListeningPoint } from '../sip/flow.ts'
 import {
@@ -92,11 +93,7 @@ class Server {
     const { runtime, users } = options
     this.runtime = runtime
     this.transport = new SipTransport(runtime)
-    this.resolver = new DestinationResolver(
-      runtime.network,
-      () => runtime.clock.now(),
-      this.transport.reaches,
-    )
+    this.resolver = new DestinationResolver(runtime, this.transport.reaches)
     this.registrar = new Registrar(options.minimumExpiresSeconds ?? 10)
     this.tokens = new FlowTokens(runtime.random)
     const algorithms = options.algorithms ?? ['SHA-256', 'MD5']
@@ -207,11 +204,12 @@ class Server {
   private hopOf({ uri, binding, named }: Decision & { kind: 'forward' }): Hop | Promise<Hop> {
     const known =
       binding?.flow ?? (named && this.transport.standingFlow(named.protocol, named.sentBy, named.remote))
-    if (!known) return this.resolver.resolveUri(uri)
+    const first = (): Hop | Promise<Hop> => chain(this.resolver.resolveUri(uri, ''), (hops) => hops[0]!)
+    if (!known) return first()
     const { protocol, remote } = known
     const standing = protocol === 'tcp' && known.open
     return uri.host === remote.address && !standing
-      ? this.resolver.resolveUri(uri)
+      ? first()
       : { protocol, address: remote.address, port: remote.port, flow: known }
   }
 
@@ -246,7 +244,7 @@ class Server {
     settle(
       () =>
         standing ??
-        chain(this.resolver.resolveHost(protocol, host, port), (hop) => this.transport.flowTo(hop)),
+        chain(this.resolver.resolveHost(protocol, host, port), ([hop]) => this.transport.flowTo(hop!)),
       (flow) => flow.send(data),
       (error) => drop(`not sent: ${error instanceof Error ? error.message : String(error)}`),
     )
@@ -287,21 +285,3 @@ class Server {
 }
 
 const summaryOf = (request: SipRequest): string => `${request.method} ${request.uriText}`
-
-/** Continues at once where the value is there already: messages then leave in the order they came. */
-const chain = <A, B>(value: A | Promise<A>, next: (value: A) => B | Promise<B>): B | Promise<B> =>
-  value instanceof Promise ? value.then(next) : next(value)
-
-function settle<T>(
-  start: () => T | Promise<T>,
-  done: (value: T) => void,
-  failed: (error: unknown) => void,
-): void {
-  try {
-    const value = start()
-    if (value instanceof Promise) value.then(done).catch(failed)
-    else done(value)
-  } catch (error) {
-    failed(error)
-  }
-}

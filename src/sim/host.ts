@@ -3,10 +3,13 @@
 import { NetworkError, UsageError } from '../errors.ts'
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type {
+  AddressRecord,
   Millis,
+  NaptrRecord,
   Network,
   NetworkInterface,
   Runtime,
+  SrvRecord,
   TcpConnection,
   TcpListener,
   UdpSocket,
@@ -14,6 +17,7 @@ import type {
 import type { VirtualClock } from './clock.ts'
 import { MemoryFiles } from './files.ts'
 import type { Packet, World } from './link.ts'
+import type { NameServer } from './name-server.ts'
 import type { SeededRandom } from './random.ts'
 import type { Interface } from './realm.ts'
 import { VirtualTcpConnection } from './tcp.ts'
@@ -43,13 +47,12 @@ export class VirtualHost implements Runtime, Network {
   private attached: readonly (Interface & { readonly name: string })[] = []
   private attachedSoFar = 0
 
-  /** @param names what this host's name server knows */
   constructor(
     private readonly world: World,
     clock: VirtualClock,
     readonly name: string,
     interfaces: readonly Interface[],
-    private readonly names: ReadonlyMap<string, readonly string[]>,
+    private readonly names: NameServer,
   ) {
     this.clock = clock
     this.random = world.random.fork(`host ${name}`)
@@ -209,11 +212,28 @@ export class VirtualHost implements Runtime, Network {
   }
 
   async resolve(host: string): Promise<string[]> {
+    return (await this.resolveAddresses(host)).map(({ address }) => address)
+  }
+
+  async resolveAddresses(host: string): Promise<AddressRecord[]> {
     const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
-    if (bare.includes(':') || /^[\d.]+$/.test(bare)) return [bare]
-    const addresses = this.names.get(bare.toLowerCase())
-    if (addresses) return [...addresses]
-    throw new NetworkError(`could not resolve ${host} (ENOTFOUND): check the name or the DNS server`, host)
+    if (bare.includes(':') || /^[\d.]+$/.test(bare)) return [{ address: bare }]
+    const addresses = await this.names.ask('addresses', bare)
+    if (addresses.length > 0) return [...addresses]
+    throw new NetworkError(`could not resolve ${host} (ENOTFOUND): check the name`, host)
+  }
+
+  async resolveSrv(name: string): Promise<SrvRecord[]> {
+    return [...(await this.names.ask('srv', name))]
+  }
+
+  async resolveNaptr(name: string): Promise<NaptrRecord[]> {
+    return [...(await this.names.ask('naptr', name))]
+  }
+
+  /** A simulated world has one name server. */
+  withNameServers(): Network {
+    return this
   }
 
   async sourceAddressFor(to: TransportAddress): Promise<string | undefined> {

@@ -13,6 +13,7 @@ export { MemoryFiles } from './files.ts'
 export { VirtualHost } from './host.ts'
 export { type HttpProxyOptions, serveHttpProxy } from './http-proxy.ts'
 export { type Fate, Link, type LinkQuality, type Packet, type TcpFlag } from './link.ts'
+export { type NameRecords, NameServer } from './name-server.ts'
 export {
   type Dependence,
   type EgressRule,

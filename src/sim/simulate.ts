@@ -11,6 +11,7 @@ import { addressFamily } from '../runtime/address.ts'
 import { VirtualClock } from './clock.ts'
 import { VirtualHost } from './host.ts'
 import type { Fate, LinkQuality, Packet, World } from './link.ts'
+import { NameServer } from './name-server.ts'
 import { type FilterBehaviour, Firewall, Nat, type NatBehaviour } from './nat.ts'
 import { SeededRandom } from './random.ts'
 import { type Interface, Realm } from './realm.ts'
@@ -36,7 +37,8 @@ export class Simulation {
   private readonly world: World
   readonly hosts: VirtualHost[] = []
   readonly gateways: (Nat | Firewall)[] = []
-  private readonly names = new Map<string, string[]>()
+  /** What every host's name server knows. */
+  readonly names = new NameServer(this.clock)
 
   constructor(readonly seed: number) {
     this.random = new SeededRandom(seed)
@@ -81,7 +83,7 @@ export class Simulation {
 
   /** Tells every host's name server. */
   setName(host: string, addresses: string[]): void {
-    this.names.set(host.toLowerCase(), addresses)
+    this.names.set(host, { addresses: addresses.map((address) => ({ address })) })
   }
 
   /** Binds the global timers, Date.now and Math.random to this world, for libraries that read them at call time (sip.js

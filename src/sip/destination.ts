@@ -1,61 +1,193 @@
-// Where a request for a SIP URI goes (RFC 3263 4): transport, port and address. Today: the transport parameter, the port or
-// 5060, and A/AAAA through the system. NAPTR and SRV fit in here, between URI and host, without anyone noticing.
+// Where a request for a SIP URI goes (RFC 3263 4), and a response whose request cannot be answered where it came from (5): every
+// server in the order in which they are to be tried. NAPTR names transports, SRV servers, A and AAAA addresses; what a URI says
+// itself is not asked. All that could be needed is asked at once, since a person waits.
+// Left out: the mixture of both families by time (RFC 8305): a family that leads nowhere is passed over by fail-over.
 import { NetworkError } from '../errors.ts'
 import { addressFamily } from '../runtime/address.ts'
-import type { Millis, Network } from '../runtime/runtime.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { chain, together } from './chain.ts'
 import type { Hop, Protocol } from './flow.ts'
 import { isIpLiteral } from './grammar.ts'
+import { Names } from './names.ts'
+import { drawnFrom, orderSrv, type Service, servicesOf } from './service-order.ts'
 import type { SipUri } from './uri.ts'
 import { defaultPort } from './via.ts'
 
-/** The system's lookup does not tell a record's lifetime; this is short enough to follow a change. */
-const nameLifetimeMs = 30_000
-const maximumNames = 1_024
+/** More than anybody waits for. */
+const maximumHops = 16
+
+/** Names of this machine, of this link and of nothing: no name server knows services of theirs (RFC 6761 6, RFC 6762 3). */
+const hasNoServices = (host: string): boolean => /(^|\.)(localhost|local|invalid)$/.test(host)
+
+interface Place {
+  protocol: Protocol
+  host: string
+  port: number
+}
 
 export class DestinationResolver {
-  private readonly names = new Map<string, { addresses: string[]; until: Millis }>()
+  private readonly names: Names
+  private readonly salt: string
 
   /** @param reaches whether there is a listening point from which that protocol and family can be sent */
   constructor(
-    private readonly network: Network,
-    private readonly now: () => Millis,
+    runtime: Pick<Runtime, 'clock' | 'network' | 'random'>,
     private readonly reaches: (protocol: Protocol, family: 4 | 6) => boolean,
-  ) {}
-
-  /** Throws, or rejects with, NetworkError. A promise only where a name must be looked up. */
-  resolveUri(uri: SipUri): Hop | Promise<Hop> {
-    if (uri.scheme === 'sips') throw new NetworkError(`sips:${uri.host} needs TLS: use a sip: URI`, uri.host)
-    const transport = (uri.params.get('transport') ?? this.defaultProtocol()).toLowerCase()
-    if (transport !== 'udp' && transport !== 'tcp')
-      throw new NetworkError(`cannot reach ${uri.host} over ${transport}: use udp or tcp`, uri.host)
-    return this.resolveHost(transport, uri.params.get('maddr') ?? uri.host, uri.port ?? defaultPort)
+  ) {
+    this.names = new Names(runtime.network, runtime.clock)
+    this.salt = Buffer.from(runtime.random.bytes(8)).toString('hex')
   }
 
-  /** RFC 3263 4.1 without NAPTR and SRV: UDP, where there is a UDP listening point at all. */
-  private defaultProtocol(): Protocol {
-    return this.reaches('udp', 4) || this.reaches('udp', 6) ? 'udp' : 'tcp'
+  /** Never empty, best first. Throws, or rejects with, NetworkError. A promise only where a name must be looked up.
+   *  @param callId requests of one call choose alike among servers of one priority */
+  resolveUri(uri: SipUri, callId: string): Hop[] | Promise<Hop[]> {
+    const host = uri.params.get('maddr') ?? uri.host
+    const named = this.namedProtocol(uri)
+    const { port } = uri
+    if (port !== undefined || isIpLiteral(host) || hasNoServices(host))
+      return this.resolveHost(named ?? this.defaultProtocol(), host, port ?? defaultPort)
+    const services = named === undefined ? this.services(host) : [srvService(named, host)]
+    return this.resolveServices(host, named, services, callId)
   }
 
-  resolveHost(protocol: Protocol, host: string, port: number): Hop | Promise<Hop> {
-    if (isIpLiteral(host)) return { protocol, address: host, port }
-    const known = this.names.get(host)
-    if (known && known.until > this.now()) return this.choose(protocol, host, port, known.addresses)
-    return this.network.resolve(host).then((addresses) => {
-      if (this.names.size >= maximumNames) this.names.delete(this.names.keys().next().value!)
-      this.names.set(host, { addresses, until: this.now() + nameLifetimeMs })
-      return this.choose(protocol, host, port, addresses)
-    })
+  /** RFC 3263 5: where the top Via says, without what its `received` says. */
+  resolveSentBy(protocol: Protocol, host: string, port: number | undefined): Hop[] | Promise<Hop[]> {
+    if (port !== undefined || isIpLiteral(host) || hasNoServices(host))
+      return this.resolveHost(protocol, host, port ?? defaultPort)
+    return this.resolveServices(host, protocol, [srvService(protocol, host)], '')
   }
 
-  private choose(protocol: Protocol, host: string, port: number, addresses: string[]): Hop {
-    const fitting = addresses.find((candidate) => this.reaches(protocol, addressFamily(candidate)))
-    // A connection can be tried without a listening point of its family.
-    const address = fitting ?? (protocol === 'tcp' ? addresses[0] : undefined)
-    if (address === undefined)
+  resolveHost(protocol: Protocol, host: string, port: number): Hop[] | Promise<Hop[]> {
+    if (isIpLiteral(host)) return [{ protocol, address: host, port }]
+    return chain(this.names.addresses(host), (found) => {
+      const addresses = found.map(({ address }) => address)
+      const hops = this.reachable(protocol, addresses).map((address) => ({ protocol, address, port }))
+      if (hops.length > 0) return hops.slice(0, maximumHops)
       throw new NetworkError(
         `${host} has no address that the ${protocol.toUpperCase()} listening points can reach: listen on the other IP version too`,
         host,
       )
-    return { protocol, address, port }
+    })
   }
+
+  /** The transport that the URI demands; undefined where it leaves the choice to us. */
+  private namedProtocol(uri: SipUri): Protocol | undefined {
+    if (uri.scheme === 'sips') throw new NetworkError(`sips:${uri.host} needs TLS: use a sip: URI`, uri.host)
+    const transport = uri.params.get('transport')?.toLowerCase()
+    if (transport === undefined || transport === 'udp' || transport === 'tcp') return transport
+    throw new NetworkError(`cannot reach ${uri.host} over ${transport}: use udp or tcp`, uri.host)
+  }
+
+  /** RFC 3263 4.1: UDP, where there is a UDP listening point at all. */
+  private defaultProtocol(): Protocol {
+    return this.usable('udp') ? 'udp' : 'tcp'
+  }
+
+  private readonly usable = (protocol: Protocol): boolean =>
+    protocol === 'udp' ? this.reaches('udp', 4) || this.reaches('udp', 6) : true
+
+  /** What NAPTR names; without it the transports that we have, in our order. */
+  private services(host: string): Service[] | Promise<Service[]> {
+    const own = (['udp', 'tcp'] as const).filter(this.usable).map((protocol) => srvService(protocol, host))
+    const naptr = this.names.naptr(host)
+    if (naptr instanceof Promise) {
+      // Their answers are there when it turns out that they are needed.
+      const ahead = [
+        ...own.map(
+          ({ owner }) =>
+            () =>
+              this.names.srv(owner),
+        ),
+        () => this.names.addresses(host),
+      ]
+      for (const ask of ahead) this.askAhead(ask)
+    }
+    return chain(naptr, (records) => {
+      const named = servicesOf(records, this.usable)
+      return named.length > 0 ? named : own
+    })
+  }
+
+  private askAhead(ask: () => unknown): void {
+    try {
+      Promise.resolve(ask()).catch(() => undefined)
+    } catch {
+      // Whoever needs it is told.
+    }
+  }
+
+  private resolveServices(
+    host: string,
+    named: Protocol | undefined,
+    services: Service[] | Promise<Service[]>,
+    callId: string,
+  ): Hop[] | Promise<Hop[]> {
+    const found = chain(services, (known) =>
+      together(
+        known.map((service) =>
+          chain(this.names.srv(service.owner), (records) => ({
+            offered: records.length > 0,
+            places: orderSrv(records, drawnFrom(`${this.salt} ${callId} ${service.owner}`)).map(
+              ({ target, port }): Place => ({ protocol: service.protocol, host: bare(target), port }),
+            ),
+          })),
+        ),
+      ),
+    )
+    return chain(found, (answers) => {
+      const places = answers.flatMap((answer) => answer.places).slice(0, maximumHops)
+      if (places.length > 0) return this.resolvePlaces(places)
+      const refused = answers.length > 0 && answers.every(({ offered }) => offered)
+      if (refused)
+        throw new NetworkError(
+          `${host} says that it offers no SIP (its SRV record is "."): name another server`,
+          host,
+        )
+      return this.resolveHost(named ?? this.defaultProtocol(), host, defaultPort)
+    })
+  }
+
+  /** A server without an address is passed over where there is another. */
+  private resolvePlaces(places: readonly Place[]): Hop[] | Promise<Hop[]> {
+    let failure: unknown
+    const failed = (error: unknown): Hop[] => {
+      failure ??= error
+      return []
+    }
+    const each = places.map(({ protocol, host, port }) => {
+      try {
+        const hops = this.resolveHost(protocol, host, port)
+        return hops instanceof Promise ? hops.catch(failed) : hops
+      } catch (error) {
+        return failed(error)
+      }
+    })
+    return chain(together(each), (found) => {
+      const hops = found.flat().slice(0, maximumHops)
+      if (hops.length === 0) throw failure
+      return hops
+    })
+  }
+
+  /** Those that can be sent to, in the order given, one family after the other in turn (RFC 8305 4); of a connection also those
+   *  without a listening point of their family, last. */
+  private reachable(protocol: Protocol, addresses: readonly string[]): string[] {
+    const fits = (address: string): boolean => this.reaches(protocol, addressFamily(address))
+    const fitting = alternate(addresses.filter(fits))
+    return protocol === 'udp' ? fitting : [...fitting, ...addresses.filter((address) => !fits(address))]
+  }
+}
+
+const srvService = (protocol: Protocol, host: string): Service => ({
+  protocol,
+  owner: `_sip._${protocol}.${host}`,
+})
+
+/** Without the dot of the root. */
+const bare = (name: string): string => (name.endsWith('.') ? name.slice(0, -1) : name)
+
+function alternate(addresses: readonly string[]): string[] {
+  const first = addresses.filter((address) => addressFamily(address) === addressFamily(addresses[0] ?? ''))
+  const second = addresses.filter((address) => !first.includes(address))
+  return addresses.flatMap((_, i) => [first[i], second[i]].filter((address) => address !== undefined))
 }

@@ -4,6 +4,7 @@ import { NetworkError, UsageError } from '../errors.ts'
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Clock, Millis, Runtime, Timer } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
+import { chain } from './chain.ts'
 import { ClientReliability } from './client-reliability.ts'
 import { DestinationResolver } from './destination.ts'
 import type { Flow, Hop, ListeningPoint } from './flow.ts'
@@ -64,11 +65,7 @@ export class SipWire {
     this.client = new ClientReliability(timers)
     this.server = new ServerReliability(timers)
     this.transport = new SipTransport(runtime, options)
-    this.resolver = new DestinationResolver(
-      runtime.network,
-      () => runtime.clock.now(),
-      this.transport.reaches,
-    )
+    this.resolver = new DestinationResolver(runtime, this.transport.reaches)
     this.transport.onMessage = (message, flow, lengthBytes) => this.received(message, flow, lengthBytes)
     this.transport.onDropped = (remote, reason) => this.dropped(remote, reason)
     this.transport.onFlowClosed = (flow, error) => {
@@ -185,7 +182,7 @@ export class SipWire {
       proxy ?? (route === undefined ? undefined : parseNameAddr(route)?.uriText) ?? request.uriText
     const uri = parseUri(target)
     if (uri?.kind !== 'sip') throw new NetworkError(`cannot route to ${target}: give a sip: URI`, target)
-    return this.resolver.resolveUri(uri)
+    return chain(this.resolver.resolveUri(uri, request.callId), ([first]) => first!)
   }
 
   private route(request: SipRequest, hop: Hop, fail: (error: unknown) => void): void {
@@ -244,12 +241,11 @@ export class SipWire {
     const { protocol, host, port } = responseDestination(response.topVia)
     if (source?.protocol === 'udp' && source.remote.address === host && source.remote.port === port)
       return source
-    const hop = this.resolver.resolveHost(protocol, host, port)
-    const flowTo = (found: Hop): Flow | Promise<Flow> =>
+    return chain(this.resolver.resolveHost(protocol, host, port), ([found]) =>
       source?.protocol === 'udp'
-        ? this.transport.sameSocket(source, { address: found.address, port: found.port })
-        : this.transport.flowTo(found)
-    return hop instanceof Promise ? hop.then(flowTo) : flowTo(hop)
+        ? this.transport.sameSocket(source, { address: found!.address, port: found!.port })
+        : this.transport.flowTo(found!),
+    )
   }
 
   private respond(response: SipResponse, flow: Flow, transaction: ServerTransaction | undefined): void {

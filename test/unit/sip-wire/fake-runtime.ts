@@ -58,6 +58,10 @@ export class FakeRuntime implements Runtime {
       if (!addresses) throw new NetworkError(`no ${host}`, host)
       return addresses
     },
+    resolveAddresses: async (host) => (await this.network.resolve(host)).map((address) => ({ address })),
+    resolveSrv: async () => [],
+    resolveNaptr: async () => [],
+    withNameServers: () => this.network,
     sourceAddressFor: async () => {
       this.lookups++
       return this.source

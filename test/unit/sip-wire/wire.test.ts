@@ -1,7 +1,5 @@
 // The wire in virtual time, on sockets moved by hand.
-import { beforeEach, describe, expect, test } from 'vitest'
-import { DestinationResolver } from '../../../src/sip/destination.ts'
-import { sipUri } from '../../../src/sip/uri.ts'
+import { beforeEach, expect, test } from 'vitest'
 import { placeholderHost, SipWire } from '../../../src/sip/wire.ts'
 import type { SipFact } from '../../../src/trace/facts.ts'
 import { FakeRuntime } from './fake-runtime.ts'
@@ -158,50 +156,6 @@ test('stop ends every timer', () => {
   expect(runtime.pendingTimers).toBeGreaterThan(0)
   wire.stop()
   expect(runtime.pendingTimers).toBe(0)
-})
-
-describe('destinations (RFC 3263)', () => {
-  const resolve = (text: string, families: (4 | 6)[] = [4]) =>
-    new DestinationResolver(
-      runtime.network,
-      () => runtime.clock.now(),
-      (_, family) => families.includes(family),
-    ).resolveUri(sipUri(text)!)
-  test('literal addresses, ports and transports need no lookup', () => {
-    expect(resolve('sip:a@192.0.2.9')).toEqual({ protocol: 'udp', address: '192.0.2.9', port: 5060 })
-    expect(resolve('sip:a@[2001:db8::9]:5070;transport=TCP')).toEqual({
-      protocol: 'tcp',
-      address: '2001:db8::9',
-      port: 5070,
-    })
-    expect(resolve('sip:a@host.example;maddr=192.0.2.8')).toEqual({
-      protocol: 'udp',
-      address: '192.0.2.8',
-      port: 5060,
-    })
-  })
-  test('a name gives the address of a family that can be reached', async () => {
-    runtime.names.set('both.example', ['2001:db8::9', '192.0.2.9'])
-    await expect(resolve('sip:both.example')).resolves.toMatchObject({ address: '192.0.2.9' })
-    await expect(resolve('sip:both.example', [6])).resolves.toMatchObject({ address: '2001:db8::9' })
-    runtime.names.set('six.example', ['2001:db8::9'])
-    await expect(resolve('sip:six.example')).rejects.toThrow(/listen on the other IP version/)
-    await expect(resolve('sip:six.example;transport=tcp')).resolves.toMatchObject({ address: '2001:db8::9' })
-  })
-  test('a name is looked up again after half a minute', async () => {
-    runtime.names.set('a.example', ['192.0.2.9'])
-    const resolver = new DestinationResolver(
-      runtime.network,
-      () => runtime.clock.now(),
-      () => true,
-    )
-    const uri = sipUri('sip:a.example')!
-    await resolver.resolveUri(uri)
-    expect(resolver.resolveUri(uri)).toMatchObject({ address: '192.0.2.9' })
-    runtime.advance(30_001)
-    await resolver.resolveUri(uri)
-    expect(runtime.lookups).toBe(2)
-  })
 })
 
 test.each([
