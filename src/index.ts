@@ -26,7 +26,14 @@ export {
 } from './errors.ts'
 export { Call } from './phone/call.ts'
 export { hearFile } from './phone/hearing.ts'
-export type { CallOptions, DialOptions, IcePolicy, PhoneOptions, TricklePolicy } from './phone/options.ts'
+export type {
+  CallerOptions,
+  CallOptions,
+  DialOptions,
+  IcePolicy,
+  PhoneOptions,
+  TricklePolicy,
+} from './phone/options.ts'
 export { Phone } from './phone/phone.ts'
 export type { ReceivedDigit } from './phone/received-digits.ts'
 export { formatAddress, type TransportAddress } from './runtime/address.ts'

@@ -1,5 +1,6 @@
 // floe answer: register, wait for a call, answer it.
 import type { Command } from 'commander'
+import { type CallerFlags, callerFlags, callerOptions } from './caller-flags.ts'
 import { exitCodes } from './exit-codes.ts'
 import {
   callOptions,
@@ -20,7 +21,7 @@ import { runCall } from './run-call.ts'
 import { describeAddresses } from './text.ts'
 import { withPhone } from './with-phone.ts'
 
-interface Flags extends PhoneFlags, MediaFlags, OutputFlags {
+interface Flags extends PhoneFlags, CallerFlags, MediaFlags, OutputFlags {
   wait?: number
   after?: number
   reject?: number
@@ -37,9 +38,9 @@ export function addAnswer(program: Command, finish: (code: number) => void): voi
       'refuse the call with this SIP status instead of answering',
       wholeNumber(300, 699),
     )
-  outputFlags(mediaFlags(phoneFlags(command))).action(async (flags: Flags) => {
+  outputFlags(mediaFlags(callerFlags(phoneFlags(command)))).action(async (flags: Flags) => {
     const output = new Output(flags)
-    const options = phoneOptions(flags)
+    const options = { ...phoneOptions(flags), ...callerOptions(flags) }
     checkHeard(flags)
     finish(
       await withPhone(options, output, async (phone, interrupt) => {

@@ -1,6 +1,7 @@
 // floe echo: answer every call and send back what it says.
 import type { Command } from 'commander'
 import { EchoLine } from '../index.ts'
+import { type CallerFlags, callerFlags, callerOptions } from './caller-flags.ts'
 import { exitCodes } from './exit-codes.ts'
 import {
   type OutputFlags,
@@ -14,7 +15,7 @@ import { Output } from './output.ts'
 import { describeAddresses } from './text.ts'
 import { withPhone } from './with-phone.ts'
 
-interface Flags extends PhoneFlags, OutputFlags {
+interface Flags extends PhoneFlags, CallerFlags, OutputFlags {
   delay?: number
 }
 
@@ -26,9 +27,9 @@ export function addEcho(program: Command, finish: (code: number) => void): void 
     .command('echo')
     .description('answer every call and send its audio back, until Ctrl-C')
     .option('--delay <time>', 'send back this much later', parseDuration)
-  outputFlags(phoneFlags(command)).action(async (flags: Flags) => {
+  outputFlags(callerFlags(phoneFlags(command))).action(async (flags: Flags) => {
     const output = new Output(flags)
-    const options = phoneOptions(flags)
+    const options = { ...phoneOptions(flags), ...callerOptions(flags) }
     finish(
       await withPhone(options, output, async (phone, interrupt) => {
         let open = 0

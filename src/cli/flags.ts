@@ -50,7 +50,7 @@ export interface OutputFlags {
   verbose?: boolean
 }
 
-const collect = (value: string, before: string[] = []): string[] => [...before, value]
+export const collect = (value: string, before: string[] = []): string[] => [...before, value]
 
 /** Who you are, and the servers on the way. */
 export function serverFlags(command: Command): Command {

@@ -10,7 +10,21 @@ export type IcePolicy = 'auto' | 'require' | 'relay' | 'off'
  *  peers that are known to trickle. off: only descriptions name candidates. */
 export type TricklePolicy = 'half' | 'full' | 'off'
 
-export interface PhoneOptions {
+/** Who may call, and how many may at once. */
+export interface CallerOptions {
+  /** "sip:alice@example.com", "example.com", "192.0.2.0/24", "server" (the registrar), "authenticated" (by one of `callers`): who
+   *  is none of these is refused. Default: everybody; but a phone that registers refuses strangers from the Internet who do
+   *  not name its user. */
+  allow?: string[]
+  /** Passwords by user name, for callers that must authenticate. */
+  callers?: Record<string, string>
+  /** Incoming calls at once; more are told 486. Default 1,000. */
+  maximumCalls?: number
+  /** Incoming calls at once from one IP address that is not our registrar's; more are told 503. Default 100. */
+  maximumCallsPerSource?: number
+}
+
+export interface PhoneOptions extends CallerOptions {
   /** Address of record, "sip:alice@pbx.example". Absent: an anonymous phone that neither registers nor authenticates. */
   account?: string
   displayName?: string

@@ -13,6 +13,7 @@ import { parseIceServers } from '../turn/ice-servers.ts'
 import { parseHttpProxy } from '../wire/http-proxy.ts'
 import { Call } from './call.ts'
 import { CallMedia } from './call-media.ts'
+import { callerRules } from './callers.ts'
 import { checkInterfaces, signallingAddress } from './media-addresses.ts'
 import { MediaPaths } from './media-paths.ts'
 import { NetworkWatch } from './network-watch.ts'
@@ -199,6 +200,12 @@ export class Phone {
       await this.userAgent.stop({ deadlineMs: 0 })
       return
     }
+    this.userAgent.callerRules = callerRules(
+      options,
+      options.register === false ? undefined : this.account?.aor,
+      this.userAgent,
+      runtime,
+    )
     this.userAgent.onInvite = (session) => this.onInvite(session)
     this.unwatch = this.watch.subscribe(() => this.userAgent.networkChanged())
     await this.paths.resolve()

@@ -80,6 +80,7 @@ const clock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
   setTimer: (delayMs, callback) => new NodeTimer(delayMs, callback),
+  busyMs: () => performance.eventLoopUtilization().active,
 }
 
 // ---- addresses ---------------------------------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 // What the server does with a request, decided without sending anything (RFC 3261 10.3, 16.3-16.6): answer it, pass it on, or let
 // it end here.
 import type { Millis } from '../runtime/runtime.ts'
+import type { CredentialsChecker } from '../sip/digest-server.ts'
 import type { Flow } from '../sip/flow.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { decodedUser, parseUri, type SipUri } from '../sip/uri.ts'
-import type { CredentialsChecker } from './credentials.ts'
 import type { FlowTokens } from './flow-token.ts'
 import { type NamedFlow, ownTag, takeOwnRoutes } from './proxy.ts'
 import { type Binding, type Registrar, userOf } from './registrar.ts'

@@ -74,7 +74,12 @@ export class Registration implements SipRegistration {
 
   /** Whether calls for that user part from that IP address are this account's: its registrar sends them. */
   serves(user: string | undefined, address: string): boolean {
-    return this.identity.user === user && this.flow?.remote.address === address
+    return this.identity.user === user && this.isAt(address)
+  }
+
+  /** Whether its registrar answers from that IP address. */
+  isAt(address: string): boolean {
+    return this.flow?.remote.address === address
   }
 
   refresh(): void {

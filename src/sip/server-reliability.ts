@@ -47,6 +47,11 @@ export class ServerReliability {
     return this.transactions.size
   }
 
+  /** Whether a request is one that has come before. @param key serverKey(request) */
+  knows(key: string, method: string): boolean {
+    return this.transactions.has(tableKey(key, method))
+  }
+
   /** @param key serverKey(request) */
   received(now: Millis, request: SipRequest, key: string, flow: Flow): RequestVerdict {
     if (request.method === 'ACK') return this.acknowledged(now, request, key)

@@ -1,19 +1,20 @@
 // SIP transport (RFC 3261 18) over Runtime.network: several UDP and TCP listening points at once, connections reused per
 // remote address and closed when idle, received/rport stamped (RFC 3581), malformed requests answered without state.
 // Leaves out: retransmission and transactions (above), TLS and WebSocket (to come, as further kinds of flow).
-import { createHash } from 'node:crypto'
 import { NetworkError } from '../errors.ts'
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Runtime, TcpConnection, TcpListener, Timer, UdpSocket } from '../runtime/runtime.ts'
+import { Door } from './door.ts'
 import type { Flow, Hop, ListeningPoint, Protocol } from './flow.ts'
-import { defaultRateLimit, type RateLimit, SourceLimiter } from './limits.ts'
-import { type ParseProblem, parseMessage, responseTo, type SipMessage, serializeMessage } from './message.ts'
+import { type ParseProblem, parseMessage, type SipMessage } from './message.ts'
 import { SourceAddresses } from './source-addresses.ts'
+import { answerStateless } from './stateless.ts'
 import { TcpFlow } from './tcp-flow.ts'
 import { stampReceived } from './via.ts'
 
 export interface TransportOptions {
-  rateLimit?: RateLimit
+  /** What may come in; with the default rate limit where absent. */
+  door?: Door
   /** A TCP connection without traffic for so long is closed. RFC 3261 18 asks for 32 s at least. */
   idleMs?: number
   connectTimeoutMs?: number
@@ -55,7 +56,7 @@ export class SipTransport {
   private readonly listeners: TcpListener[] = []
   private readonly connections = new Map<string, TcpFlow>()
   private readonly connecting = new Map<string, Promise<Flow>>()
-  private readonly limiter: SourceLimiter
+  private readonly door: Door
   private readonly sources: SourceAddresses
   private readonly idleMs: number
   private readonly connectTimeoutMs: number
@@ -66,7 +67,7 @@ export class SipTransport {
     private readonly runtime: Runtime,
     options: TransportOptions = {},
   ) {
-    this.limiter = new SourceLimiter(options.rateLimit ?? defaultRateLimit)
+    this.door = options.door ?? new Door(runtime.clock)
     this.sources = new SourceAddresses(runtime)
     this.idleMs = options.idleMs ?? defaultIdleMs
     this.connectTimeoutMs = options.connectTimeoutMs ?? defaultConnectTimeoutMs
@@ -165,7 +166,7 @@ export class SipTransport {
   }
 
   private datagram(socket: UdpSocket, data: Uint8Array, from: TransportAddress): void {
-    if (!this.admits(from)) return
+    if (!this.admits(data, from)) return
     const first = data[0]
     if (first === undefined) return
     if (first < 0x04 && this.onForeignDatagram) {
@@ -256,7 +257,7 @@ export class SipTransport {
     const key = formatAddress(connection.remote)
     const flow = new TcpFlow(connection, this.tcpSentBy(connection.local), this.runtime.clock, {
       onMessage: (data, from) => {
-        if (this.admits(from.remote)) this.received(data, from)
+        if (this.admits(data, from.remote)) this.received(data, from)
       },
       onBroken: (reason, from) => this.onDropped?.(from.remote, `connection closed: ${reason}`),
       onClosed: (closed, error) => {
@@ -310,10 +311,10 @@ export class SipTransport {
 
   // ---- both ------------------------------------------------------------------------------------------------------------
 
-  private admits(from: TransportAddress): boolean {
-    if (this.limiter.admits(this.runtime.clock.now(), from.address)) return true
-    this.onDropped?.(from, 'rate limit')
-    return false
+  private admits(data: Uint8Array, from: TransportAddress): boolean {
+    const reason = this.door.refuses(data, from)
+    if (reason !== undefined) this.onDropped?.(from, reason)
+    return reason === undefined
   }
 
   /** Whatever is wrong with us, a message of a peer is never the end of the process. */
@@ -331,24 +332,20 @@ export class SipTransport {
     const result = parseMessage(data)
     if ('problem' in result) {
       this.onDropped?.(flow.remote, result.problem)
-      this.refuse(result, flow)
+      this.refuse(result, flow, data.length)
       return
     }
     if (result.message.kind === 'request') stampReceived(result.message, flow.remote)
     this.onMessage?.(result.message, flow, data.length)
   }
 
-  /** Answered without state: the tag is a digest of what a retransmission repeats (RFC 3261 8.2.7). */
-  private refuse({ problem, status, request }: ParseProblem, flow: Flow): void {
+  private refuse({ problem, status, request }: ParseProblem, flow: Flow, lengthBytes: number): void {
     if (!request) return
-    const repeated = `${request.get('Via')} ${request.callId} ${request.get('CSeq')}`
-    const tag = createHash('sha256').update(repeated).digest('hex').slice(0, 16)
     const reason = {
       400: `Bad Request (${problem})`,
       505: 'Version Not Supported',
       513: 'Message Too Large',
     }[status]
-    // Back to where it came from: what a broken Via says is not believed.
-    flow.send(serializeMessage(responseTo(request, status, reason, tag)))
+    answerStateless(request, flow, lengthBytes, { status, reason })
   }
 }

@@ -5,9 +5,12 @@ import { NetworkError, RemoteError, TimeoutError, UsageError } from '../errors.t
 import type { Runtime } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
 import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import { CallCounts } from './call-counts.ts'
 import type { DialogSession } from './dialog-session.ts'
 import { DigestClient } from './digest.ts'
+import { Door } from './door.ts'
 import type { Flow, ListeningPoint } from './flow.ts'
+import { type CallerRules, Gate } from './gate.ts'
 import { isToken } from './grammar.ts'
 import type { SipResponse } from './message.ts'
 import { Registration } from './registration.ts'
@@ -54,6 +57,10 @@ export class UserAgent {
   /** A call that comes in; without a listener it is answered 480. Set the session's handler before anything else. */
   onInvite: ((session: IncomingSession) => void) | undefined
 
+  /** Calls that have come in and are not over. */
+  readonly calls = new CallCounts()
+
+  private readonly gate: Gate
   private readonly core: SignallingCore
   private readonly context: AgentContext
   private readonly anonymous: Identity
@@ -72,7 +79,11 @@ export class UserAgent {
     private readonly runtime: Runtime,
     private readonly record: ((fact: SipFact) => void) | undefined,
     userAgent: string,
+    door: Door,
   ) {
+    this.gate = new Gate(runtime.clock, door)
+    door.trusted = (address) => this.calls.from(address) > 0 || this.isRegistrar(address)
+    wire.gate = (request, flow, transactions) => this.gate.judge(request, flow, transactions)
     this.anonymous = {
       uri: 'sip:floe@anonymous.invalid',
       user: 'floe',
@@ -110,7 +121,9 @@ export class UserAgent {
     const { runtime, listen, userAgent = 'floe', record } = options
     if (/[\r\n]/.test(userAgent))
       throw new UsageError('The user agent name holds a line break; leave it out.')
-    const agent = new UserAgent(new SipWire(runtime, record ? { record } : {}), runtime, record, userAgent)
+    const door = new Door(runtime.clock)
+    const wire = new SipWire(runtime, { door, ...(record && { record }) })
+    const agent = new UserAgent(wire, runtime, record, userAgent, door)
     agent.listening = await agent.wire.start(listen)
     return agent
   }
@@ -118,6 +131,17 @@ export class UserAgent {
   /** Where we listen, with the ports that the system chose. */
   get addresses(): readonly ListeningPoint[] {
     return this.listening
+  }
+
+  /** Who may begin what; asked before a request costs any memory. Absent: everybody may. */
+  set callerRules(rules: CallerRules | undefined) {
+    this.gate.rules = rules
+  }
+
+  /** Whether a registrar of ours answers from that IP address. */
+  isRegistrar(address: string): boolean {
+    for (const registration of this.registrations) if (registration.isAt(address)) return true
+    return false
   }
 
   /** Interfaces have come or gone: what went through them is opened anew, and registrars are told. */
@@ -244,9 +268,12 @@ export class UserAgent {
     }
   }
 
-  private keep(session: DialogSession): void {
+  private keep(session: DialogSession, closed?: () => void): void {
     this.sessions.add(session)
-    session.onClosed = () => this.sessions.delete(session)
+    session.onClosed = () => {
+      this.sessions.delete(session)
+      closed?.()
+    }
   }
 
   private identityOf(account: Account | undefined): Identity {
@@ -274,7 +301,7 @@ export class UserAgent {
     if (this.stopping) return 503
     if (!this.onInvite) return 480
     const call = new IncomingCall(this.context, this.identityCalled(message), message)
-    this.keep(call)
+    this.keep(call, this.calls.add(message.flow.remote.address))
     return call
   }
 

@@ -8,6 +8,7 @@ import { chain } from './chain.ts'
 import { ClientReliability } from './client-reliability.ts'
 import { DestinationResolver } from './destination.ts'
 import type { Flow, Hop, ListeningPoint } from './flow.ts'
+import type { TurnedAway } from './gate.ts'
 import { parseNameAddr } from './header-values.ts'
 import { parseMessage, type SipMessage, SipRequest, type SipResponse, serializeMessage } from './message.ts'
 import {
@@ -18,6 +19,7 @@ import {
   type TimerValues,
 } from './reliability.ts'
 import { ServerReliability, type ServerTransaction } from './server-reliability.ts'
+import { answerStateless } from './stateless.ts'
 import { largestUdpRequestBytes, TcpFailures, tcpPatienceMs } from './tcp-preference.ts'
 import { SipTransport, type TransportOptions } from './transport.ts'
 import { parseUri } from './uri.ts'
@@ -43,6 +45,9 @@ export class SipWire {
   onTransportError: ((branch: string, method: string, error: Error) => void) | undefined
   /** A TCP connection has gone: peers that were told of it cannot reach us any more. */
   onFlowClosed: ((flow: Flow) => void) | undefined
+
+  /** Asked about each request outside of a dialog that has not come before; what it returns is the answer. */
+  gate: ((request: SipRequest, flow: Flow, transactions: number) => TurnedAway | undefined) | undefined
 
   readonly transport: SipTransport
   private readonly resolver: DestinationResolver
@@ -264,6 +269,7 @@ export class SipWire {
   private received(message: SipMessage, flow: Flow, lengthBytes: number): void {
     const now = this.runtime.clock.now()
     const id = message.kind === 'request' ? serverKey(message) : ''
+    if (message.kind === 'request' && this.turnsAway(message, flow, lengthBytes, id)) return
     const verdict =
       message.kind === 'request'
         ? this.server.received(now, message, id, flow)
@@ -275,6 +281,20 @@ export class SipWire {
       else this.onResponse?.(message, flow)
     }
     this.repeat()
+  }
+
+  /** Before there is any state, so that it costs no memory and is not repeated. */
+  private turnsAway(request: SipRequest, flow: Flow, lengthBytes: number, id: string): boolean {
+    if (!this.gate || request.toTag !== '' || this.server.knows(id, request.method)) return false
+    const answer = this.gate(request, flow, this.server.size)
+    if (!answer) return false
+    const { status, reason } = answer
+    const sent = answerStateless(request, flow, lengthBytes, answer)
+    this.dropped(
+      flow.remote,
+      `${request.method} ${request.uriText}: ${sent ? `refused with ${status} ${reason}` : 'not answered, since the answer would be longer'}`,
+    )
+    return true
   }
 
   // ---- time ------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // The wire in virtual time, on sockets moved by hand.
 import { beforeEach, expect, test } from 'vitest'
+import { Door } from '../../../src/sip/door.ts'
 import { placeholderHost, SipWire } from '../../../src/sip/wire.ts'
 import type { SipFact } from '../../../src/trace/facts.ts'
 import { FakeRuntime } from './fake-runtime.ts'
@@ -141,7 +142,7 @@ test('a wildcard socket learns its address from the route to the peer, once', as
 
 test('a flood of one source is cut off, another source is not', async () => {
   runtime = new FakeRuntime()
-  wire = new SipWire(runtime, { rateLimit: { messagesPerSecond: 10, burst: 5 } })
+  wire = new SipWire(runtime, { door: new Door(runtime.clock, { messagesPerSecond: 10, burst: 5 }) })
   await wire.start([{ protocol: 'udp', address: '192.0.2.1', port: 5060 }])
   let seen = 0
   wire.onRequest = () => seen++

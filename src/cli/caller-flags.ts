@@ -1,0 +1,46 @@
+// Who may call, as flags of the verbs that answer calls. The callers' passwords come from FLOE_CALLERS ("alice:password bob:password")
+// or a profile, and are never printed.
+import type { Command } from 'commander'
+import { type CallerOptions, UsageError } from '../index.ts'
+import { collect, wholeNumber } from './flags.ts'
+
+export interface CallerFlags {
+  allow?: string[]
+  maxCalls?: number
+}
+
+export const callerFlags = (command: Command): Command =>
+  command
+    .option(
+      '--allow <who>',
+      'take calls from these alone: sip:alice@example.com, example.com, 192.0.2.0/24, server (the registrar), authenticated (with the passwords in FLOE_CALLERS); repeat for several',
+      collect,
+    )
+    .option(
+      '--max-calls <number>',
+      'tell callers that we are busy above so many calls',
+      wholeNumber(1, 100_000),
+    )
+
+export function callerOptions({ allow, maxCalls }: CallerFlags): CallerOptions {
+  const text = process.env['FLOE_CALLERS']
+  return {
+    ...(allow && { allow }),
+    ...(text !== undefined && { callers: parseCallers(text) }),
+    ...(maxCalls !== undefined && { maximumCalls: maxCalls }),
+  }
+}
+
+function parseCallers(text: string): Record<string, string> {
+  const pairs = text.split(/\s+/).filter((pair) => pair !== '')
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const colon = pair.indexOf(':')
+      if (colon <= 0)
+        throw new UsageError(
+          'FLOE_CALLERS does not name callers and their passwords: write "alice:password bob:password"',
+        )
+      return [pair.slice(0, colon), pair.slice(colon + 1)]
+    }),
+  )
+}
