@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { causes } from '../../dist/diagnose/causes.js'
 import { iceSpeedTables } from '../bench/ice-tables.mjs'
 import { iceTable } from '../interop/ice/table.mjs'
+import { signallingTable } from '../interop/table.mjs'
 import { eventTable, networkTable, serverTable, timeTable, unpack } from '../natlab/table.mjs'
 
 const file = new URL('../../README.md', import.meta.url)
@@ -23,6 +24,7 @@ const tables = {
     ),
   ],
   ice: iceTable(results('../interop/ice/results.json')),
+  signalling: signallingTable(results('../interop/signalling/results.json')),
   'natlab-servers': serverTable(calls),
   'natlab-times': timeTable(calls),
   'natlab-networks': networkTable(calls),

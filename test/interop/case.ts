@@ -3,7 +3,7 @@
 // or fails when FLOE_INTEROP_REQUIRE=1. Rows of one file run one after the other, inside the namespace that `namespace` makes.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, it } from 'vitest'
+import { describe, it, type TestContext } from 'vitest'
 import { interopFolder, missing, type Need } from './installed.ts'
 
 /** What a row gets to work with. */
@@ -29,9 +29,18 @@ export interface Measured {
   readonly nominatedMs: number
 }
 
+/** A cell of the table feature × peer. */
+export interface Shown {
+  readonly peer: string
+  readonly feature: string
+  /** Who does it: who holds, transfers, asks for PRACK. "both" where it takes both or cannot be told apart. */
+  readonly by: 'floe' | 'peer' | 'both'
+}
+
 declare module 'vitest' {
   interface TaskMeta {
     measured?: Measured
+    shown?: Shown
   }
 }
 
@@ -55,22 +64,9 @@ export function interop(cases: readonly InteropCase[]): void {
     describe(peer, () => {
       for (const c of cases.filter((row) => row.peer === peer)) {
         it(c.name, { timeout: c.timeoutMs ?? defaultTimeoutMs }, async (test) => {
-          const reason = missing(c.needs)
-          if (reason !== undefined) {
-            if (required) throw new Error(`not to be skipped here, but ${reason}`)
-            test.skip(reason)
-          }
-          const logs = new Set<string>()
-          const folder = join(interopFolder, 'run', fileName(peer), fileName(c.name))
-          rmSync(folder, { recursive: true, force: true })
-          mkdirSync(folder, { recursive: true })
-          test.onTestFailed(() => {
-            for (const path of logs) printTail(path)
-          })
+          skipWhatIsMissing(test, c.needs)
           await c.run({
-            folder,
-            onEnd: (f) => test.onTestFinished(() => f()),
-            log: (path) => void logs.add(path),
+            ...sceneOf(test, join(fileName(peer), fileName(c.name))),
             measured: (result) => {
               test.task.meta.measured = result
             },
@@ -81,7 +77,35 @@ export function interop(cases: readonly InteropCase[]): void {
   }
 }
 
-const fileName = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+export function skipWhatIsMissing(test: TestContext, needs: readonly Need[]): void {
+  const reason = missing(needs)
+  if (reason === undefined) return
+  if (required) throw new Error(`not to be skipped here, but ${reason}`)
+  test.skip(reason)
+}
+
+/** What a row works with, in a folder of its own below `run`. */
+export function sceneOf(test: TestContext, name: string): Scene {
+  const logs = new Set<string>()
+  const folder = emptyFolder(name)
+  test.onTestFailed(() => {
+    for (const path of logs) printTail(path)
+  })
+  return {
+    folder,
+    onEnd: (f) => test.onTestFinished(() => f()),
+    log: (path) => void logs.add(path),
+  }
+}
+
+export function emptyFolder(name: string): string {
+  const folder = join(interopFolder, 'run', name)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
+
+export const fileName = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]+/g, '-')
 
 const tailLines = 60
 function printTail(path: string): void {

@@ -1,11 +1,13 @@
-// Prints each row as it ends, then the table peer x case, the one of ICE implementations, and a line of totals. Where
-// FLOE_ICE_RESULTS names a file, what the rows about ICE have measured goes there, unless one has failed.
+// Prints each row as it ends, then the table peer x case, the one of ICE implementations, the one feature x peer, and a line of
+// totals. Where FLOE_ICE_RESULTS names a file, what the rows about ICE have measured goes there, unless one has failed; where
+// FLOE_SIGNALLING_RESULTS does, what those about signalling have shown.
 
 import { writeFileSync } from 'node:fs'
 import type { SerializedError, UserConsoleLog } from 'vitest'
 import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node'
-import type { Measured } from './case.ts'
+import type { Measured, Shown } from './case.ts'
 import { iceTable } from './ice/table.mjs'
+import { shownOnce, signallingTable } from './table.mjs'
 
 type Outcome = 'passed' | 'failed' | 'skipped'
 interface Row {
@@ -19,6 +21,7 @@ interface Row {
 export default class TableReporter implements Reporter {
   private readonly rows: Row[] = []
   private readonly measured: Measured[] = []
+  private readonly shown: Shown[] = []
 
   onTestCaseReady(test: TestCase): void {
     if (process.stdout.isTTY) process.stdout.write(`… ${peerOf(test)}: ${test.name}\r`)
@@ -40,8 +43,9 @@ export default class TableReporter implements Reporter {
       reason,
     }
     this.rows.push(row)
-    const { measured } = test.meta()
+    const { measured, shown } = test.meta()
     if (measured && outcome === 'passed') this.measured.push(measured)
+    if (shown && outcome === 'passed') this.shown.push(shown)
     print(
       `${mark[outcome]} ${row.peer}: ${row.name} (${row.seconds} s)${outcome === 'skipped' ? `: ${row.reason}` : ''}`,
     )
@@ -67,17 +71,23 @@ export default class TableReporter implements Reporter {
     if (modules.length === 0) this.broken('the run itself', 'no rows were found')
     print('')
     for (const line of table(this.rows)) print(line)
-    if (this.measured.length > 0) this.reportIce()
+    if (this.measured.length > 0) {
+      print(`\n${iceTable(this.measured).join('\n')}`)
+      this.write('FLOE_ICE_RESULTS', this.measured)
+    }
+    if (this.shown.length > 0) {
+      print(`\n${signallingTable(this.shown).join('\n')}`)
+      this.write('FLOE_SIGNALLING_RESULTS', shownOnce(this.shown))
+    }
     const count = (outcome: Outcome) => this.rows.filter((row) => row.outcome === outcome).length
     print('')
     print(`interop: ${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`)
   }
 
-  private reportIce(): void {
-    print(`\n${iceTable(this.measured).join('\n')}`)
-    const path = process.env['FLOE_ICE_RESULTS']
+  private write(variable: string, results: readonly unknown[]): void {
+    const path = process.env[variable]
     if (path === undefined || this.rows.some(({ outcome }) => outcome !== 'passed')) return
-    writeFileSync(path, `[\n${this.measured.map((m) => JSON.stringify(m)).join(',\n')}\n]\n`)
+    writeFileSync(path, `[\n${results.map((result) => JSON.stringify(result)).join(',\n')}\n]\n`)
   }
 
   private broken(name: string, why: string): void {

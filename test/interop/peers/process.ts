@@ -100,14 +100,14 @@ export class PeerProcess {
 /** Asks `probe` every 20 ms until it answers something else than false or undefined, and returns that. */
 export async function eventually<T>(
   probe: () => T | Promise<T>,
-  { what, withinMs = 10_000 }: { what: string; withinMs?: number },
+  { what, withinMs = 10_000, everyMs = 20 }: { what: string; withinMs?: number; everyMs?: number },
 ): Promise<Exclude<T, false | undefined>> {
   const end = performance.now() + withinMs
   for (;;) {
     const answer = await probe()
     if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>
     if (performance.now() > end) throw new Error(`waited ${withinMs / 1000} s in vain: ${what}`)
-    await sleep(20)
+    await sleep(everyMs)
   }
 }
 
@@ -122,6 +122,17 @@ export async function udpPortTaken(port: number): Promise<boolean> {
   } finally {
     socket.close()
   }
+}
+
+/** Is a TCP port of `peerHost` taken? */
+export async function tcpPortTaken(port: number): Promise<boolean> {
+  const server = createServer()
+  const taken = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(true))
+    server.listen(port, peerHost, () => resolve(false))
+  })
+  if (!taken) await new Promise((resolve) => server.close(resolve))
+  return taken
 }
 
 /** A port of `peerHost` that is free for UDP and TCP now. */

@@ -1,7 +1,11 @@
-// SIPp with its built-in scenarios: `uac` calls and hangs up after a while; `uas`
-// answers. Either sends RTP back as it came.
+// SIPp with its built-in scenarios (`uac` calls and hangs up after a while; `uas` answers) or with a ladder of a row's own.
+// Each sends RTP back as it came.
+import { createSocket } from 'node:dgram'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Scene } from '../case.ts'
 import { freePort, PeerProcess, peerHost, udpPortTaken } from './process.ts'
+import { goMethod, type Step, scenarioXml } from './sipp-scenario.ts'
 
 export interface SippCalls {
   /** Successful calls in all. */
@@ -54,3 +58,107 @@ const common = (port: number, mediaPort: number) => [
   ...['-i', peerHost, '-p', String(port), '-mi', peerHost, '-mp', String(mediaPort)],
   ...['-nostdin', '-trace_err', '-trace_msg', '-timeout', '60', '-timeout_error'],
 ]
+
+export interface LadderOptions {
+  /** Names its files. Default "sipp". */
+  name?: string
+  transport?: 'udp' | 'tcp'
+  /** How many calls go up the same ladder, one after the other. Default 1. */
+  calls?: number
+  /** The user part of who is called. Default "service". */
+  service?: string
+  /** The two SIPps of a third-party controller meet at this address. */
+  twin?: string
+  /** Default: a free one. */
+  port?: number
+}
+
+/** A SIPp on a ladder (`sipp-scenario.ts`), whose XML stays in the row's folder. */
+export class Sipp {
+  private constructor(
+    private readonly process: PeerProcess,
+    private readonly files: { errors: string; messages: string },
+    readonly port: number,
+  ) {}
+
+  /** Waits for calls. */
+  static async called(scene: Scene, steps: readonly Step[], options: LadderOptions = {}): Promise<Sipp> {
+    return await Sipp.start(scene, 'called', [], steps, options)
+  }
+
+  /** Calls at once. @param target host:port */
+  static async calls(
+    scene: Scene,
+    target: string,
+    steps: readonly Step[],
+    options: LadderOptions = {},
+  ): Promise<Sipp> {
+    return await Sipp.start(scene, 'caller', [target], steps, options)
+  }
+
+  private static async start(
+    scene: Scene,
+    role: 'caller' | 'called',
+    target: readonly string[],
+    steps: readonly Step[],
+    options: LadderOptions,
+  ): Promise<Sipp> {
+    const { name = 'sipp', transport = 'udp', calls = 1, service, twin } = options
+    const port = options.port ?? (await freePort())
+    const file = (extension: string) => join(scene.folder, `${name}.${extension}`)
+    writeFileSync(file('xml'), scenarioXml(role, steps))
+    const files = { errors: file('errors'), messages: file('messages') }
+    const process = await PeerProcess.start(scene, {
+      name,
+      program: 'sipp',
+      args: [
+        ...target,
+        ...['-sf', file('xml'), '-m', String(calls), '-l', '1', '-rtp_echo', '-nostdin'],
+        ...['-i', peerHost, '-p', String(port), '-mi', peerHost, '-mp', String(await freePort())],
+        ...['-trace_err', '-error_file', files.errors, '-trace_msg', '-message_file', files.messages],
+        ...['-timeout', '60', '-timeout_error', '-t', transport === 'udp' ? 'u1' : 't1'],
+        ...(service === undefined ? [] : ['-s', service]),
+        ...(twin === undefined ? [] : ['-3pcc', twin]),
+      ],
+      ...(role === 'called' && transport === 'udp' && { ready: () => udpPortTaken(port) }),
+    })
+    scene.log(files.errors)
+    scene.log(files.messages)
+    return new Sipp(process, files, port)
+  }
+
+  get address(): string {
+    return `${peerHost}:${this.port}`
+  }
+
+  uri(user = 'service'): string {
+    return `sip:${user}@${this.address}`
+  }
+
+  /** Lets the ladder of the call go on from `untilTold`. It must have got there: what it waits for before must have been sent. */
+  async go(callId: string): Promise<void> {
+    const socket = createSocket('udp4')
+    const lines = [
+      `${goMethod} sip:on SIP/2.0`,
+      ...['Via: SIP/2.0/UDP row;branch=z9hG4bKgo', 'From: <sip:row>;tag=1', 'To: <sip:sipp>'],
+      ...[`Call-ID: ${callId}`, `CSeq: 1 ${goMethod}`, 'Content-Length: 0', '', ''],
+    ]
+    await new Promise((resolve) => socket.send(lines.join('\r\n'), this.port, peerHost, resolve))
+    socket.close()
+  }
+
+  /** Waits until it has gone up the whole ladder. */
+  async finished(): Promise<void> {
+    const code = await this.process.exitCode()
+    if (code === 0) return
+    throw new Error(`SIPp ended with ${code}: ${firstLines(this.files.errors)}`)
+  }
+}
+
+function firstLines(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').slice(0, 1_500)
+  } catch {
+    return 'it wrote no error'
+  }
+}

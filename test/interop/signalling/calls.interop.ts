@@ -1,0 +1,410 @@
+// The life of a call against SIPp, on ladders of these rows' own: what SIPp asks of floe in a call, and floe of SIPp. SIPp
+// sends back every packet of audio, so that after each change both directions are heard at once.
+import { expect } from 'vitest'
+import type { Call, DialOptions, PhoneOptions } from '../../../src/index.ts'
+import type { Scene } from '../case.ts'
+import { addressOf, expectBothHear, expectEcho, startPhone } from '../peers/phone.ts'
+import { eventually, freePort, peerHost, tcpPortTaken } from '../peers/process.ts'
+import { Sipp } from '../peers/sipp.ts'
+import {
+  ack,
+  hangUp,
+  isHungUpOn,
+  perhapsReplied,
+  receive,
+  replied,
+  reply,
+  request,
+  type Step,
+  sdp,
+  tellTwin,
+  toldByTwin,
+  twinsDescription,
+  untilTold,
+} from '../peers/sipp-scenario.ts'
+import { type Row, sideBySide } from '../side-by-side.ts'
+
+/** SIPp calls floe, which answers. */
+async function called(scene: Scene, steps: readonly Step[]): Promise<{ call: Call; sipp: Sipp }> {
+  const phone = await startPhone(scene)
+  const incoming = phone.nextCall({ timeoutMs: 20_000 })
+  const sipp = await Sipp.calls(scene, addressOf(phone), steps)
+  const call = await incoming
+  await call.answer()
+  return { call, sipp }
+}
+
+/** floe calls SIPp. */
+async function calling(
+  scene: Scene,
+  steps: readonly Step[],
+  options: DialOptions & { phone?: PhoneOptions } = {},
+): Promise<{ call: Call; sipp: Sipp }> {
+  const sipp = await Sipp.called(scene, steps)
+  const phone = await startPhone(scene, options.phone)
+  return { call: await phone.call(sipp.uri(), options), sipp }
+}
+
+const rings = [receive('INVITE', { body: 'm=audio' }), reply(180)]
+const dials = [
+  request('INVITE', { body: sdp() }),
+  perhapsReplied(180),
+  replied(200, { body: 'm=audio' }),
+  ack(),
+]
+const reinvites = (body = sdp(), match = {}) => [request('INVITE', { body }), replied(200, match), ack()]
+
+const rows: Row<void>[] = []
+const row = (
+  feature: string,
+  by: Row<void>['by'],
+  name: string,
+  run: (scene: Scene) => Promise<void>,
+  timeoutMs?: number,
+) => rows.push({ feature, by, name, run, ...(timeoutMs !== undefined && { timeoutMs }) })
+
+// ---- offers and answers ----------------------------------------------------------------------------------------------------
+
+row('late offer', 'floe', 'floe dials without an offer, and answers in its ACK', async (scene) => {
+  const steps = [
+    receive('INVITE', { 'Content-Length': '^ *0$' }),
+    reply(180),
+    reply(200, { body: sdp() }),
+    receive('ACK', { body: 'm=audio' }),
+    ...isHungUpOn,
+  ]
+  const { call, sipp } = await calling(scene, steps, { lateOffer: true })
+  await expectEcho(call)
+  await call.hangUp()
+  await sipp.finished()
+})
+
+row('late offer', 'peer', 'SIPp dials without an offer, and answers in its ACK', async (scene) => {
+  const { call, sipp } = await called(scene, [
+    request('INVITE'),
+    perhapsReplied(180),
+    replied(200, { body: 'm=audio' }),
+    ack(sdp()),
+    ...isHungUpOn,
+  ])
+  await expectEcho(call)
+  await call.hangUp()
+  await sipp.finished()
+})
+
+row('late offer', 'peer', 'SIPp re-INVITEs without an offer', async (scene) => {
+  const { call, sipp } = await called(scene, [
+    ...dials,
+    untilTold(),
+    request('INVITE'),
+    replied(200, { body: 'm=audio' }),
+    ack(sdp()),
+    ...isHungUpOn,
+  ])
+  await expectEcho(call)
+  await sipp.go(call.id)
+  await eventually(() => count(call, 'ACK') >= 2, { what: 'the ACK with the answer' })
+  await expectEcho(call)
+  await call.hangUp()
+  await sipp.finished()
+})
+
+row('early media', 'peer', 'SIPp sends audio before it answers', async (scene) => {
+  const { call, sipp } = await calling(scene, [
+    receive('INVITE'),
+    reply(183, { body: sdp() }),
+    untilTold(),
+    reply(200, { body: sdp(), to: 'INVITE' }),
+    receive('ACK'),
+    ...isHungUpOn,
+  ])
+  await eventually(() => call.state === 'early-media', { what: 'early media' })
+  await sipp.go(call.id)
+  await call.answered
+  await expectEcho(call)
+  await call.hangUp()
+  await sipp.finished()
+})
+
+row('multipart INVITE', 'peer', 'SIPp puts its offer into multipart/mixed', async (scene) => {
+  const { text } = sdp()
+  const parts = [
+    ...['--next', 'Content-Type: text/plain', '', 'hello', '--next', 'Content-Type: application/sdp', ''],
+    ...[text, '--next--'],
+  ]
+  const body = { type: 'multipart/mixed;boundary=next', text: parts.join('\n') }
+  const { call, sipp } = await called(scene, [
+    request('INVITE', { body }),
+    perhapsReplied(180),
+    replied(200, { body: 'm=audio' }),
+    ack(),
+    ...isHungUpOn,
+  ])
+  await expectEcho(call)
+  await call.hangUp()
+  await sipp.finished()
+})
+
+// ---- hold ------------------------------------------------------------------------------------------------------------------
+
+const holds = {
+  'a=sendonly': sdp({ direction: 'sendonly' }),
+  'c=0.0.0.0': sdp({ address: '0.0.0.0', direction: 'inactive' }),
+}
+for (const [style, body] of Object.entries(holds)) {
+  row('hold and resume', 'peer', `SIPp holds with ${style}, and resumes`, async (scene) => {
+    const { call, sipp } = await called(scene, [
+      ...dials,
+      untilTold(),
+      ...reinvites(body, { body: 'a=(recvonly|inactive)' }),
+      untilTold(),
+      ...reinvites(sdp(), { body: 'm=audio' }),
+      ...isHungUpOn,
+    ])
+    await expectEcho(call)
+    await sipp.go(call.id)
+    await eventually(() => count(call, 'ACK') >= 2, { what: 'the hold' })
+    await sipp.go(call.id)
+    await eventually(() => count(call, 'ACK') >= 3, { what: 'the resumption' })
+    await expectEcho(call)
+    await call.hangUp()
+    await sipp.finished()
+  })
+}
+
+// ---- ends ------------------------------------------------------------------------------------------------------------------
+
+row('CANCEL', 'floe', 'floe gives up while it rings', async (scene) => {
+  const { call, sipp } = await calling(scene, [
+    ...rings,
+    receive('CANCEL'),
+    reply(200),
+    reply(487, { to: 'INVITE' }),
+    receive('ACK'),
+  ])
+  await eventually(() => call.state === 'ringing', { what: 'it rings' })
+  await call.hangUp()
+  await sipp.finished()
+})
+
+row('CANCEL crosses 200', 'floe', 'SIPp answers before it gets the CANCEL: ACK and BYE', async (scene) => {
+  const { call, sipp } = await calling(scene, [
+    ...rings,
+    receive('CANCEL'),
+    reply(200),
+    reply(200, { body: sdp(), to: 'INVITE' }),
+    receive('ACK'),
+    ...isHungUpOn,
+  ])
+  await eventually(() => call.state === 'ringing', { what: 'it rings' })
+  await call.hangUp()
+  await sipp.finished()
+})
+
+row('CANCEL', 'peer', 'SIPp gives up while it rings', async (scene) => {
+  const phone = await startPhone(scene)
+  const incoming = phone.nextCall({ timeoutMs: 20_000 })
+  const sipp = await Sipp.calls(scene, addressOf(phone), [
+    request('INVITE', { body: sdp() }),
+    replied(180),
+    request('CANCEL'),
+    replied(200),
+    replied(487),
+    ack(),
+  ])
+  const report = await (await incoming).ended
+  expect(report.outcome).toMatchObject({ by: 'remote' })
+  await sipp.finished()
+})
+
+row('CANCEL crosses 200', 'peer', 'SIPp sends CANCEL after the 200: the call stands', async (scene) => {
+  const { call, sipp } = await called(scene, [
+    request('INVITE', { body: sdp() }),
+    perhapsReplied(180),
+    replied(200),
+    request('CANCEL'),
+    replied(200),
+    ack(),
+    ...hangUp,
+  ])
+  await call.ended
+  await sipp.finished()
+})
+
+row('BYE', 'peer', 'SIPp hangs up', async (scene) => {
+  const { call, sipp } = await called(scene, [...dials, untilTold(), ...hangUp])
+  await expectEcho(call)
+  await sipp.go(call.id)
+  expect((await call.ended).outcome).toMatchObject({ by: 'remote' })
+  await sipp.finished()
+})
+
+// ---- in a call ---------------------------------------------------------------------------------------------------------------
+
+const digitBodies = {
+  'application/dtmf-relay': 'Signal=5\nDuration=160',
+  'application/dtmf': '5',
+}
+for (const [type, text] of Object.entries(digitBodies)) {
+  row('DTMF in INFO', 'peer', `SIPp sends a digit as ${type}`, async (scene) => {
+    const { call, sipp } = await called(scene, [
+      ...dials,
+      request('INFO', { body: { type, text } }),
+      replied(200),
+      ...isHungUpOn,
+    ])
+    await call.waitForDtmf('5', 20_000)
+    await call.hangUp()
+    await sipp.finished()
+  })
+}
+
+row(
+  'OPTIONS',
+  'peer',
+  'SIPp asks OPTIONS in a call, as exchanges do to see whether it is there',
+  async (scene) => {
+    const { call, sipp } = await called(scene, [
+      ...dials,
+      request('OPTIONS'),
+      replied(200, { Allow: 'INVITE' }),
+      ...isHungUpOn,
+    ])
+    await expectEcho(call)
+    await call.hangUp()
+    await sipp.finished()
+  },
+)
+
+row('OPTIONS', 'peer', 'SIPp asks OPTIONS outside any call', async (scene) => {
+  const phone = await startPhone(scene)
+  const steps = [request('OPTIONS'), replied(200, { Allow: 'INVITE', Accept: 'application/sdp' })]
+  await (await Sipp.calls(scene, addressOf(phone), steps)).finished()
+})
+
+row('OPTIONS', 'floe', 'floe asks SIPp', async (scene) => {
+  const sipp = await Sipp.called(scene, [receive('OPTIONS'), reply(200)])
+  const phone = await startPhone(scene)
+  expect((await phone.ping(sipp.uri())).status).toBe(200)
+  await sipp.finished()
+})
+
+// ---- authentication ----------------------------------------------------------------------------------------------------------
+
+const challenges = {
+  401: ['WWW-Authenticate', 'Authorization'],
+  407: ['Proxy-Authenticate', 'Proxy-Authorization'],
+}
+for (const [status, [challenge = '', credentials = '']] of Object.entries(challenges))
+  for (const algorithm of ['MD5', 'SHA-256'])
+    row('digest', 'peer', `SIPp challenges an INVITE with ${status} and ${algorithm}`, async (scene) => {
+      const { call, sipp } = await calling(
+        scene,
+        [
+          receive('INVITE'),
+          reply(Number(status), {
+            headers: { [challenge]: `Digest realm="sipp", nonce="n0", algorithm=${algorithm}, qop="auth"` },
+          }),
+          receive('ACK'),
+          receive('INVITE', { [credentials]: `algorithm=${algorithm}` }),
+          reply(200, { body: sdp() }),
+          receive('ACK'),
+          ...isHungUpOn,
+        ],
+        { phone: { account: 'sip:alice@sipp', password: 'secret', register: false } },
+      )
+      await call.answered
+      await call.hangUp()
+      await sipp.finished()
+    })
+
+// ---- routes ------------------------------------------------------------------------------------------------------------------
+
+row(
+  'Record-Route',
+  'peer',
+  'two proxies record themselves: both are in every later request',
+  async (scene) => {
+    const route = { message: 'Route: <sip:first.*<sip:second' }
+    const { call, sipp } = await calling(scene, [
+      receive('INVITE'),
+      reply(200, {
+        headers: {
+          'Record-Route':
+            '<sip:second@[local_ip]:[local_port];lr>, <sip:first@[local_ip]:[local_port];lr;r2=on>',
+        },
+        body: sdp(),
+      }),
+      receive('ACK', route),
+      receive('BYE', route),
+      reply(200),
+    ])
+    await call.answered
+    await call.hangUp()
+    await sipp.finished()
+  },
+)
+
+// ---- third-party call control (RFC 3725) ---------------------------------------------------------------------------------------
+
+/** Two phones of floe's and a controller between them, which is two SIPps. */
+async function controlled(scene: Scene, towardsA: readonly Step[], towardsB: readonly Step[]) {
+  const [a, b] = [await startPhone(scene, {}, 'a'), await startPhone(scene, {}, 'b')]
+  const answers = [a, b].map(async (phone) => {
+    const call = await phone.nextCall({ timeoutMs: 20_000 })
+    await call.answer()
+    await call.answered
+    return call
+  })
+  const twinPort = await freePort()
+  const twin = `${peerHost}:${twinPort}`
+  const sippB = await Sipp.calls(scene, addressOf(b), towardsB, { name: 'sipp-b', twin })
+  await eventually(() => tcpPortTaken(twinPort), { what: 'the second SIPp waits for the first' })
+  const sippA = await Sipp.calls(scene, addressOf(a), towardsA, { name: 'sipp-a', twin })
+  const calls = [await answers[0]!, await answers[1]!] as const
+  return { calls, sipps: [sippA, sippB] as const }
+}
+
+row('3PCC', 'peer', 'a controller joins two phones: flow I of RFC 3725', async (scene) => {
+  const { calls, sipps } = await controlled(
+    scene,
+    [
+      request('INVITE'),
+      perhapsReplied(180),
+      replied(200, { body: 'm=audio' }),
+      tellTwin(),
+      toldByTwin(),
+      ack(twinsDescription),
+      ...isHungUpOn,
+    ],
+    [
+      toldByTwin(),
+      request('INVITE', { body: twinsDescription }),
+      perhapsReplied(180),
+      replied(200, { body: 'm=audio' }),
+      ack(),
+      tellTwin(),
+      ...isHungUpOn,
+    ],
+  )
+  await expectBothHear(...calls)
+  // A SIPp whose twin ends gives up: the second leg, which nobody waits for any more, ends first.
+  for (const leg of [1, 0] as const) {
+    await calls[leg].hangUp()
+    await sipps[leg].finished()
+  }
+})
+
+/** How many requests of the method have come in the call. */
+function count(call: Call, method: string): number {
+  return call.trace.facts.filter(
+    (fact) =>
+      fact.layer === 'sip' &&
+      fact.type === 'message' &&
+      fact.direction === 'received' &&
+      fact.method === method &&
+      fact.status === undefined,
+  ).length
+}
+
+sideBySide({ peer: 'SIPp', heading: 'SIPp: calls', needs: ['sipp'], start: async () => undefined, rows })
