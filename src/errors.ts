@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'REMOTE'
   | 'CALL_FAILED'
   | 'REGISTRATION_FAILED'
+  | 'REQUEST_FAILED'
   | 'NETWORK'
   | 'TIMEOUT'
   | 'ICE_FAILED'
@@ -53,6 +54,18 @@ export class CallFailed extends FloeError {
 /** A REGISTER that was refused. */
 export class RegistrationFailed extends FloeError {
   readonly code = 'REGISTRATION_FAILED'
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly reason: string,
+  ) {
+    super(message)
+  }
+}
+
+/** A MESSAGE or SUBSCRIBE that was refused. */
+export class RequestFailed extends FloeError {
+  readonly code = 'REQUEST_FAILED'
   constructor(
     message: string,
     readonly status: number,

@@ -21,6 +21,7 @@ export {
   NetworkError,
   RegistrationFailed,
   RemoteError,
+  RequestFailed,
   TimeoutError,
   UsageError,
 } from './errors.ts'

@@ -18,6 +18,7 @@ import {
 import { Output } from './output.ts'
 import { pause } from './pause.ts'
 import { runCall } from './run-call.ts'
+import { showMessages } from './show-messages.ts'
 import { describeAddresses } from './text.ts'
 import { withPhone } from './with-phone.ts'
 
@@ -44,6 +45,7 @@ export function addAnswer(program: Command, finish: (code: number) => void): voi
     checkHeard(flags)
     finish(
       await withPhone(options, output, async (phone, interrupt) => {
+        showMessages(phone, output)
         output.event({ type: 'listening', addresses: phone.addresses })
         output.setStatus(
           `waiting for a call ${options.account ? `to ${options.account}` : `at ${describeAddresses(phone)}`}`,

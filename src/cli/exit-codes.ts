@@ -4,6 +4,7 @@ import {
   IceFailed,
   NetworkError,
   RegistrationFailed,
+  RequestFailed,
   TimeoutError,
   UsageError,
 } from '../index.ts'
@@ -28,7 +29,7 @@ const timeoutStatuses = new Set([408, 480, 487])
 export function exitCodeOfError(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage
   if (error instanceof NetworkError) return exitCodes.transport
-  if (error instanceof RegistrationFailed || error instanceof CallFailed) {
+  if (error instanceof RegistrationFailed || error instanceof CallFailed || error instanceof RequestFailed) {
     if (authenticationStatuses.has(error.status)) return exitCodes.authentication
     if (error instanceof RegistrationFailed && (error.status === 0 || error.status === 503))
       return exitCodes.transport

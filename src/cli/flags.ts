@@ -41,6 +41,7 @@ export interface MediaFlags {
   record?: string
   hear?: string[]
   dtmf?: string
+  dtmfBy?: 'rtp' | 'info' | 'info-relay'
   expectDtmf?: string
   for?: number
 }
@@ -108,6 +109,12 @@ export function mediaFlags(command: Command): Command {
     .option('--record <file>', 'write the received audio to a WAV file')
     .option('--hear <what>', 'fail unless this WAV file or tone is heard; repeat for several', collect)
     .option('--dtmf <digits>', 'send these digits once connected; w waits half a second', parseDigits)
+    .addOption(
+      new Option(
+        '--dtmf-by <way>',
+        'send digits as telephone-events (rtp), by INFO with application/dtmf (info) or application/dtmf-relay (info-relay)',
+      ).choices(['rtp', 'info', 'info-relay']),
+    )
     .option('--expect-dtmf <digits>', 'fail unless these digits are received', parseExpectedDigits)
     .option('--for <time>', 'hang up this long after the answer: 10s, 500ms, 2m', parseDuration)
 }

@@ -8,6 +8,7 @@ import { addDemo } from './demo.ts'
 import { addDoctor } from './doctor.ts'
 import { addEcho } from './echo.ts'
 import { exitCodeOfError, exitCodes } from './exit-codes.ts'
+import { addMessage } from './message.ts'
 import { addRegister } from './register.ts'
 import { addServe } from './serve.ts'
 import { addTest } from './test.ts'
@@ -28,7 +29,17 @@ const program = new Command('floe')
   .configureOutput({ writeErr: complain })
   .showHelpAfterError('(floe --help shows the verbs, floe VERB --help its flags)')
 
-for (const add of [addCall, addAnswer, addRegister, addEcho, addServe, addDemo, addDoctor, addTest])
+for (const add of [
+  addCall,
+  addAnswer,
+  addRegister,
+  addMessage,
+  addEcho,
+  addServe,
+  addDemo,
+  addDoctor,
+  addTest,
+])
   add(program, finish)
 
 // Whoever read the output has gone (a pipe into head): as Ctrl-C, so that a call is hung up and not forgotten.

@@ -43,7 +43,9 @@ async function perform(call: Call, flags: MediaFlags, failures: string[]): Promi
   if (!(await (over ? Promise.race([connected, over.then(() => false)]) : connected))) return
 
   const sent = [
-    ...(flags.dtmf === undefined ? [] : [call.sendDtmf(flags.dtmf)]),
+    ...(flags.dtmf === undefined
+      ? []
+      : [call.sendDtmf(flags.dtmf, flags.dtmfBy === undefined ? {} : { by: flags.dtmfBy })]),
     ...(flags.play === undefined || flags.loop ? [] : [call.played]),
   ]
   const expected = [

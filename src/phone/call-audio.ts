@@ -4,11 +4,13 @@ import { silenceDbov } from '../audio/level.ts'
 import type { Hearing } from '../audio/recognise.ts'
 import { UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { Session } from '../sip/session.ts'
 import type { AudioStream, Levels } from '../stream/audio-stream.ts'
 import type { Trace } from '../trace/trace.ts'
 import { toError } from './call-errors.ts'
 import type { CallMedia } from './call-media.ts'
 import { Deferred } from './deferred.ts'
+import { type DtmfOptions, sendDigitsByInfo } from './dtmf-by-info.ts'
 import { type CallOptions, defaults } from './options.ts'
 import { PlayedAudio } from './played-audio.ts'
 import { ReceivedAudio } from './received-audio.ts'
@@ -42,6 +44,8 @@ export abstract class CallAudio {
 
   /** Resolves when ICE will choose no other pair, but soon in any case. */
   protected abstract settled(): Promise<void>
+  /** Throws where the call is not established. */
+  protected abstract confirmedSession(): Session
   protected abstract hasEnded(): boolean
   protected abstract endedError(): Error
 
@@ -87,10 +91,22 @@ export abstract class CallAudio {
     this.media.stream?.stopPlaying()
   }
 
-  /** Sends digits as telephone-events (RFC 4733); "w" waits half a second. */
-  async sendDtmf(digits: string, options: { durationMs?: Millis; gapMs?: Millis } = {}): Promise<void> {
+  /**
+   * Sends digits; "w" waits half a second. By "rtp": telephone-events (RFC 4733). By "info" and "info-relay": INFO with a body of
+   * application/dtmf or application/dtmf-relay, for exchanges that want it; rejects with CallFailed where one is refused.
+   */
+  async sendDtmf(digits: string, options: DtmfOptions = {}): Promise<void> {
     if (!/^[0-9A-Da-d*#w]+$/.test(digits))
       throw new UsageError(`"${digits}" is not DTMF: use 0-9 A-D * # and w to wait`)
+    if (options.by === 'info' || options.by === 'info-relay') {
+      await this.connected
+      await sendDigitsByInfo(digits, options.by, options, {
+        clock: this.runtime.clock,
+        record: this.trace.record,
+        send: async (body) => this.confirmedSession().info(body),
+      })
+      return
+    }
     await this.connected
     await this.settled()
     const stream = this.media.stream

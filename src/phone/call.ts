@@ -148,6 +148,12 @@ export class Call extends CallAudio {
     this.end({ status, reason: reason ?? 'rejected' }, () => incoming.reject(status, reason))
   }
 
+  /** Sends a text message within the call (RFC 3428). Rejects with CallFailed where the far end does not take it. */
+  async message(text: string, options: { contentType?: string } = {}): Promise<void> {
+    await this.answered
+    await this.confirmedSession().message({ contentType: options.contentType ?? 'text/plain', content: text })
+  }
+
   /** Who holds the call. */
   get heldBy(): HeldBy {
     return this.changes.heldBy
@@ -308,7 +314,7 @@ export class Call extends CallAudio {
     }
   }
 
-  private confirmedSession(): Session {
+  protected confirmedSession(): Session {
     if (!this.session || this.currentState !== 'answered') throw this.endedError()
     return this.session
   }

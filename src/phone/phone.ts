@@ -4,7 +4,13 @@ import { RegistrationFailed, TimeoutError, UsageError } from '../errors.ts'
 import { warmUpIce } from '../ice/warm-up.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
-import type { Account, IncomingSession, RegistrationState, SipRegistration } from '../sip/session.ts'
+import type {
+  Account,
+  IncomingSession,
+  RegistrationState,
+  SipRegistration,
+  TextMessage,
+} from '../sip/session.ts'
 import { UserAgent } from '../sip/user-agent.ts'
 import { type Pacer, WheelPacer } from '../stream/pacer.ts'
 import type { Fact, SipFact } from '../trace/facts.ts'
@@ -120,6 +126,15 @@ export class Phone {
     return this.userAgent.addresses
   }
 
+  /** A text message (RFC 3428), in a call (`callId` is then that of the call) or outside of any. Without a handler senders are
+   *  told 480. */
+  get onMessage(): ((message: TextMessage) => void) | undefined {
+    return this.userAgent.onMessage
+  }
+  set onMessage(handler: ((message: TextMessage) => void) | undefined) {
+    this.userAgent.onMessage = handler
+  }
+
   get registrationState(): RegistrationState | undefined {
     return this.registration?.state
   }
@@ -162,6 +177,19 @@ export class Phone {
       }
       this.waiting.push(take)
     })
+  }
+
+  /**
+   * Sends a text message. Resolves with 200 where it has arrived, with 202 where a server keeps it for delivery.
+   * Rejects with RequestFailed, TimeoutError, NetworkError or UsageError.
+   */
+  async message(
+    target: string,
+    text: string,
+    options: { contentType?: string } = {},
+  ): Promise<{ status: number }> {
+    const body = { contentType: options.contentType ?? 'text/plain', content: text }
+    return this.userAgent.message(this.completeTarget(target), body, this.account)
   }
 
   /** Sends OPTIONS and tells how the target answered. */

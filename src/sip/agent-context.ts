@@ -2,8 +2,10 @@
 import type { Clock, Random } from '../runtime/runtime.ts'
 import type { DigestClient } from './digest.ts'
 import type { Hop } from './flow.ts'
+import type { Refusal } from './request-checks.ts'
 import type { Account } from './session.ts'
 import type { SignallingCore } from './sipjs-core.ts'
+import type { IncomingRequest } from './sipjs-messages.ts'
 
 /** Timer B, F, H and L of RFC 3261 17: how long a transaction waits for its peer. */
 export const transactionTimeoutMs = 32_000
@@ -31,6 +33,8 @@ export interface AgentContext {
   settle(transactionId: string): void
   /** Stops repeating an INVITE of ours that is given up. */
   giveUp(transactionId: string): void
+  /** Delivers a MESSAGE; returns what refuses it. */
+  takeMessage(message: IncomingRequest): Refusal | undefined
   /** Something must still be exchanged with the network; returns the function that says it has been. */
   pending(): () => void
 }

@@ -3,6 +3,8 @@
 import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import { receiveMessage } from './dialog-requests.ts'
+import { checkMessage } from './instant-message.ts'
 import type { SipMessage } from './message.ts'
 import { Reinviter } from './reinvite.ts'
 import { capabilityHeaders, infoPackages, recvInfoHeader } from './request-checks.ts'
@@ -29,8 +31,8 @@ export abstract class DialogSession implements Session {
   private waitingForAck: (() => void) | undefined
   private incomingReinvite: Core.IncomingInviteRequest | undefined
   private readonly reinviter: Reinviter
-  /** INFO requests that wait for their answer. */
-  private readonly infos = new Set<(error: CallFailed) => void>()
+  /** Told when the call ends before their request is answered. */
+  private readonly asked = new Set<(error: CallFailed) => void>()
 
   peerInfoPackages: ReadonlySet<string> = new Set()
 
@@ -77,19 +79,40 @@ export abstract class DialogSession implements Session {
       )
     const headers =
       infoPackage === undefined ? [] : [`Info-Package: ${infoPackage}`, 'Content-Disposition: Info-Package']
+    return this.ask(dialog, 'INFO', body, headers, infoPackage !== undefined)
+  }
+
+  message(body: Body): Promise<void> {
+    checkMessage(body)
+    const dialog = this.confirmedDialog
+    if (!dialog)
+      return Promise.reject(
+        new CallFailed('The message cannot be sent: the call is not established.', 0, 'not established'),
+      )
+    return this.ask(dialog, 'MESSAGE', body, [], false)
+  }
+
+  /** A request that leaves the call as it is, unless it shows that the peer has gone.
+   *  @param spare what is told beside the call, and again with the next: a missing answer ends nothing */
+  private ask(
+    dialog: Core.Session,
+    method: string,
+    body: Body,
+    headers: string[],
+    spare: boolean,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.infos.add(reject)
+      this.asked.add(reject)
       const onFinal = (status: number, reason: string): void => {
-        this.infos.delete(reject)
+        this.asked.delete(reject)
         if (status < 300) {
           resolve()
           return
         }
-        // What is told beside the call, and again with the next, is not worth it.
-        if (status === 481 || (status === 408 && infoPackage === undefined)) this.dialogIsGone(status)
-        reject(new CallFailed(`The peer refused the INFO: ${status} ${reason}.`, status, reason))
+        if (status === 481 || (status === 408 && !spare)) this.dialogIsGone(status)
+        reject(new CallFailed(`The peer refused the ${method}: ${status} ${reason}.`, status, reason))
       }
-      this.sendInDialog(dialog, 'INFO', body, onFinal, headers)
+      this.sendInDialog(dialog, method, body, onFinal, headers)
     })
   }
 
@@ -105,8 +128,8 @@ export abstract class DialogSession implements Session {
     if (this.ended) return
     this.ended = true
     this.reinviter.stop()
-    for (const reject of this.infos)
-      reject(new CallFailed('The call ended before its INFO was answered.', 487, 'Request Terminated'))
+    for (const reject of this.asked)
+      reject(new CallFailed('The call ended before its request was answered.', 487, 'Request Terminated'))
     this.cleanUp()
     this.onClosed?.()
     this.context.guard('onEnded', () => this.handler?.onEnded(end, rejected))
@@ -130,6 +153,7 @@ export abstract class DialogSession implements Session {
       onBye: (request) => this.context.guard('BYE', () => this.onBye(request)),
       onInfo: (request) => this.context.guard('INFO', () => this.onInfo(request)),
       onInvite: (request) => this.context.guard('re-INVITE', () => this.onReinvite(request)),
+      onMessage: (request) => this.context.guard('MESSAGE', () => receiveMessage(this.context, request)),
     }
   }
 

@@ -11,7 +11,7 @@ export interface Refusal {
 }
 
 /** Methods of the IANA registry that floe does not serve: known, so 405 and not 501 (RFC 3261 21.4.6, 21.5.2). */
-const otherMethods = ['MESSAGE', 'NOTIFY', 'PRACK', 'PUBLISH', 'REFER', 'REGISTER', 'SUBSCRIBE', 'UPDATE']
+const otherMethods = ['NOTIFY', 'PRACK', 'PUBLISH', 'REFER', 'REGISTER', 'SUBSCRIBE', 'UPDATE']
 
 export const allowHeader = `Allow: ${allowedMethods.join(', ')}`
 /** Info-Packages that floe takes (RFC 6086 5.2): candidates of ICE that trickle (RFC 8840 10). */

@@ -4,7 +4,7 @@
 import { Core } from 'sip.js'
 import type { Flow } from './flow.ts'
 import type { SipRequest } from './message.ts'
-import { acceptHeader, allowHeader, refusalOf, supportedHeader } from './request-checks.ts'
+import { acceptHeader, allowHeader, type Refusal, refusalOf, supportedHeader } from './request-checks.ts'
 import type { IncomingCall } from './session-incoming.ts'
 import { contactUri, randomToken, type SignallingCore } from './sipjs-core.ts'
 import { localTagOf } from './sipjs-corrections.ts'
@@ -15,11 +15,13 @@ export class RequestReceiver {
   private readonly merging = new Set<string>()
 
   /** @param takeCall makes a call of an INVITE, or gives the status that refuses it
-   *  @param announce tells the application of the call */
+   *  @param announce tells the application of the call
+   *  @param takeMessage delivers a MESSAGE, or says what refuses it */
   constructor(
     private readonly core: SignallingCore,
     private readonly takeCall: (message: IncomingRequest) => IncomingCall | number,
     private readonly announce: (call: IncomingCall) => void,
+    private readonly takeMessage: (message: IncomingRequest) => Refusal | undefined,
   ) {}
 
   /** Throws what the application throws, after answering 500. */
@@ -79,6 +81,7 @@ export class RequestReceiver {
     }
     if (method === 'OPTIONS') this.answerOptions(message)
     else if (method === 'INVITE') this.receiveInvite(message)
+    else if (method === 'MESSAGE') this.receiveMessage(message)
     else this.reply(message, 481)
   }
 
@@ -101,6 +104,12 @@ export class RequestReceiver {
       call.reject(500)
       throw error
     }
+  }
+
+  private receiveMessage(message: IncomingRequest): void {
+    const refusal = this.takeMessage(message)
+    if (refusal) this.reply(message, refusal.status, refusal.headers, refusal.reason)
+    else this.reply(message, 200)
   }
 
   private dialogOf(message: IncomingRequest): Core.Dialog | undefined {

@@ -81,6 +81,8 @@ export interface Session {
   reinvite(offer: Offer, options?: { limitMs?: number }): Promise<Body | undefined>
   /** Rejects with CallFailed where it is refused. */
   info(body: Body, infoPackage?: string): Promise<void>
+  /** MESSAGE in the dialog (RFC 3428). Rejects with CallFailed where it is refused; throws UsageError. */
+  message(body: Body): Promise<void>
   /** The Info-Packages that the peer takes (its Recv-Info, RFC 6086 5.2), lower case; empty before it has said so. */
   readonly peerInfoPackages: ReadonlySet<string>
 }
@@ -97,6 +99,19 @@ export interface IncomingSession extends Session {
   progress(status: number, body?: Body): void
   accept(body: Body): void
   reject(status: number, reason?: string): void
+}
+
+/** An instant message (RFC 3428), in a call or outside of any. */
+export interface TextMessage {
+  /** The sender's URI, as it says of itself. */
+  from: string
+  displayName?: string
+  to: string
+  /** Lower case, without parameters: "text/plain". */
+  contentType: string
+  text: string
+  /** That of the call that it came in, or one of its own. */
+  callId: string
 }
 
 export interface InviteOptions {

@@ -12,7 +12,7 @@ import { VerbatimUri } from './sipjs-messages.ts'
 import { placeholderHost } from './wire.ts'
 
 /** Methods that floe answers with something better than 405 or 501. */
-export const allowedMethods = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'INFO']
+export const allowedMethods = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'INFO', 'MESSAGE']
 
 /** What the core hands its text to. */
 export interface Outlet {

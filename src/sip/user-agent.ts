@@ -1,10 +1,9 @@
 // The user agent: one wire, one sip.js core, and the sessions and registrations on them. What a peer sends ends in an answer
 // or a recorded drop, never in an exception; what the application does wrong is said in a UsageError before anything is sent.
-import type { Core } from 'sip.js'
-import { NetworkError, RemoteError, TimeoutError, UsageError } from '../errors.ts'
+import { RemoteError, UsageError } from '../errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
-import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import type { AgentContext, Identity } from './agent-context.ts'
 import { CallCounts } from './call-counts.ts'
 import type { DialogSession } from './dialog-session.ts'
 import { DigestClient } from './digest.ts'
@@ -12,23 +11,27 @@ import { Door } from './door.ts'
 import type { Flow, ListeningPoint } from './flow.ts'
 import { type CallerRules, Gate } from './gate.ts'
 import { isToken } from './grammar.ts'
+import { acceptedMessage, checkMessage, nobodyReads, readMessage } from './instant-message.ts'
 import type { SipResponse } from './message.ts'
 import { Registration } from './registration.ts'
-import { acceptHeader } from './request-checks.ts'
+import { acceptHeader, type Refusal } from './request-checks.ts'
 import { RequestReceiver } from './request-receiver.ts'
 import type {
   Account,
+  Body,
   IncomingSession,
   InviteOptions,
   Session,
   SessionHandler,
   SipRegistration,
+  TextMessage,
 } from './session.ts'
 import { IncomingCall } from './session-incoming.ts'
 import { OutgoingSession } from './session-outgoing.ts'
 import { contactUri, SignallingCore } from './sipjs-core.ts'
 import { failTransaction } from './sipjs-corrections.ts'
-import { type IncomingRequest, IncomingResponse, VerbatimUri } from './sipjs-messages.ts'
+import { type IncomingRequest, IncomingResponse } from './sipjs-messages.ts'
+import { StandaloneRequests } from './standalone-requests.ts'
 import { formatHost, parseUri, type SipUri } from './uri.ts'
 import { SipWire } from './wire.ts'
 
@@ -56,6 +59,8 @@ const ownHeaders = new Set(
 export class UserAgent {
   /** A call that comes in; without a listener it is answered 480. Set the session's handler before anything else. */
   onInvite: ((session: IncomingSession) => void) | undefined
+  /** A MESSAGE that comes in, in a call or not; without a listener it is answered 480. */
+  onMessage: ((message: TextMessage) => void) | undefined
 
   /** Calls that have come in and are not over. */
   readonly calls = new CallCounts()
@@ -66,8 +71,7 @@ export class UserAgent {
   private readonly anonymous: Identity
   private readonly sessions = new Set<DialogSession>()
   private readonly registrations = new Set<Registration>()
-  /** OPTIONS that wait for their answer. */
-  private readonly probes = new Set<(error: Error) => void>()
+  private readonly standalone: StandaloneRequests
   private readonly digests = new Map<string, DigestClient>()
   private pendingCount = 0
   private onIdle: (() => void) | undefined
@@ -98,12 +102,15 @@ export class UserAgent {
       guard: (what, run) => this.guard(what, run),
       settle: (transactionId) => wire.settle(transactionId),
       giveUp: (transactionId) => wire.giveUp(transactionId),
+      takeMessage: (message) => this.takeMessage(message),
       pending: () => this.pending(),
     }
+    this.standalone = new StandaloneRequests(this.context)
     const receiver = new RequestReceiver(
       this.core,
       (message) => this.takeCall(message),
       (call) => this.onInvite?.(call),
+      (message) => this.takeMessage(message),
     )
     wire.onRequest = (request, flow, id) =>
       this.guard(`${request.method} from ${flow.remote.address}`, () => receiver.receive(request, flow, id))
@@ -179,44 +186,34 @@ export class UserAgent {
   }
 
   /** Asks whether the target answers (RFC 3261 11). Rejects with TimeoutError or NetworkError. */
-  options(target: string, account?: Account): Promise<{ status: number; rttMs: number }> {
+  async options(target: string, account?: Account): Promise<{ status: number; rttMs: number }> {
     this.refuseWhenStopped()
     callableUri(target)
     const identity = this.identityOf(account)
-    const core = this.core.through({
-      ...(identity.hop && { hop: identity.hop }),
-      contact: contactUri(identity.user),
+    const { response, rttMs } = await this.standalone.send({
+      method: 'OPTIONS',
+      target,
+      identity,
+      headers: [`Contact: <${contactUri(identity.user)}>`, acceptHeader],
+      authenticate: false,
     })
-    const to = new VerbatimUri(target)
-    const headers = [`Contact: ${core.configuration.contact.toString()}`, acceptHeader]
-    const request = core.makeOutgoingRequestMessage(
-      'OPTIONS',
-      to,
-      new VerbatimUri(identity.uri),
-      to,
-      {},
-      headers,
-    )
-    const startedAt = this.runtime.clock.now()
-    return new Promise((resolve, reject) => {
-      this.probes.add(reject)
-      const onFinal = ({ message }: Core.IncomingResponse): void => {
-        const status = message.statusCode ?? 0
-        this.probes.delete(reject)
-        const rttMs = this.runtime.clock.now() - startedAt
-        if (message instanceof IncomingResponse) resolve({ status, rttMs })
-        else if (status === 408)
-          reject(
-            new TimeoutError(
-              `${target} did not answer OPTIONS within ${transactionTimeoutMs / 1000} s.`,
-              rttMs,
-            ),
-          )
-        else
-          reject(new NetworkError(`OPTIONS could not be sent to ${target}: ${message.reasonPhrase}.`, target))
-      }
-      core.request(request, { onAccept: onFinal, onRedirect: onFinal, onReject: onFinal })
+    return { status: response.status, rttMs }
+  }
+
+  /** Sends a MESSAGE outside of any call (RFC 3428). Rejects with RequestFailed, TimeoutError, NetworkError or UsageError. */
+  async message(target: string, body: Body, account?: Account): Promise<{ status: number }> {
+    this.refuseWhenStopped()
+    callableUri(target)
+    checkMessage(body)
+    const identity = this.identityOf(account)
+    const answer = await this.standalone.send({
+      method: 'MESSAGE',
+      target,
+      identity,
+      body,
+      authenticate: true,
     })
+    return acceptedMessage(target, answer)
   }
 
   /** Unregisters, hangs up, waits at most `deadlineMs` for the answers, then closes everything. */
@@ -239,8 +236,9 @@ export class UserAgent {
     })
     for (const registration of this.registrations) registration.abandon()
     for (const session of [...this.sessions]) session.abandon()
-    const stopped = new UsageError('The user agent was stopped before OPTIONS was answered; stop it later.')
-    for (const reject of this.probes) reject(stopped)
+    this.standalone.stop(
+      new UsageError('The user agent was stopped before its request was answered; stop it later.'),
+    )
     this.core.dispose()
     this.wire.stop()
   }
@@ -306,6 +304,14 @@ export class UserAgent {
   }
 
   /** The account that a call is for, where its registrar sent it: the credentials answer a proxy that challenges our BYE. */
+  private takeMessage({ wire }: IncomingRequest): Refusal | undefined {
+    if (!this.onMessage || this.stopping) return nobodyReads
+    const read = readMessage(wire)
+    if ('status' in read) return read
+    this.onMessage(read)
+    return undefined
+  }
+
   private identityCalled({ wire, flow }: IncomingRequest): Identity {
     const user = wire.uri?.kind === 'sip' ? wire.uri.user : undefined
     for (const registration of this.registrations)

@@ -206,6 +206,8 @@ export class SipWire {
       return
     }
     const overUdp = (error: unknown): void => {
+      // RFC 3428 8: never where nothing slows it down when the network is full.
+      if (request.method === 'MESSAGE') throw asError(error)
       this.tcpFailures.add(this.runtime.clock.now(), flow.remote)
       this.dropped(flow.remote, `TCP for a large request failed, UDP is used: ${asError(error).message}`)
       this.transmit(rendered.request, rendered.data, flow)

@@ -61,6 +61,11 @@ class ChannelEnd implements IncomingSession {
     this.tell((peer) => peer.handler?.onInfo?.(body, infoPackage))
   }
 
+  /** It carries calls and nothing beside them. */
+  async message(): Promise<void> {
+    throw new CallFailed('the far end takes no messages', 405, 'refused')
+  }
+
   reinvite(offer: Body, { limitMs = 32_000 } = {}): Promise<Body | undefined> {
     this.onBody(offer.content)
     return new Promise<Body | undefined>((resolve, reject) => {

@@ -169,9 +169,9 @@ describe('two user agents', () => {
     ].map((promise) => promise.then(String, (error: Error) => error.message))
     await world.clock.run(alice.stop({ deadlineMs: 100 }))
     expect(await Promise.all(open)).toEqual([
-      expect.stringMatching(/ended before its INFO|not established/),
+      expect.stringMatching(/ended before its request|not established/),
       expect.stringMatching(/ended before its change|not established/),
-      expect.stringMatching(/stopped before OPTIONS/),
+      expect.stringMatching(/stopped before its request/),
     ])
     expect(world.clock.pendingTimers).toBe(0)
   })
