@@ -86,9 +86,9 @@ export class ClientReliability {
     return this.transactions.has(clientKey(branch, 'INVITE'))
   }
 
-  /** Repeats an INVITE no more: whoever sent it has given it up. Returns its flow where nothing came back over it. */
-  giveUp(branch: string): Flow | undefined {
-    const transaction = this.transactions.get(clientKey(branch, 'INVITE'))
+  /** Repeats a request no more: whoever sent it has given it up. Returns its flow where nothing came back over it. */
+  giveUp(branch: string, method: string): Flow | undefined {
+    const transaction = this.transactions.get(clientKey(branch, method))
     if (!transaction) return undefined
     transaction.retransmitAt = Number.POSITIVE_INFINITY
     this.arm(transaction)

@@ -4,9 +4,10 @@ import { NetworkError, UsageError } from '../errors.ts'
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Clock, Millis, Runtime, Timer } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
-import { chain } from './chain.ts'
+import { chain, settle } from './chain.ts'
 import { ClientReliability } from './client-reliability.ts'
 import { DestinationResolver } from './destination.ts'
+import { type AttemptFate, Failover } from './failover.ts'
 import type { Flow, Hop, ListeningPoint } from './flow.ts'
 import type { TurnedAway } from './gate.ts'
 import { parseNameAddr } from './header-values.ts'
@@ -18,6 +19,7 @@ import {
   serverKey,
   type TimerValues,
 } from './reliability.ts'
+import { ServerLiveness } from './server-liveness.ts'
 import { ServerReliability, type ServerTransaction } from './server-reliability.ts'
 import { answerStateless } from './stateless.ts'
 import { largestUdpRequestBytes, TcpFailures, tcpPatienceMs } from './tcp-preference.ts'
@@ -51,6 +53,7 @@ export class SipWire {
 
   readonly transport: SipTransport
   private readonly resolver: DestinationResolver
+  private readonly failover: Failover
   private readonly client: ClientReliability
   private readonly server: ServerReliability
   private readonly record: ((fact: SipFact) => void) | undefined
@@ -71,11 +74,18 @@ export class SipWire {
     this.server = new ServerReliability(timers)
     this.transport = new SipTransport(runtime, options)
     this.resolver = new DestinationResolver(runtime, this.transport.reaches)
+    this.failover = new Failover(runtime.clock, new ServerLiveness(runtime.clock), {
+      send: (request, hop, fate) => this.send(request, hop, fate),
+      followUp: (request) => this.followUp(request),
+      quiet: (branch, method) => this.client.giveUp(branch, method),
+      deliver: (response, flow) => this.onResponse?.(response, flow),
+      fail: (branch, method, error) => this.failed(branch, method, error),
+    })
     this.transport.onMessage = (message, flow, lengthBytes) => this.received(message, flow, lengthBytes)
     this.transport.onDropped = (remote, reason) => this.dropped(remote, reason)
     this.transport.onFlowClosed = (flow, error) => {
       for (const { branch, method } of this.client.lose(flow))
-        this.failed(branch, method, error ?? closedError(flow.remote))
+        this.lost(branch, method, error ?? closedError(flow.remote))
       if (!this.stopped) this.onFlowClosed?.(flow)
     }
   }
@@ -89,6 +99,7 @@ export class SipWire {
   stop(): void {
     this.stopped = true
     this.timer?.cancel()
+    this.failover.stop()
     this.transport.stop()
   }
 
@@ -115,14 +126,13 @@ export class SipWire {
     const request = parsed.message
     const fail = (error: unknown): void =>
       this.failed(request.topVia.params.get('branch') ?? '', request.method, asError(error))
+    this.failover.follow(request)
     // Everything on the way is synchronous where no name and no connection is waited for: requests then leave in order.
-    try {
-      const next = this.nextHop(request, hop)
-      if (next instanceof Promise) next.then((found) => this.route(request, found, fail)).catch(fail)
-      else this.route(request, next, fail)
-    } catch (error) {
-      fail(error)
-    }
+    settle(
+      () => this.nextHops(request, hop),
+      (hops) => this.failover.start(request, hops),
+      fail,
+    )
   }
 
   /** Finds its way by the server transaction it answers, else by its top Via (RFC 3261 18.2.2). */
@@ -138,14 +148,11 @@ export class SipWire {
     const fail = (error: unknown): void => {
       this.dropped(transaction?.flow.remote ?? noAddress, `response not sent: ${asError(error).message}`)
     }
-    try {
-      const flow = this.responseFlow(response, transaction?.flow)
-      if (flow instanceof Promise)
-        flow.then((found) => this.respond(response, found, transaction)).catch(fail)
-      else this.respond(response, flow, transaction)
-    } catch (error) {
-      fail(error)
-    }
+    settle(
+      () => this.responseFlow(response, transaction?.flow),
+      (flow) => this.respond(response, flow, transaction),
+      fail,
+    )
   }
 
   /** Stops repeating the 2xx of an INVITE whose ACK will not come: the peer has hung up. */
@@ -155,10 +162,13 @@ export class SipWire {
 
   /** Stops repeating an INVITE that nobody waits for any more. */
   giveUp(transactionId: string): void {
-    if (!this.client.has(transactionId)) this.unsent.add(transactionId)
-    const unheard = this.client.giveUp(transactionId)
-    // Over TCP something always comes back within seconds, be it a 100, where the connection leads anywhere.
-    if (unheard?.protocol === 'tcp') this.transport.drop(unheard)
+    const branches = this.failover.giveUp(transactionId)
+    if (!branches && !this.client.has(transactionId)) this.unsent.add(transactionId)
+    for (const branch of branches ?? [transactionId]) {
+      const unheard = this.client.giveUp(branch, 'INVITE')
+      // Over TCP something always comes back within seconds, be it a 100, where the connection leads anywhere.
+      if (unheard?.protocol === 'tcp') this.transport.drop(unheard)
+    }
   }
 
   /** Interfaces have come or gone. */
@@ -168,7 +178,7 @@ export class SipWire {
 
   // ---- requests out ----------------------------------------------------------------------------------------------------
 
-  private nextHop(request: SipRequest, hop: Hop | string | undefined): Hop | Promise<Hop> {
+  private nextHops(request: SipRequest, hop: Hop | string | undefined): Hop[] | Promise<Hop[]> {
     if (request.method === 'ACK' || request.method === 'CANCEL') {
       const invitation = this.client.invitationOf(request)
       if (invitation) {
@@ -176,10 +186,10 @@ export class SipWire {
         request.remove('Route')
         for (const route of invitation.routes) request.headers.push({ name: 'Route', value: route })
         const { flow } = invitation.packet
-        return { protocol: flow.protocol, ...flow.remote, flow }
+        return [{ protocol: flow.protocol, ...flow.remote, flow }]
       }
     }
-    if (typeof hop === 'object') return hop
+    if (typeof hop === 'object') return [hop]
     // The route set of a dialog, even an empty one, overrides an outbound proxy (RFC 3261 12.1.2).
     const proxy = request.toTag === '' ? hop : undefined
     const route = request.list('Route')[0]
@@ -187,22 +197,27 @@ export class SipWire {
       proxy ?? (route === undefined ? undefined : parseNameAddr(route)?.uriText) ?? request.uriText
     const uri = parseUri(target)
     if (uri?.kind !== 'sip') throw new NetworkError(`cannot route to ${target}: give a sip: URI`, target)
-    return chain(this.resolver.resolveUri(uri, request.callId), ([first]) => first!)
+    return this.resolver.resolveUri(uri, request.callId)
   }
 
-  private route(request: SipRequest, hop: Hop, fail: (error: unknown) => void): void {
-    const flow = this.transport.flowTo(hop)
-    if (flow instanceof Promise) flow.then((found) => this.sendOver(request, found, hop, fail)).catch(fail)
-    else this.sendOver(request, flow, hop, fail)
+  private send(request: SipRequest, hop: Hop, fate: AttemptFate): void {
+    settle(
+      () => this.transport.flowTo(hop),
+      (flow) => {
+        if (fate.isWanted()) this.sendOver(request, flow, hop, fate)
+      },
+      (error) => fate.onFailed(asError(error)),
+    )
   }
 
-  private sendOver(request: SipRequest, flow: Flow, hop: Hop, fail: (error: unknown) => void): void {
+  private sendOver(request: SipRequest, flow: Flow, hop: Hop, fate: AttemptFate): void {
     if (this.stopped) return
     let rendered = render(request, flow)
     const isSmall = () => flow.protocol !== 'udp' || rendered.data.length <= largestUdpRequestBytes
     if (!isSmall()) rendered = { ...rendered, data: serializeMessage(rendered.request, 'compact') }
     if (isSmall() || !this.mayTryTcp(flow, hop)) {
       this.transmit(rendered.request, rendered.data, flow)
+      fate.onSent()
       return
     }
     const overUdp = (error: unknown): void => {
@@ -210,7 +225,9 @@ export class SipWire {
       if (request.method === 'MESSAGE') throw asError(error)
       this.tcpFailures.add(this.runtime.clock.now(), flow.remote)
       this.dropped(flow.remote, `TCP for a large request failed, UDP is used: ${asError(error).message}`)
+      if (!fate.isWanted()) return
       this.transmit(rendered.request, rendered.data, flow)
+      fate.onSent()
     }
     const patience = `${formatAddress(flow.remote)} did not answer within ${tcpPatienceMs / 1000} s`
     within(
@@ -220,15 +237,25 @@ export class SipWire {
       this.transport.flowTo({ protocol: 'tcp', ...flow.remote }),
     )
       .then((stream) => {
+        if (!fate.isWanted()) return
         const again = render(request, stream)
         this.transmit(again.request, again.data, stream)
+        fate.onSent()
       }, overUdp)
-      .catch(fail)
+      .catch((error) => fate.onFailed(asError(error)))
   }
 
   /** CANCEL and ACK stay where their INVITE went, and so does what was sent to a given flow. */
   private mayTryTcp(flow: Flow, hop: Hop): boolean {
     return !hop.flow && !this.tcpFailures.has(this.runtime.clock.now(), flow.remote)
+  }
+
+  /** An ACK or CANCEL that the user agent knows nothing of. */
+  private followUp(request: SipRequest): void {
+    const flow = this.client.invitationOf(request)?.packet.flow
+    if (!flow) return
+    const { data, request: rendered } = render(request, flow)
+    this.transmit(rendered, data, flow)
   }
 
   private transmit(request: SipRequest, data: Uint8Array, flow: Flow): void {
@@ -280,7 +307,7 @@ export class SipWire {
     else this.note('received', flow, lengthBytes, verdict === 'retransmission', this.describe(message))
     if (verdict === 'new') {
       if (message.kind === 'request') this.onRequest?.(message, flow, id)
-      else this.onResponse?.(message, flow)
+      else if (!this.failover.received(message, flow)) this.onResponse?.(message, flow)
     }
     this.repeat()
   }
@@ -386,6 +413,10 @@ export class SipWire {
 
   private dropped(remote: TransportAddress, reason: string): void {
     this.record?.({ layer: 'sip', type: 'dropped', remote, reason })
+  }
+
+  private lost(branch: string, method: string, error: Error): void {
+    if (!this.failover.lost(branch, method, error)) this.failed(branch, method, error)
   }
 
   /** Never from within a call of the user agent, which would not expect it. */
