@@ -24,7 +24,7 @@ export const isAudible = (frame: Int16Array): boolean => levelDbfs(frame) > audi
 export const silenceDbov = -127
 
 /** How fast a meter falls after a peak: a person sees a syllable, and sees that it is over. */
-const fallDbPerSecond = 30
+const fallDbPerSecond = 60
 
 /** What a level meter shows: up at once, down slowly; in dBov, from 0 (an RMS of full scale) to -127 (RFC 6465 3). */
 export class LevelMeter {

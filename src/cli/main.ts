@@ -9,6 +9,7 @@ import { addDoctor } from './doctor.ts'
 import { addEcho } from './echo.ts'
 import { exitCodeOfError, exitCodes } from './exit-codes.ts'
 import { addMessage } from './message.ts'
+import { addPhone } from './phone.ts'
 import { addRegister } from './register.ts'
 import { addServe } from './serve.ts'
 import { addTest } from './test.ts'
@@ -34,6 +35,7 @@ for (const add of [
   addAnswer,
   addRegister,
   addMessage,
+  addPhone,
   addEcho,
   addServe,
   addDemo,

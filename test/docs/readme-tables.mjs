@@ -1,6 +1,7 @@
 // Writes the README's generated tables anew, from the built program and from committed results: what stands between
 // `<!-- causes -->` and `<!-- /causes -->`. `npm run docs` does it; with --check nothing is written, and a README that differs ends with 1.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { commands } from '../../dist/cli/phone/commands.js'
 import { causes } from '../../dist/diagnose/causes.js'
 import { iceSpeedTables } from '../bench/ice-tables.mjs'
 import { iceTable } from '../interop/ice/table.mjs'
@@ -12,6 +13,9 @@ const file = new URL('../../README.md', import.meta.url)
 const results = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
 const row = (cells) => `| ${cells.join(' | ')} |`
 
+/** What may be left out has a question mark. */
+const parameterText = ([name, schema]) => `\`${name}${schema.isOptional() ? '?' : ''}\``
+
 const natlab = results('../natlab/results.json')
 const calls = unpack(natlab)
 
@@ -21,6 +25,13 @@ const tables = {
     '|---|---|---|---|',
     ...Object.entries(causes).map(([code, { layer, exitCode, meaning }]) =>
       row([`\`${code}\``, layer, exitCode, meaning.replaceAll('|', '\\|')]),
+    ),
+  ],
+  'phone-commands': [
+    row(['command', 'takes', 'what it does']),
+    '|---|---|---|',
+    ...commands.map(({ name, summary, parameters }) =>
+      row([`\`${name}\``, Object.entries(parameters.shape).map(parameterText).join(', '), summary]),
     ),
   ],
   ice: iceTable(results('../interop/ice/results.json')),

@@ -89,6 +89,26 @@ describe('programs', () => {
     }
   })
 
+  test('the program that drives a phone does', async () => {
+    const [example] = blocks('js').filter((block) => block.includes('--control'))
+    const { sip } = await serve()
+    const expected = ['--hear', 'media/hello-8k.wav', '--expect-dtmf', '42#', '--for', '60s']
+    const bob = floe(['answer', '--as', `bob@${sip}`, ...expected])
+    await bob.line((line) => line.type === 'listening')
+    const program = example!
+      .replaceAll('pbx.example', sip)
+      .replace("spawn('floe', [", "spawn(process.execPath, ['dist/cli/main.js', ")
+    const file = 'dist/readme-control.mjs'
+    writeFileSync(file, program)
+    try {
+      const outcome = await new Floe([], { command: [process.execPath, file] }).ended
+      expect(outcome).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('ok: true') })
+      expect((await bob.ended).code).toBe(0)
+    } finally {
+      rmSync(file)
+    }
+  })
+
   test('every sample is under 60 lines and named in samples/README.md', () => {
     const index = readFileSync('samples/README.md', 'utf8')
     for (const name of readdirSync('samples').filter((n) => n !== 'README.md')) {

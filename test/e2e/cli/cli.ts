@@ -42,12 +42,12 @@ export class Floe {
 
   constructor(
     args: readonly string[],
-    options: { env?: Record<string, string>; command?: readonly string[] } = {},
+    options: { env?: Record<string, string>; command?: readonly string[]; stdin?: boolean } = {},
   ) {
     const [command, ...before] = options.command ?? [process.execPath, program]
     this.child = spawn(command!, [...before, ...args], {
       env: { ...process.env, NO_COLOR: '1', ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     })
     running.add(this)
     this.child.stdout!.on('data', (data) => {
@@ -74,11 +74,11 @@ export class Floe {
       .map((line) => JSON.parse(line) as Line)
   }
 
-  /** The first JSON line that fits; rejects where the process ends before. */
-  line(fits: (line: Line) => boolean): Promise<Line> {
+  /** The first JSON line that fits, after so many others; rejects where the process ends before. */
+  line(fits: (line: Line) => boolean, after = 0): Promise<Line> {
     return new Promise((resolve, reject) => {
       const look = () => {
-        const found = this.lines.find(fits)
+        const found = this.lines.slice(after).find(fits)
         if (found) resolve(found)
         else if (this.child.exitCode !== null)
           reject(
@@ -92,6 +92,11 @@ export class Floe {
       this.watchers.add(look)
       look()
     })
+  }
+
+  /** Writes a JSON line, or a text as it is. */
+  send(line: Line | string): void {
+    this.child.stdin!.write(typeof line === 'string' ? line : `${JSON.stringify(line)}\n`)
   }
 
   interrupt(): void {

@@ -1,0 +1,80 @@
+// One account of the phone: its library Phone, and how its registration goes. A registration that fails at the start leaves
+// the account where it is, marked as failed, until it is tried again.
+import {
+  FloeError,
+  Phone,
+  type PhoneOptions,
+  RegistrationFailed,
+  type RegistrationState,
+} from '../../index.ts'
+
+export class Account {
+  /** "alice@pbx.example"; "anonymous" where the phone has no account and is only called by address. */
+  readonly name: string
+  phone: Phone | undefined
+  registration: RegistrationState = { state: 'unregistered' }
+  onChange: (() => void) | undefined
+  onPhone: ((phone: Phone) => void) | undefined
+  private starting: Promise<void> | undefined
+  private readonly giveUp = new AbortController()
+
+  constructor(private readonly options: PhoneOptions) {
+    this.name = options.account?.replace(/^sips?:/i, '') ?? 'anonymous'
+  }
+
+  get registers(): boolean {
+    return this.options.account !== undefined
+  }
+
+  /** Listens and registers. Never rejects: how it went is the registration's state. */
+  async start(): Promise<void> {
+    this.starting ??= this.open().finally(() => {
+      this.starting = undefined
+    })
+    await this.starting
+  }
+
+  /** The phone, once it has started. Throws where it could not. */
+  async ready(): Promise<Phone> {
+    await this.starting
+    if (this.phone) return this.phone
+    const { registration } = this
+    const why = registration.state === 'failed' ? registration.reason : 'it has not been started'
+    throw new RegistrationFailed(
+      `${this.name} cannot be used: ${why}`,
+      registration.state === 'failed' ? registration.status : 0,
+      why,
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.giveUp.abort()
+    await this.starting
+    await this.phone?.stop()
+    if (this.registers && this.registration.state === 'registered') this.become({ state: 'unregistered' })
+  }
+
+  private async open(): Promise<void> {
+    if (this.registers) this.become({ state: 'registering' })
+    try {
+      const phone = await Phone.start({ ...this.options, signal: this.giveUp.signal })
+      this.phone = phone
+      phone.onRegistration = (state) => this.become(state)
+      this.onPhone?.(phone)
+      if (phone.registrationState) this.become(phone.registrationState)
+    } catch (error) {
+      if (!(error instanceof FloeError)) throw error
+      const failed = error instanceof RegistrationFailed
+      this.become({
+        state: 'failed',
+        status: failed ? error.status : 0,
+        reason: failed ? error.reason : error.message,
+      })
+    }
+  }
+
+  private become(state: RegistrationState): void {
+    this.registration = state
+    this.onChange?.()
+  }
+}

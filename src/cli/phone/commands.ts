@@ -1,0 +1,225 @@
+// What the phone can be told, once for both faces: each command has a name, a schema of what goes with it, and what it does.
+// `--control` takes it as JSON, the prompt as words (words.ts). What a command answers survives JSON.
+import { z } from 'zod'
+import { UsageError } from '../../index.ts'
+import type { Switchboard } from './switchboard.ts'
+
+export type Answer = Record<string, unknown>
+
+export interface Command {
+  readonly name: string
+  /** In the README and in `help`: "dials TARGET". */
+  readonly summary: string
+  readonly parameters: z.ZodObject
+  /** Parameters that the prompt takes as bare words, in order; the last one takes the rest of the line. */
+  readonly words: readonly string[]
+  run(board: Switchboard, parameters: never): Promise<Answer | undefined> | Answer | undefined
+}
+
+const command = <Shape extends z.ZodRawShape>(
+  name: string,
+  summary: string,
+  shape: Shape,
+  words: readonly (keyof Shape & string)[],
+  run: (
+    board: Switchboard,
+    parameters: z.output<z.ZodObject<Shape>>,
+  ) => Promise<Answer | undefined> | Answer | undefined,
+): Command => ({ name, summary, parameters: z.strictObject(shape) as never, words, run: run as never })
+
+/** Numbers are welcome where texts of digits are meant: a call, an extension. */
+const text = z.preprocess(
+  (value) => (typeof value === 'number' ? String(value) : value),
+  z.string().min(1, 'it is empty'),
+)
+const call = text.optional().meta({ what: 'call' })
+const account = text.optional().meta({ what: 'account' })
+const sound = text.meta({ what: 'sound' })
+const file = text.meta({ what: 'file' })
+const digits = text.refine((value) => /^[0-9A-Da-d*#w]+$/.test(value), 'digits are 0-9 A-D * # and w to wait')
+const played = { play: sound.optional(), loop: z.boolean().optional(), record: file.optional() }
+const milliseconds = (least: number, most: number) => z.number().int().min(least).max(most)
+
+export const commands: readonly Command[] = [
+  command(
+    'dial',
+    'calls `target`; answers when the INVITE is out',
+    {
+      target: text,
+      account,
+      ...played,
+      ringTimeoutMs: milliseconds(1, 3_600_000).optional(),
+      lateOffer: z.boolean().optional(),
+    },
+    ['target'],
+    async (board, { target, ...options }) => {
+      const line = await board.dial(target, given(options))
+      return { call: line.number }
+    },
+  ),
+  command(
+    'answer',
+    'answers the call that rings',
+    { call, ...played },
+    ['call'],
+    async (board, { call, ...options }) => {
+      const line = board.ringing(call)
+      board.switchTo(line)
+      await (await line.call).answer(given(options))
+      line.recordingTo = options.record
+      return { call: line.number }
+    },
+  ),
+  command(
+    'reject',
+    'refuses the call that rings, with `status` (default 486)',
+    { call, status: z.number().int().min(300).max(699).optional() },
+    ['call', 'status'],
+    async (board, { call, status }) => {
+      const line = board.ringing(call)
+      ;(await line.call).reject(status)
+      return { call: line.number }
+    },
+  ),
+  command('hang-up', 'ends a call, whatever its state', { call }, ['call'], async (board, { call }) => {
+    const line = board.line(call)
+    await (await line.call).hangUp()
+    return { call: line.number }
+  }),
+  command(
+    'switch',
+    'makes `call` the current one',
+    { call: text.meta({ what: 'call' }) },
+    ['call'],
+    (board, { call }) => {
+      board.switchTo(board.line(call))
+      return { call }
+    },
+  ),
+  command('mute', 'sends silence instead of what is played', { call }, ['call'], async (board, { call }) => {
+    const line = board.line(call)
+    ;(await line.call).mute()
+    return { call: line.number, muted: true }
+  }),
+  command('unmute', 'sends again what is played', { call }, ['call'], async (board, { call }) => {
+    const line = board.line(call)
+    ;(await line.call).unmute()
+    return { call: line.number, muted: false }
+  }),
+  command(
+    'digits',
+    'sends DTMF; answers when the last digit is sent',
+    { digits, call },
+    ['digits', 'call'],
+    async (board, { digits, call }) => {
+      const line = board.line(call)
+      await (await line.call).sendDtmf(digits)
+      return { call: line.number, digits }
+    },
+  ),
+  command(
+    'play',
+    'plays a WAV file, `tone:440` or `silence`; answers when it has been sent, or was stopped',
+    { what: sound, loop: z.boolean().optional(), call },
+    ['what'],
+    async (board, { what, call, ...options }) => {
+      const line = board.line(call)
+      await (await line.call).play(what, given(options))
+      return { call: line.number }
+    },
+  ),
+  command('stop', 'stops playing', { call }, ['call'], async (board, { call }) => {
+    const line = board.line(call)
+    ;(await line.call).stopPlaying()
+    return { call: line.number }
+  }),
+  command(
+    'record',
+    'writes what is heard from now on to a WAV file',
+    { file, call },
+    ['file'],
+    async (board, { file, call }) => {
+      const line = board.line(call)
+      ;(await line.call).record(file)
+      line.recordingTo = file
+      return { call: line.number, file }
+    },
+  ),
+  command('stop-recording', 'finishes the WAV file', { call }, ['call'], async (board, { call }) => {
+    const line = board.line(call)
+    const file = line.recordingTo
+    if (file === undefined) throw new UsageError(`call ${line.number} is not recorded`)
+    ;(await line.call).stopRecording()
+    line.recordingTo = undefined
+    return { call: line.number, file }
+  }),
+  command(
+    'levels',
+    'tells how loud it is; with `intervalMs` as events from now on, 0 stops them',
+    { intervalMs: z.union([z.literal(0), milliseconds(20, 60_000)]).optional() },
+    ['intervalMs'],
+    (board, { intervalMs }) => {
+      if (intervalMs !== undefined) board.tellLevels(intervalMs)
+      return { calls: board.lines.map((line) => ({ call: line.number, ...line.levels() })) }
+    },
+  ),
+  command('accounts', 'lists the accounts and their registrations', {}, [], (board) => ({
+    accounts: board.accounts.map(({ name, registration, phone }) => ({
+      account: name,
+      ...registration,
+      addresses: phone?.addresses ?? [],
+    })),
+  })),
+  command('calls', 'lists the calls that are up, and those that were', {}, [], (board) => ({
+    calls: board.lines.map((line) => line.describe()),
+    history: board.history.map((line) => line.describe()),
+  })),
+  command(
+    'report',
+    'tells all about a call that is up or over',
+    { call },
+    ['call'],
+    async (board, { call }) => {
+      const line = board.anyLine(call)
+      const report = line.report ?? (line.isOver ? undefined : (await line.call).report())
+      if (!report) throw new UsageError(`call ${line.number} was never made: ${line.outcome?.reason}`)
+      return { call: line.number, report }
+    },
+  ),
+  command('quit', 'hangs up, un-registers and ends', {}, [], (board) => {
+    board.leave()
+    return undefined
+  }),
+]
+
+export const commandByName = (name: string): Command => {
+  const found = commands.find((each) => each.name === name)
+  if (!found)
+    throw new UsageError(
+      `there is no command ${JSON.stringify(name)}: there is ${commands.map((each) => each.name).join(', ')}`,
+    )
+  return found
+}
+
+/** Checks what goes with a command and runs it. Rejects with one sentence. */
+export async function runCommand(board: Switchboard, name: string, parameters: object): Promise<Answer> {
+  const found = commandByName(name)
+  const checked = found.parameters.safeParse(parameters)
+  if (!checked.success) throw new UsageError(`${name}: ${explain(checked.error, parameters)}`)
+  return (await found.run(board, checked.data as never)) ?? {}
+}
+
+function explain(error: z.ZodError, parameters: object): string {
+  const [issue] = error.issues
+  if (!issue) return 'what goes with it cannot be understood'
+  if (issue.code === 'unrecognized_keys')
+    return `it takes no ${issue.keys.map((key) => `"${key}"`).join(' or ')}`
+  const where = issue.path.join('.')
+  if (!(where in parameters)) return `"${where}" is missing`
+  return `"${where}": ${issue.message}`
+}
+
+/** Without what was left out. */
+function given<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
+}

@@ -1,0 +1,32 @@
+// What happens at the phone, as its two faces tell it: a line of JSON each under --control, a sentence on the terminal.
+// Call numbers are texts ("1", "2"), given in the order in which calls come and go out.
+import type { CallReport, Levels, ListeningPoint, RegistrationState } from '../../index.ts'
+
+export type CallStateName = CallReport['outcome']['state']
+
+export type PhoneEvent =
+  | { event: 'listening'; account: string; addresses: readonly ListeningPoint[] }
+  | ({ event: 'registration'; account: string } & RegistrationState)
+  | CallEvent
+  /** Audio can flow. */
+  | { event: 'connected'; call: string; ice: CallReport['ice']['mode']; codec?: string }
+  /** ICE has chosen this pair, or another one in its place. */
+  | { event: 'path'; call: string; local: string; remote: string }
+  | { event: 'dtmf'; call: string; digit: string; durationMs: number }
+  | ({ event: 'levels'; call: string } & Levels)
+  | { event: 'warning'; call?: string; message: string }
+
+export interface CallEvent {
+  event: 'call'
+  call: string
+  state: CallStateName
+  direction: 'incoming' | 'outgoing'
+  account: string
+  remote: string
+  displayName?: string
+  /** How it ended: the SIP status and its reason, and who ended it. */
+  status?: number
+  reason?: string
+  by?: 'local' | 'remote' | 'network'
+  report?: CallReport
+}
