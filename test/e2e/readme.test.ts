@@ -93,7 +93,7 @@ describe('programs', () => {
     const [example] = blocks('js').filter((block) => block.includes('--control'))
     const { sip } = await serve()
     const expected = ['--hear', 'media/hello-8k.wav', '--expect-dtmf', '42#', '--for', '60s']
-    const bob = floe(['answer', '--as', `bob@${sip}`, ...expected])
+    const bob = floe(['answer', '--as', `bob@${sip}`, '--play', 'media/reply-8k.wav', '--loop', ...expected])
     await bob.line((line) => line.type === 'listening')
     const program = example!
       .replaceAll('pbx.example', sip)
@@ -182,7 +182,7 @@ describe('tables', () => {
   test('the API: every method, option and error named exists', () => {
     const rows = rowsAfter(/^\| \| \|/m)
     expect(rows.length).toBeGreaterThan(8)
-    const sources = ['phone/phone', 'phone/call', 'phone/options'].map((name) =>
+    const sources = ['phone/phone', 'phone/call', 'phone/call-audio', 'phone/options'].map((name) =>
       readFileSync(`src/${name}.ts`, 'utf8'),
     )
     const names = rows.flatMap(([members, text]) => [

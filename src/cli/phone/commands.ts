@@ -192,7 +192,7 @@ export const commands: readonly Command[] = [
   }),
 ]
 
-export const commandByName = (name: string): Command => {
+const commandByName = (name: string): Command => {
   const found = commands.find((each) => each.name === name)
   if (!found)
     throw new UsageError(

@@ -19,7 +19,7 @@ type Outcome = Omit<CallReport['outcome'], 'state'>
 type LiveReport = Pick<CallReport, 'codec' | 'selected' | 'statistics' | 'ice' | 'media'>
 
 /** "host 192.0.2.1:4000". */
-export const end = ({ type, address }: CallReport['selected'][0]['local']): string =>
+const end = ({ type, address }: CallReport['selected'][0]['local']): string =>
   `${type} ${formatAddress(address)}`
 
 export class Line {
