@@ -99,7 +99,7 @@ export async function startCoturn(scene: Scene): Promise<string> {
       `--userdb=${join(scene.folder, 'turn.sqlite')}`,
       ...['-L', host, '-L', places.coturnAlternate, '-L', host6, '-E', host, '-E', host6],
       ...['-p', String(port), '--tls-listening-port=443', '--alt-tls-listening-port=444', '--no-dtls'],
-      ...['--cert', join(scene.folder, 'coturn.pem'), '--pkey', join(scene.folder, 'coturn.key')],
+      ...['--cert', join(scene.folder, 'server.pem'), '--pkey', join(scene.folder, 'server.key')],
       ...['--min-port=20000', '--max-port=39999', '--relay-threads=1'],
       ...relayWords,
     ],

@@ -1,5 +1,5 @@
 // A throw-away Asterisk out of the tree that `install` unpacked: it runs through the tree's own loader, without chroot or
-// root, on a configuration written here. Every user NNNN has the password pwNNNN; the dialplan is `extensions` below.
+// root, on a configuration written here. Every user NNNN has the password pwNNNN.
 import { execFile } from 'node:child_process'
 import {
   mkdirSync,
@@ -15,9 +15,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Scene } from '../case.ts'
 import { asteriskTree } from '../installed.ts'
+import { dialplan } from './asterisk-dialplan.ts'
+import { http, pjsip } from './asterisk-pjsip.ts'
+import { authorityFile, makeCertificate } from './certificate.ts'
 import { eventually, freePort, PeerProcess, peerHost } from './process.ts'
 
-/** Users and what their endpoint does; all offer PCMU and PCMA, over UDP and TCP. */
+/** Users that are always there and what their endpoint does; all offer PCMU and PCMA, over UDP and TCP. */
 export const endpoints = {
   '1000': { what: 'no ICE', options: [] },
   '1001': { what: 'ICE', options: ['ice_support=yes'] },
@@ -25,60 +28,35 @@ export const endpoints = {
   '1004': { what: 'ICE and rtcp-mux', options: ['ice_support=yes', 'rtcp_mux=yes'] },
   '1011': { what: 'no ICE, DTMF in INFO', options: ['dtmf_mode=info'] },
 } as const
-export type User = keyof typeof endpoints
-
-const extensions = (folder: string) => `
-exten => echo,1,Answer()
- same => n,Echo()
-exten => prompt,1,Answer()
- same => n,Wait(0.3)
- same => n,Playback(${folder}/prompt)
- same => n,Hangup()
-exten => milliwatt,1,Answer()
- same => n,Milliwatt()
-exten => record,1,Answer()
- same => n,MixMonitor(${folder}/mixed.wav,r(${folder}/recorded.wav))
- same => n,Milliwatt()
-exten => read-dtmf,1,Answer()
- same => n,Read(DIGITS,,4,,1,10)
- same => n,Log(NOTICE,read digits=\${DIGITS})
- same => n,Playback(${folder}/prompt)
- same => n,Hangup()
-exten => send-dtmf,1,Answer()
- same => n,Wait(0.5)
- same => n,SendDTMF(1234*#,200,120)
- same => n,Playback(${folder}/prompt)
- same => n,Hangup()
-exten => busy,1,Busy(10)
-exten => congestion,1,Congestion(10)
-exten => ringing,1,Ringing()
- same => n,Wait(60)
-exten => early-media,1,Progress()
- same => n,Playtones(440)
- same => n,Wait(2)
- same => n,Answer()
- same => n,Echo()
-; the caller's side of a call that Asterisk makes: plays the prompt and keeps what it hears
-exten => play-and-record,1,Answer()
- same => n,MixMonitor(${folder}/mixed.wav,r(${folder}/recorded.wav))
- same => n,Wait(0.3)
- same => n,Playback(${folder}/prompt)
- same => n,Wait(1)
- same => n,Hangup()
-exten => _1XXX,1,Dial(PJSIP/\${EXTEN},30)
-`
+/** One of `endpoints`, or of the row's own. */
+export type User = keyof typeof endpoints | `1${number}`
 
 export interface AsteriskOptions {
   /** A WAV file of 8 kHz, 16 bit, mono for the prompt. */
   prompt?: string
+  /** The same for music on hold. */
+  music?: string
+  /** Users beside `endpoints`: options of pjsip.conf, as `asterisk-pjsip.ts` takes them. */
+  users?: Readonly<Record<string, readonly string[]>>
+  /** Over TLS, WS and WSS as well, with a certificate of `authority`. */
+  secure?: true
+}
+
+/** Where else it listens. */
+interface SecurePorts {
+  readonly tls: number
+  readonly ws: number
+  readonly wss: number
 }
 
 export class Asterisk {
   private constructor(
-    private readonly process: PeerProcess,
+    private readonly scene: Scene,
+    private process: PeerProcess,
     private readonly folder: string,
     /** The SIP port, UDP and TCP. */
     readonly port: number,
+    private readonly secure: SecurePorts | undefined,
   ) {}
 
   static async start(scene: Scene, options: AsteriskOptions = {}): Promise<Asterisk> {
@@ -87,20 +65,23 @@ export class Asterisk {
     const controlFolder = mkdtempSync(join(tmpdir(), 'floe-asterisk-'))
     scene.onEnd(() => rmSync(controlFolder, { recursive: true }))
     const port = await freePort()
-    writeConfiguration({ folder, controlFolder, port, ...options })
+    const secure = options.secure && { tls: await freePort(), ws: await freePort(), wss: await freePort() }
+    if (secure) await makeCertificate(scene, [`IP:${peerHost}`, 'DNS:localhost'])
+    writeConfiguration({ folder, controlFolder, port, options, ...(secure && { secure }) }, scene)
     scene.log(join(folder, 'log/full.log'))
-    const [loader = '', ...args] = commandLine(folder)
-    const process = await PeerProcess.start(scene, {
-      name: 'asterisk',
-      program: loader,
-      args: [...args, '-f', '-n', '-q'],
-      ready: async () => (await consoleCommand(folder, 'core waitfullybooted')).includes('fully booted'),
-    })
-    const asterisk = new Asterisk(process, folder, port)
-    // A port in use and a module that fails are no more than lines in its log.
-    const wrong = asterisk.logText().match(/^.*\bERROR\b.*$/m)
-    if (wrong) throw new Error(`Asterisk did not start cleanly: ${wrong[0]}`)
-    return asterisk
+    const process = await startProcess(scene, folder)
+    return new Asterisk(scene, process, folder, port, secure)
+  }
+
+  /** The server over a transport: "sip:10.99.0.1:5061;transport=tls". */
+  server(transport: 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'): string {
+    const port = transport === 'udp' || transport === 'tcp' ? this.port : this.secure![transport]
+    return `sip:${peerHost}:${port};transport=${transport}`
+  }
+
+  /** The authority of its certificate, a PEM file. */
+  get authority(): string {
+    return authorityFile(this.scene)
   }
 
   /** host:port of SIP. */
@@ -155,9 +136,30 @@ export class Asterisk {
     return join(this.folder, 'recorded.wav')
   }
 
+  /** As a crash ends it. */
   async kill(): Promise<void> {
     await this.process.kill()
   }
+
+  /** Comes back after `kill`, at the same ports; it remembers contacts, and no call. */
+  async restart(): Promise<void> {
+    this.process = await startProcess(this.scene, this.folder)
+  }
+}
+
+async function startProcess(scene: Scene, folder: string): Promise<PeerProcess> {
+  const [loader = '', ...args] = commandLine(folder)
+  const process = await PeerProcess.start(scene, {
+    name: 'asterisk',
+    program: loader,
+    args: [...args, '-f', '-n', '-q'],
+    ready: async () => (await consoleCommand(folder, 'core waitfullybooted')).includes('fully booted'),
+    readyWithinMs: 30_000,
+  })
+  // A port in use and a module that fails are no more than lines in its log.
+  const wrong = readFileSync(join(folder, 'log/full.log'), 'utf8').match(/^.*\bERROR\b.*$/m)
+  if (wrong) throw new Error(`Asterisk did not start cleanly: ${wrong[0]}`)
+  return process
 }
 
 const libraryFolder = () => {
@@ -187,14 +189,19 @@ async function consoleCommand(folder: string, command: string): Promise<string> 
   }
 }
 
-interface Place extends AsteriskOptions {
+interface Place {
   folder: string
   controlFolder: string
   port: number
+  secure?: SecurePorts
+  options: AsteriskOptions
 }
 
-function writeConfiguration({ folder, controlFolder, port, prompt }: Place): void {
-  for (const name of ['etc', 'log', 'spool', 'db', 'data']) mkdirSync(join(folder, name), { recursive: true })
+function writeConfiguration({ folder, controlFolder, port, secure, options }: Place, scene: Scene): void {
+  const { prompt, music, users } = options
+  const [certificate, key] = [join(scene.folder, 'server.pem'), join(scene.folder, 'server.key')]
+  for (const name of ['etc', 'log', 'spool', 'db', 'data', 'data/keys', 'music'])
+    mkdirSync(join(folder, name), { recursive: true })
   symlinkSync(join(asteriskTree, 'usr/share/asterisk/documentation'), join(folder, 'data/documentation'))
   const modules = readFileSync(new URL('asterisk-modules.txt', import.meta.url), 'utf8')
     .trim()
@@ -233,8 +240,19 @@ rtcpinterval=1000
 ${iceAddresses()}
 `,
     'pjproject.conf': '[startup]\nlog_level=2\n',
-    'pjsip.conf': pjsip(port),
-    'extensions.conf': `[general]\nstatic=yes\nwriteprotect=yes\n[default]${extensions(folder)}`,
+    'pjsip.conf': pjsip({
+      host: peerHost,
+      port,
+      ...(secure && { secure: { tls: secure.tls, certificate, key } }),
+      users: {
+        ...Object.fromEntries(Object.entries(endpoints).map(([user, { options }]) => [user, options])),
+        ...users,
+      },
+    }),
+    'http.conf': secure ? http({ host: peerHost, ws: secure.ws, wss: secure.wss, certificate, key }) : '',
+    'extensions.conf': dialplan({ folder, address: `${peerHost}:${port}` }),
+    'musiconhold.conf': `[default]\nmode=files\ndirectory=${folder}/music\n`,
+    'voicemail.conf': `[general]\nformat=wav\npollmailboxes=yes\npollfreq=1\n[default]\n${mailboxes(users)}`,
   }
   for (const name of [
     'geolocation',
@@ -246,12 +264,20 @@ ${iceAddresses()}
     'acl',
     'indications',
     'stasis',
+    'websocket_client',
   ]) {
     files[`${name}.conf`] = ''
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'etc', name), text)
   if (prompt) symlinkSync(prompt, join(folder, 'prompt.wav'))
+  if (music) symlinkSync(music, join(folder, 'music/music.wav'))
 }
+
+/** Every user of the row's own has one. */
+const mailboxes = (users: AsteriskOptions['users'] = {}): string =>
+  Object.keys(users)
+    .map((user) => `${user} => ${user},${user}\n`)
+    .join('')
 
 /** Asterisk leaves 127.0.0.0/8 out of its candidates: it is given exactly one address to offer, mapped where it must be. */
 function iceAddresses(): string {
@@ -266,53 +292,4 @@ function iceAddresses(): string {
     '[ice_host_candidates]',
     ...(offered === undefined || offered === peerHost ? [] : [`${offered} => ${peerHost}`]),
   ].join('\n')
-}
-
-function pjsip(port: number): string {
-  const users = Object.entries(endpoints).map(
-    ([user, { options }]) => `[${user}](endpoint)
-auth=${user}
-aors=${user}
-${options.join('\n')}
-[${user}](auth)
-username=${user}
-password=pw${user}
-[${user}](aor)
-`,
-  )
-  return `[global]
-type=global
-debug=yes
-endpoint_identifier_order=username,ip,anonymous
-[system]
-type=system
-disable_tcp_switch=yes
-[udp]
-type=transport
-protocol=udp
-bind=${peerHost}:${port}
-[tcp]
-type=transport
-protocol=tcp
-bind=${peerHost}:${port}
-[endpoint](!)
-type=endpoint
-context=default
-disallow=all
-allow=ulaw,alaw
-direct_media=no
-rtp_symmetric=yes
-force_rport=yes
-rewrite_contact=yes
-dtmf_mode=rfc4733
-[auth](!)
-type=auth
-auth_type=userpass
-[aor](!)
-type=aor
-max_contacts=5
-minimum_expiration=10
-; no password: for SIPp's scenarios
-[sipp](endpoint)
-${users.join('')}`
 }

@@ -11,7 +11,7 @@ const run = promisify(execFile)
 /** What `--tls-ca` takes. */
 export const authorityFile = (scene: Pick<Scene, 'folder'>): string => join(scene.folder, 'ca.pem')
 
-/** An authority of our own signs a certificate: `coturn.pem` and `coturn.key` in the row's folder. @param names "IP:192.0.2.1", "DNS:turn.example" */
+/** An authority of our own signs a certificate: `server.pem` and `server.key` in the row's folder. @param names "IP:192.0.2.1", "DNS:turn.example" */
 export async function makeCertificate(scene: Pick<Scene, 'folder'>, names: readonly string[]): Promise<void> {
   const file = (name: string): string => join(scene.folder, name)
   const openssl = async (...args: string[]) => await run(programPath('openssl') ?? 'openssl', args)
@@ -21,11 +21,11 @@ export async function makeCertificate(scene: Pick<Scene, 'folder'>, names: reado
     ...['-keyout', file('ca.key'), '-out', authorityFile(scene)],
   )
   await openssl(
-    ...['req', ...key, '-subj', '/CN=coturn', '-keyout', file('coturn.key'), '-out', file('coturn.csr')],
+    ...['req', ...key, '-subj', '/CN=server', '-keyout', file('server.key'), '-out', file('server.csr')],
   )
   writeFileSync(file('san.cnf'), `subjectAltName=${names.join(',')}\n`)
   await openssl(
-    ...['x509', '-req', '-in', file('coturn.csr'), '-CA', authorityFile(scene), '-CAkey', file('ca.key')],
-    ...['-set_serial', '1', '-days', '30', '-extfile', file('san.cnf'), '-out', file('coturn.pem')],
+    ...['x509', '-req', '-in', file('server.csr'), '-CA', authorityFile(scene), '-CAkey', file('ca.key')],
+    ...['-set_serial', '1', '-days', '30', '-extfile', file('san.cnf'), '-out', file('server.pem')],
   )
 }

@@ -40,8 +40,8 @@ export class Coturn {
       ? ['--use-auth-secret', `--static-auth-secret=${secret}`]
       : ['-a', '-u', `${relayUser.username}:${relayUser.password}`]
     const secured = [
-      ...[`--tls-listening-port=${tlsPort}`, `--cert=${join(scene.folder, 'coturn.pem')}`],
-      `--pkey=${join(scene.folder, 'coturn.key')}`,
+      ...[`--tls-listening-port=${tlsPort}`, `--cert=${join(scene.folder, 'server.pem')}`],
+      `--pkey=${join(scene.folder, 'server.key')}`,
     ]
     const process = await PeerProcess.start(scene, {
       name,

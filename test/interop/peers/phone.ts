@@ -55,7 +55,7 @@ async function expectHeardBy(from: Call, by: Call): Promise<void> {
 }
 
 /** Only what comes from now on counts. @param tone "tone:440" */
-async function hearsFromNow(call: Call, tone: string): Promise<void> {
+export async function hearsFromNow(call: Call, tone: string): Promise<void> {
   const start = call.heardSamples().samples.length
   await eventually(
     () => {

@@ -1,0 +1,134 @@
+// floe as a phone at Asterisk 22, which is started once: every row has users of its own there. What changes in a call is
+// followed by audio both ways.
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import type { Call, Phone, PhoneOptions } from '../../../src/index.ts'
+import type { Scene } from '../case.ts'
+import { Asterisk, type User } from '../peers/asterisk.ts'
+import { expectBothHear, expectEcho, hearsFromNow, startPhone } from '../peers/phone.ts'
+import { eventually } from '../peers/process.ts'
+import { type Row, sideBySide } from '../side-by-side.ts'
+import { writeTone } from '../sounds.ts'
+
+const music = 'tone:2050'
+const answerWithinMs = 20_000
+
+const users: Record<string, readonly string[]> = {}
+/** A user for one row alone. */
+function user(...options: string[]): User {
+  const name: User = `1${100 + Object.keys(users).length}`
+  users[name] = options
+  return name
+}
+
+const rows: Row<Asterisk>[] = []
+const row = (
+  feature: string,
+  by: Row<Asterisk>['by'],
+  name: string,
+  run: (scene: Scene, asterisk: Asterisk) => Promise<void>,
+  timeoutMs?: number,
+) => rows.push({ feature, by, name, run, ...(timeoutMs !== undefined && { timeoutMs }) })
+
+/** Registered, as a user. */
+async function phoneOf(
+  scene: Scene,
+  asterisk: Asterisk,
+  number: User,
+  options: PhoneOptions = {},
+): Promise<Phone> {
+  const account = { account: `sip:${number}@${asterisk.address}`, password: `pw${number}` }
+  const phone = await startPhone(scene, { ...account, ...options }, number)
+  expect(await asterisk.hasContact(number)).toBe(true)
+  return phone
+}
+
+/** Asterisk calls the user and connects it to an extension. */
+async function calledBy(asterisk: Asterisk, phone: Phone, number: User, extension: string): Promise<Call> {
+  const incoming = phone.nextCall({ timeoutMs: answerWithinMs })
+  await asterisk.originate(number, extension)
+  const call = await incoming
+  await call.answer()
+  await call.answered
+  return call
+}
+
+/** Two phones in a call through Asterisk, who hear each other. */
+async function pair(scene: Scene, asterisk: Asterisk, numbers: readonly [User, User]) {
+  const [a, b] = [await phoneOf(scene, asterisk, numbers[0]), await phoneOf(scene, asterisk, numbers[1])]
+  const incoming = b.nextCall({ timeoutMs: answerWithinMs })
+  const caller = await a.call(asterisk.uri(numbers[1]))
+  const called = await incoming
+  await called.answer()
+  await Promise.all([caller.answered, called.answered])
+  await expectBothHear(caller, called)
+  return { a, b, caller, called }
+}
+
+// ---- transports ------------------------------------------------------------------------------------------------------------
+
+for (const transport of ['udp', 'tcp'] as const) {
+  const number = user('ice_support=yes')
+  row(
+    transport.toUpperCase(),
+    'both',
+    `over ${transport.toUpperCase()}: registers, calls, is called`,
+    async (scene, asterisk) => {
+      const phone = await phoneOf(scene, asterisk, number, {
+        server: asterisk.server(transport),
+        ice: 'require',
+      })
+      const call = await phone.call(asterisk.uri('echo'))
+      await expectEcho(call)
+      await call.hangUp()
+      const second = await calledBy(asterisk, phone, number, 'echo')
+      await expectEcho(second)
+      await second.hangUp()
+      await phone.stop()
+      expect(await asterisk.hasContact(number)).toBe(false)
+    },
+  )
+}
+
+// ---- hold ------------------------------------------------------------------------------------------------------------------
+
+const holding = [user(), user()] as const
+row(
+  'hold and resume',
+  'floe',
+  'holds: the other hears music; resumes: both hear',
+  async (scene, asterisk) => {
+    const { caller, called } = await pair(scene, asterisk, holding)
+    await caller.hold()
+    await hearsFromNow(called, music)
+    await caller.resume()
+    await expectBothHear(caller, called)
+    await called.hold()
+    await hearsFromNow(caller, music)
+    await called.resume()
+    await expectBothHear(caller, called)
+    await caller.hangUp()
+    await called.ended
+  },
+)
+
+// ---- keep-alive --------------------------------------------------------------------------------------------------------------
+
+const qualified = user('aor.qualify_frequency=1')
+row('OPTIONS', 'peer', 'is asked every second whether it is there', async (scene, asterisk) => {
+  await phoneOf(scene, asterisk, qualified)
+  const available = async () => /\/sip:.*Avail/.test(await asterisk.console(`pjsip show aor ${qualified}`))
+  await eventually(available, { what: 'Asterisk finds it available' })
+})
+
+sideBySide({
+  peer: 'Asterisk 22',
+  heading: 'Asterisk 22: calls',
+  needs: ['asterisk'],
+  start: async (scene) => {
+    const file = join(scene.folder, 'music.wav')
+    writeTone(file, music, 20_000)
+    return await Asterisk.start(scene, { users, music: file, secure: true })
+  },
+  rows,
+})
