@@ -155,7 +155,8 @@ describe('tables', () => {
   })
 
   test('flags', async () => {
-    const { stdout } = await run(['call', '--help'])
+    const [calling, answering] = [await run(['call', '--help']), await run(['answer', '--help'])]
+    const stdout = calling.stdout + answering.stdout
     for (const [cell] of rowsAfter(/^\| flag \|/m))
       for (const [flag] of cell!.matchAll(/--[a-z-]+/g)) expect(stdout).toContain(flag)
   })
