@@ -5,9 +5,8 @@ import { mediaAddresses } from '../phone/media-addresses.ts'
 import { addressFamily, formatAddress, sameAddress, type TransportAddress } from '../runtime/address.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { Protocol } from '../sip/flow.ts'
+import { defaultPorts, type Protocol } from '../sip/flow.ts'
 import { type SipUri, sipUri } from '../sip/uri.ts'
-import { defaultPort } from '../sip/via.ts'
 import { type IceServer, parseIceServers, resolveIceServers } from '../turn/ice-servers.ts'
 import type { TurnServer, TurnTransport } from '../turn/server.ts'
 import { connectThroughProxy, type HttpProxy, parseHttpProxy } from '../wire/http-proxy.ts'
@@ -141,7 +140,7 @@ class Examination {
     if (!sip) return []
     const host = sip.params.get('maddr') ?? sip.host
     const addresses = await this.names.resolve(host).catch(noAddress)
-    return onePerFamily(addresses).map((address) => ({ address, port: sip.port ?? defaultPort }))
+    return onePerFamily(addresses).map((address) => ({ address, port: sip.port ?? defaultPorts.udp }))
   }
 
   private async servers(): Promise<{ stun: TransportAddress[]; turn: TurnServer[] }> {

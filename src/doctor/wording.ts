@@ -3,6 +3,7 @@
 import { mediaAddresses, whyLeftOut } from '../phone/media-addresses.ts'
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis, NetworkInterface } from '../runtime/runtime.ts'
+import type { Protocol } from '../sip/flow.ts'
 import type { TurnServer } from '../turn/server.ts'
 import type { BindingLifetime } from './binding-lifetime.ts'
 import { type Finding, milliseconds, problem, seconds } from './finding.ts'
@@ -66,7 +67,7 @@ export function nameFinding(name: string, outcome: NameOutcome, isSip: boolean):
 }
 
 export function sipFinding(
-  protocol: 'udp' | 'tcp',
+  protocol: Protocol,
   server: TransportAddress,
   answer: OptionsAnswer | undefined,
 ): Finding {

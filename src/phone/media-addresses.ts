@@ -97,7 +97,7 @@ const sipPort = 5060
  */
 export async function signallingAddress(uri: string, network: Network): Promise<string> {
   const parsed = sipUri(uri)
-  if (parsed?.scheme !== 'sip') throw new UsageError(`"${uri}" cannot be called: write sip:user@host`)
+  if (!parsed) throw new UsageError(`"${uri}" cannot be called: write sip:user@host`)
   for (const address of await network.resolve(parsed.host)) {
     const source = await network.sourceAddressFor({ address, port: parsed.port ?? sipPort })
     if (source !== undefined) return source

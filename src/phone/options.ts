@@ -1,5 +1,7 @@
 // What users say to a phone and to a call, and how it is checked: every mistake is a UsageError in one sentence.
 import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { ListeningPoint } from '../sip/flow.ts'
+import type { TlsSettings } from '../sip/tls-settings.ts'
 import type { IceServer } from '../turn/ice-servers.ts'
 
 /** auto: ICE with peers that speak it, symmetric RTP with others. require: no ICE, no call. relay: as require, and over TURN
@@ -37,8 +39,11 @@ export interface PhoneOptions extends CallerOptions {
   register?: boolean
   /** Lifetime asked for, in seconds. Default 300. */
   registerExpires?: number
-  /** Where to listen for SIP. Default: UDP and TCP on a free port of every address. */
-  listen?: { protocol: 'udp' | 'tcp'; address: string; port: number }[]
+  /** Where to listen for SIP: udp, tcp, tls, ws, wss. Default: UDP and TCP on a free port of every address. TLS needs `tls.cert`
+   *  and `tls.key`. */
+  listen?: readonly ListeningPoint[]
+  /** SIP over TLS: whom to trust, and who we are. */
+  tls?: TlsSettings
   ice?: IcePolicy
   /** STUN and TURN servers: "stun:host:port" (RFC 7064), "turn:user:password@host?transport=tcp", "turns:…" (RFC 7065), or
    *  { urls, username, credential } as browsers take them, with `secret` instead of `credential` where the server makes

@@ -4,6 +4,7 @@ import { RegistrationFailed, TimeoutError, UsageError } from '../errors.ts'
 import { warmUpIce } from '../ice/warm-up.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { ListeningPoint } from '../sip/flow.ts'
 import type {
   Account,
   IncomingSession,
@@ -103,6 +104,10 @@ export class Phone {
     const servers = parseIceServers(iceServers)
     if (options.ice === 'relay' && !servers.some(({ kind }) => kind === 'turn'))
       throw new UsageError('the ICE policy "relay" needs a TURN server: write turn:user:password@host')
+    if (options.tls?.rejectUnauthorized === false)
+      this.warnings.push(
+        'certificates are not verified: whoever is on the way can read and change the signalling',
+      )
     this.watch = new NetworkWatch(runtime.clock, runtime.network)
     this.paths = new MediaPaths({
       runtime,
@@ -122,7 +127,7 @@ export class Phone {
   }
 
   /** Where this phone listens for SIP. */
-  get addresses(): readonly { protocol: 'udp' | 'tcp'; address: string; port: number }[] {
+  get addresses(): readonly ListeningPoint[] {
     return this.userAgent.addresses
   }
 
@@ -222,6 +227,7 @@ export class Phone {
           { protocol: 'tcp' as const, address, port: 0 },
         ]),
       userAgent: options.userAgent ?? 'floe',
+      ...(options.tls && { tls: options.tls }),
       record: (fact) => this.onSipFact(fact),
     })
     if (this.stopped) {
@@ -322,7 +328,7 @@ export class Phone {
       ptimeMs: this.options.ptimeMs ?? defaults.ptimeMs,
       silence: options.silence ?? true,
       gatherLimitMs: defaults.gatherLimitMs,
-      candidateBudgetBytes: /;transport=tcp/i.test(peer.uri ?? '')
+      candidateBudgetBytes: /^sips:|;transport=(tcp|tls|wss?)\b/i.test(peer.uri ?? '')
         ? Number.POSITIVE_INFINITY
         : defaults.candidateBudgetBytes,
       cname: this.cname,

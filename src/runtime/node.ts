@@ -1,21 +1,17 @@
 // The one real `Runtime`: Node's sockets, files, timers and randomness behind the interfaces of runtime.ts; names are in dns.ts.
 // Every refusal of the operating system becomes one sentence (NetworkError, UsageError); what happens on an open socket is
-// reported to its handlers and never thrown. Zone ids of link-local IPv6 addresses (RFC 4007) live only inside this file.
+// reported to its handlers and never thrown. TCP, TLS and addresses have files of their own beside this one.
 import { randomBytes, randomFillSync, randomInt } from 'node:crypto'
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
-import { createServer, isIP, connect as netConnect, type Server, type Socket as StreamSocket } from 'node:net'
+import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import {
-  type ConnectionOptions,
-  checkServerIdentity,
-  rootCertificates,
-  TLSSocket,
-  connect as tlsConnect,
-} from 'node:tls'
-import { InvariantError, NetworkError, UsageError } from '../errors.ts'
-import { addressFamily, formatAddress, plainAddress, type TransportAddress } from './address.ts'
+import { UsageError } from '../errors.ts'
+import { addressFamily, plainAddress, type TransportAddress } from './address.ts'
 import { nodeNames } from './dns.ts'
+import { bindError, errnoOf, zonedAddress } from './node-addresses.ts'
+import { connectTcp, listenTcp } from './node-tcp.ts'
+import { listenTls, startTls } from './node-tls.ts'
 import type {
   Clock,
   Files,
@@ -25,21 +21,13 @@ import type {
   Random,
   RandomAccessFile,
   Runtime,
-  TcpConnection,
-  TcpListener,
   Timer,
   UdpSocket,
 } from './runtime.ts'
 
 /** The longest delay that setTimeout takes; longer timers are armed again. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
-/** How long a closed connection may still flush what was written. */
-const CLOSE_LINGER_MS = 2_000
-const CONNECT_TIMEOUT_MS = 10_000
-/** What may wait for a peer that does not read; its connection is closed beyond that, before the memory is full. */
-const MAXIMUM_BACKLOG_BYTES = 4 * 1024 * 1024
 
-const errnoOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'unknown error'
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 // ---- clock -------------------------------------------------------------------------------------------------------------
@@ -83,32 +71,7 @@ const clock: Clock = {
   busyMs: () => performance.eventLoopUtilization().active,
 }
 
-// ---- addresses ---------------------------------------------------------------------------------------------------------
-
-const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address)
-
-/** A link-local address of this machine with the zone that bind() demands. */
-const zonedAddress = (address: string): string => {
-  if (!isLinkLocal(address)) return address
-  for (const [name, entries] of Object.entries(networkInterfaces()))
-    if (entries?.some((entry) => entry.address === address)) return `${address}%${name}`
-  return address
-}
-
 const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'
-
-const bindError = (transport: 'UDP' | 'TCP', bind: TransportAddress, error: unknown): NetworkError => {
-  const code = errnoOf(error)
-  const at = formatAddress(bind)
-  const sentences: Record<string, string> = {
-    EADDRINUSE: `${transport} port ${bind.port} on ${bind.address} is in use by another program: stop it or choose another`,
-    EADDRNOTAVAIL: `cannot bind ${transport} to ${at}: no interface of this machine has that address; choose another`,
-    ERR_SOCKET_BAD_PORT: `cannot bind ${transport} to ${at}: ports run from 0 to 65535`,
-    EACCES: `cannot bind ${transport} to ${at}: the system does not permit it; choose a port of 1024 or above`,
-  }
-  const message = sentences[code] ?? `cannot bind ${transport} to ${at} (${code}): choose another address`
-  return new NetworkError(message, at, { cause: error })
-}
 
 // ---- UDP ---------------------------------------------------------------------------------------------------------------
 
@@ -216,189 +179,6 @@ const sourceAddressFor: Network['sourceAddressFor'] = (to) =>
     }
   })
 
-// ---- TCP ---------------------------------------------------------------------------------------------------------------
-
-class NodeTcpConnection implements TcpConnection {
-  onClose: TcpConnection['onClose']
-  readonly local: TransportAddress
-  readonly remote: TransportAddress
-  private receive: TcpConnection['onData']
-  private failure: Error | undefined
-
-  constructor(private readonly socket: StreamSocket) {
-    this.local = { address: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
-    this.remote = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
-    socket.setNoDelay(true)
-    socket.on('data', (data) => this.receive?.(data))
-    socket.on('error', (error) => {
-      this.failure = error
-    })
-    socket.on('close', () => this.onClose?.(this.failure))
-    socket.pause() // A stream loses nothing: bytes wait in the kernel until there is a handler.
-  }
-
-  get onData(): TcpConnection['onData'] {
-    return this.receive
-  }
-
-  set onData(handler: TcpConnection['onData']) {
-    this.receive = handler
-    if (handler) this.socket.resume()
-    else this.socket.pause()
-  }
-
-  get backlogBytes(): number {
-    return this.socket.writableLength
-  }
-
-  /** Hands the socket over to TLS. */
-  secure(options: ConnectionOptions): TLSSocket {
-    this.socket.removeAllListeners('data')
-    this.socket.removeAllListeners('close')
-    return tlsConnect({ ...options, socket: this.socket })
-  }
-
-  write(data: Uint8Array): void {
-    if (!this.socket.writable) return
-    this.socket.write(data)
-    if (this.socket.writableLength <= MAXIMUM_BACKLOG_BYTES) return
-    const at = formatAddress(this.remote)
-    this.socket.destroy(
-      new NetworkError(`TCP ${at} does not read what it is sent: the connection was closed`, at),
-    )
-  }
-
-  close(): void {
-    if (this.socket.destroyed) return
-    this.socket.resume()
-    this.socket.destroySoon()
-    const linger = setTimeout(() => this.socket.destroy(), CLOSE_LINGER_MS)
-    this.socket.once('close', () => clearTimeout(linger))
-  }
-
-  abort(): void {
-    // TLS has no handle of its own to reset.
-    if (this.socket instanceof TLSSocket) this.socket.destroy()
-    else this.socket.resetAndDestroy()
-  }
-}
-
-class NodeTcpListener implements TcpListener {
-  onConnection: TcpListener['onConnection']
-  readonly local: TransportAddress
-
-  constructor(private readonly server: Server) {
-    const bound = server.address() as { address: string; port: number }
-    this.local = { address: plainAddress(bound.address), port: bound.port }
-    server.on('connection', (socket) => {
-      if (this.onConnection) this.onConnection(new NodeTcpConnection(socket))
-      else socket.destroy()
-    })
-    // An accept() that fails (too many open files) costs that connection, not the listener.
-    server.on('error', () => undefined)
-  }
-
-  close(): void {
-    this.server.close()
-  }
-}
-
-const listenTcp: Network['listenTcp'] = (bind) =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    const refuse = (error: unknown): void => reject(bindError('TCP', bind, error))
-    server.once('error', refuse)
-    try {
-      server.listen({ port: bind.port, host: zonedAddress(bind.address) }, () => {
-        server.off('error', refuse)
-        resolve(new NodeTcpListener(server))
-      })
-    } catch (error) {
-      refuse(error)
-    }
-  })
-
-const connectTcp: Network['connectTcp'] = (to, options) =>
-  new Promise((resolve, reject) => {
-    const timeoutMs = options?.timeoutMs ?? CONNECT_TIMEOUT_MS
-    const at = formatAddress(to)
-    let socket: StreamSocket | undefined
-    const { from, signal } = options ?? {}
-    const abandon = (): void => refuse(`the connection to TCP ${at} was given up`)
-    const refuse = (message: string, cause?: unknown): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abandon)
-      socket?.destroy()
-      reject(new NetworkError(message, at, { cause }))
-    }
-    const timer = setTimeout(
-      () => refuse(`TCP ${at} did not answer within ${timeoutMs} ms: check address, port and firewall`),
-      timeoutMs,
-    )
-    const failed = (error: unknown): void => {
-      const code = errnoOf(error)
-      if (code === 'ECONNREFUSED')
-        refuse(`TCP ${at} refused the connection: check the port and that the server runs`, error)
-      else refuse(`cannot connect to TCP ${at} (${code}): check the address and the route to it`, error)
-    }
-    try {
-      signal?.addEventListener('abort', abandon)
-      const bind = from && { localAddress: zonedAddress(from.address), localPort: from.port }
-      const connecting = netConnect({ host: to.address, port: to.port, ...bind })
-      socket = connecting
-      connecting.once('error', failed)
-      connecting.once('connect', () => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', abandon)
-        connecting.off('error', failed)
-        resolve(new NodeTcpConnection(connecting))
-      })
-    } catch (error) {
-      failed(error)
-    }
-  })
-
-const startTls: Network['startTls'] = (connection, { serverName, ca, verify = true, timeoutMs }) =>
-  new Promise((resolve, reject) => {
-    const at = `${serverName} (${formatAddress(connection.remote)})`
-    if (!(connection instanceof NodeTcpConnection))
-      throw new InvariantError('TLS starts on a connection of this network alone.')
-    const limitMs = timeoutMs ?? CONNECT_TIMEOUT_MS
-    let secured: TLSSocket | undefined
-    const refuse = (message: string, cause?: unknown): void => {
-      clearTimeout(timer)
-      secured?.destroy()
-      connection.close()
-      reject(new NetworkError(message, at, { cause }))
-    }
-    const timer = setTimeout(
-      () => refuse(`TLS with ${at} was not set up within ${limitMs} ms: check that the port speaks TLS`),
-      limitMs,
-    )
-    const failed = (error: unknown): void => {
-      const code = errnoOf(error)
-      const isCertificate = /CERT|SIGNATURE|ALTNAME|ISSUER/.test(code)
-      refuse(
-        isCertificate
-          ? `the certificate of ${at} is not accepted (${code}): give its authority, or check the name and the clock`
-          : `TLS with ${at} failed (${code}): check that the port speaks TLS`,
-        error,
-      )
-    }
-    secured = connection.secure({
-      ...(isIP(serverName) ? {} : { servername: serverName }),
-      rejectUnauthorized: verify,
-      checkServerIdentity: (_name, certificate) => checkServerIdentity(serverName, certificate),
-      ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
-    })
-    secured.once('error', failed)
-    secured.once('secureConnect', () => {
-      clearTimeout(timer)
-      secured?.off('error', failed)
-      resolve(new NodeTcpConnection(secured!))
-    })
-  })
-
 // ---- the rest of the network -------------------------------------------------------------------------------------------
 
 /** Linux alone says what state its IPv6 addresses are in: address in hex, ..., flags, name (include/uapi/linux/if_addr.h). */
@@ -449,6 +229,7 @@ const network: Network = {
   listenTcp,
   connectTcp,
   startTls,
+  listenTls,
   ...nodeNames(),
   sourceAddressFor,
   withNameServers: (servers) => ({ ...network, ...nodeNames(servers) }),

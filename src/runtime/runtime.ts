@@ -49,9 +49,28 @@ export interface UdpSocket {
   close(): void
 }
 
+/** What a certificate says whose it is (RFC 5280 4.2.1.6). */
+export interface CertificateNames {
+  readonly uris: readonly string[]
+  readonly dnsNames: readonly string[]
+  readonly addresses: readonly string[]
+  /** Of the subject. */
+  readonly commonName?: string
+}
+
+/** The other end of a TLS connection. */
+export interface TlsPeer {
+  /** Its certificate is one of an authority that we trust, and was accepted. */
+  readonly verified: boolean
+  /** Absent where it showed no certificate. */
+  readonly names?: CertificateNames
+}
+
 export interface TcpConnection {
   readonly local: TransportAddress
   readonly remote: TransportAddress
+  /** Absent: no TLS. */
+  readonly tls?: TlsPeer | undefined
   /** Written, but not yet taken by the network; absent where that is not known. */
   readonly backlogBytes?: number
   write(data: Uint8Array): void
@@ -76,6 +95,24 @@ export interface TlsOptions {
   ca?: string
   /** Default true. */
   verify?: boolean
+  /** Our own certificate with its chain, and its key, PEM: for servers that ask for one. */
+  cert?: string
+  key?: string
+  /** Whether a certificate with these names is that of `serverName`; default: by RFC 9525. */
+  accepts?: (names: CertificateNames) => boolean
+  /** The secrets of the connection are appended to this file, in the form of SSLKEYLOGFILE. */
+  keyLogFile?: string
+  timeoutMs?: Millis
+}
+
+export interface TlsServerOptions {
+  /** The certificate with its chain, and its key, PEM. */
+  cert: string
+  key: string
+  /** Authorities whose certificates are asked of clients, PEM; who has none is refused. */
+  clientCa?: string
+  keyLogFile?: string
+  /** Who has not completed the handshake by then is disconnected. Default 10 s. */
   timeoutMs?: Millis
 }
 
@@ -116,6 +153,8 @@ export interface Network {
   ): Promise<TcpConnection>
   /** TLS on an open connection, which must not be used otherwise any more. Rejects with NetworkError, and closes it. */
   startTls(connection: TcpConnection, options: TlsOptions): Promise<TcpConnection>
+  /** Its connections have completed their handshakes. Rejects with NetworkError, or UsageError where certificate or key is none. */
+  listenTls(bind: TransportAddress, options: TlsServerOptions): Promise<TcpListener>
   /** Addresses of a host name in order of preference; an IP literal resolves to itself. Rejects with NetworkError. */
   resolve(host: string): Promise<string[]>
   /** As `resolve`, with lifetimes. */

@@ -5,11 +5,11 @@
 // reach a phone behind a NAT, registered or not. Leaves out: forking, strict routers, loop detection beyond hops.
 import { createHash } from 'node:crypto'
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
-import type { Flow, Protocol } from '../sip/flow.ts'
+import { defaultPorts, type Flow, isProtocol, isReliable, type Protocol } from '../sip/flow.ts'
 import { formatVia, parseNameAddr, parseVia, type Via } from '../sip/header-values.ts'
 import { type SipMessage, SipRequest, type SipResponse } from '../sip/message.ts'
 import { formatHost, type SipUri } from '../sip/uri.ts'
-import { defaultPort, magicCookie } from '../sip/via.ts'
+import { magicCookie } from '../sip/via.ts'
 import type { FlowTokens } from './flow-token.ts'
 
 /** Names the connection a request came over, in our own Via. */
@@ -63,7 +63,7 @@ export function takeOwnRoutes(
 }
 
 function namedFlow(uri: SipUri, tokens: FlowTokens): NamedFlow | undefined {
-  const protocol = uri.params.get('transport') === 'tcp' ? 'tcp' : 'udp'
+  const protocol = protocolOf(uri)
   const sentBy = { address: uri.host, port: portOf(uri) }
   const remote = tokens.open(uri.user ?? '', ownEnd(protocol, sentBy))
   return remote && { protocol, sentBy, remote }
@@ -87,7 +87,7 @@ export function forwardedRequest(
     forwarded.prepend('Record-Route', routeEntry(next, tokens))
   }
   const params = new Map<string, string | null>([['branch', statelessBranch(request)]])
-  if (from.protocol === 'tcp') params.set(connectionParam, tokens.seal(from.remote, connectionParam))
+  if (isReliable(from.protocol)) params.set(connectionParam, tokens.seal(from.remote, connectionParam))
   const { address, port } = next.sentBy
   forwarded.prepend('Via', formatVia({ transport: next.protocol.toUpperCase(), host: address, port, params }))
   return forwarded
@@ -95,7 +95,7 @@ export function forwardedRequest(
 
 function routeEntry({ protocol, sentBy, remote }: Flow, tokens: FlowTokens): string {
   const token = tokens.seal(remote, ownEnd(protocol, sentBy))
-  const transport = protocol === 'tcp' ? ';transport=tcp' : ''
+  const transport = protocol === 'udp' ? '' : `;transport=${protocol}`
   return `<sip:${token}@${formatHost(sentBy.address)}:${sentBy.port}${transport};lr>`
 }
 
@@ -116,4 +116,10 @@ export const nextVia = (response: SipResponse): Via | undefined => {
 export const ownTag = (message: SipMessage): string =>
   digest(`${message.callId} ${message.fromTag} ${message.cseq.sequence}`).slice(0, 16)
 
-export const portOf = (uri: SipUri): number => uri.port ?? defaultPort
+export const portOf = (uri: SipUri): number => uri.port ?? defaultPorts[protocolOf(uri)]
+
+const protocolOf = ({ scheme, params }: SipUri): Protocol => {
+  const said = params.get('transport')?.toLowerCase() ?? ''
+  if (isProtocol(said)) return said
+  return scheme === 'sips' ? 'tls' : 'udp'
+}

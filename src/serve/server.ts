@@ -5,7 +5,7 @@ import type { Millis, Runtime, UdpSocket } from '../runtime/runtime.ts'
 import { chain, settle } from '../sip/chain.ts'
 import { DestinationResolver } from '../sip/destination.ts'
 import { CredentialsChecker, type DigestAlgorithm } from '../sip/digest-server.ts'
-import type { Flow, Hop, ListeningPoint } from '../sip/flow.ts'
+import { defaultPorts, type Flow, type Hop, isReliable, type ListeningPoint } from '../sip/flow.ts'
 import {
   responseTo,
   type SipMessage,
@@ -16,7 +16,7 @@ import {
 import { largestUdpRequestBytes, TcpFailures } from '../sip/tcp-preference.ts'
 import { SipTransport } from '../sip/transport.ts'
 import type { SipUri } from '../sip/uri.ts'
-import { defaultPort, responseDestination } from '../sip/via.ts'
+import { responseDestination } from '../sip/via.ts'
 import { answerBinding } from '../stun/binding-responder.ts'
 import { type Answer, type Decision, decide, type ServerRules } from './decision.ts'
 import { FlowTokens } from './flow-token.ts'
@@ -183,7 +183,7 @@ class Server {
     })
     const reliably = (next: Flow) => {
       const rendered = render(next)
-      return from.protocol === 'tcp' || rendered.data.length > largestUdpRequestBytes
+      return isReliable(from.protocol) || rendered.data.length > largestUdpRequestBytes
         ? chain(this.preferTcp(next, decision.uri), (flow) => (flow === next ? rendered : render(flow)))
         : rendered
     }
@@ -207,7 +207,7 @@ class Server {
     const first = (): Hop | Promise<Hop> => chain(this.resolver.resolveUri(uri, ''), (hops) => hops[0]!)
     if (!known) return first()
     const { protocol, remote } = known
-    const standing = protocol === 'tcp' && known.open
+    const standing = isReliable(protocol) && known.open
     return uri.host === remote.address && !standing
       ? first()
       : { protocol, address: remote.address, port: remote.port, flow: known }
@@ -215,11 +215,11 @@ class Server {
 
   /** Nobody repeats a datagram of ours: the sender has a connection and trusts it, or the request is too large for UDP
    *  (RFC 3261 18.1.1). A peer that is where its URI says, behind no NAT, is asked for TCP at the same port, else UDP it is. */
-  private preferTcp(next: Flow, { host, port = defaultPort }: SipUri): Flow | Promise<Flow> {
+  private preferTcp(next: Flow, { host, port = defaultPorts.udp }: SipUri): Flow | Promise<Flow> {
     const { protocol, remote } = next
     const now = this.runtime.clock.now()
     const direct = host === remote.address && port === remote.port
-    if (protocol === 'tcp' || !direct || this.tcpFailures.has(now, remote)) return next
+    if (isReliable(protocol) || !direct || this.tcpFailures.has(now, remote)) return next
     const stream = this.transport.flowTo({ protocol: 'tcp', ...remote })
     if (!(stream instanceof Promise)) return stream
     return stream.catch(() => {

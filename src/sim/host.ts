@@ -207,8 +207,20 @@ export class VirtualHost implements Runtime, Network {
 
   /** Without cryptography: what the simulated network carries is readable to nobody anyway. Firewalls see the difference. */
   async startTls(connection: TcpConnection): Promise<TcpConnection> {
-    if (connection instanceof VirtualTcpConnection) connection.tls = true
+    if (connection instanceof VirtualTcpConnection) connection.tls = { verified: true }
     return connection
+  }
+
+  /** As `startTls`, at the other end. */
+  async listenTls(bind: TransportAddress): Promise<TcpListener> {
+    const listener = await this.listenTcp(bind)
+    const secured: TcpListener = { local: listener.local, onConnection: undefined, close: listener.close }
+    listener.onConnection = (connection) => {
+      if (connection instanceof VirtualTcpConnection) connection.tls = { verified: false }
+      if (secured.onConnection) secured.onConnection(connection)
+      else connection.close()
+    }
+    return secured
   }
 
   async resolve(host: string): Promise<string[]> {

@@ -2,7 +2,7 @@
 // those before them. Left out: windows, congestion, half-open connections.
 import { NetworkError } from '../errors.ts'
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
-import type { TcpConnection } from '../runtime/runtime.ts'
+import type { TcpConnection, TlsPeer } from '../runtime/runtime.ts'
 import type { Packet, TcpFlag } from './link.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -17,8 +17,8 @@ export class VirtualTcpConnection implements TcpConnection {
   /** In order, but not handed out for want of a handler. */
   private readonly waiting: Packet[] = []
   private closed = false
-  /** What is written from now on looks like TLS to firewalls. */
-  tls = false
+  /** Where there is one, what is written looks like TLS to firewalls. */
+  tls: TlsPeer | undefined
 
   /** @param transmit hands a segment to the host
    *  @param forget tells the host that the connection is over */

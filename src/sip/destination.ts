@@ -6,12 +6,11 @@ import { NetworkError } from '../errors.ts'
 import { addressFamily } from '../runtime/address.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { chain, together } from './chain.ts'
-import type { Hop, Protocol } from './flow.ts'
+import { defaultPorts, type Hop, isProtocol, isReliable, isSecure, type Protocol } from './flow.ts'
 import { isIpLiteral } from './grammar.ts'
 import { Names } from './names.ts'
 import { drawnFrom, orderSrv, type Service, servicesOf } from './service-order.ts'
 import type { SipUri } from './uri.ts'
-import { defaultPort } from './via.ts'
 
 /** More than anybody waits for. */
 const maximumHops = 16
@@ -41,11 +40,17 @@ export class DestinationResolver {
   /** Never empty, best first. Throws, or rejects with, NetworkError. A promise only where a name must be looked up.
    *  @param callId requests of one call choose alike among servers of one priority */
   resolveUri(uri: SipUri, callId: string): Hop[] | Promise<Hop[]> {
+    // The certificate is that of the domain which was asked for, wherever its server stands (RFC 5922 7.1).
+    const certified = (hop: Hop): Hop => (isSecure(hop.protocol) ? { ...hop, serverName: uri.host } : hop)
+    return chain(this.resolveTarget(uri, callId), (hops) => hops.map(certified))
+  }
+
+  private resolveTarget(uri: SipUri, callId: string): Hop[] | Promise<Hop[]> {
     const host = uri.params.get('maddr') ?? uri.host
     const named = this.namedProtocol(uri)
     const { port } = uri
     if (port !== undefined || isIpLiteral(host) || hasNoServices(host))
-      return this.resolveHost(named ?? this.defaultProtocol(), host, port ?? defaultPort)
+      return this.resolveHost(named ?? this.defaultProtocol(), host, port)
     const services = named === undefined ? this.services(host) : [srvService(named, host)]
     return this.resolveServices(host, named, services, callId)
   }
@@ -53,11 +58,11 @@ export class DestinationResolver {
   /** RFC 3263 5: where the top Via says, without what its `received` says. */
   resolveSentBy(protocol: Protocol, host: string, port: number | undefined): Hop[] | Promise<Hop[]> {
     if (port !== undefined || isIpLiteral(host) || hasNoServices(host))
-      return this.resolveHost(protocol, host, port ?? defaultPort)
+      return this.resolveHost(protocol, host, port)
     return this.resolveServices(host, protocol, [srvService(protocol, host)], '')
   }
 
-  resolveHost(protocol: Protocol, host: string, port: number): Hop[] | Promise<Hop[]> {
+  resolveHost(protocol: Protocol, host: string, port = defaultPorts[protocol]): Hop[] | Promise<Hop[]> {
     if (isIpLiteral(host)) return [{ protocol, address: host, port }]
     return chain(this.names.addresses(host), (found) => {
       const addresses = found.map(({ address }) => address)
@@ -71,11 +76,19 @@ export class DestinationResolver {
   }
 
   /** The transport that the URI demands; undefined where it leaves the choice to us. */
-  private namedProtocol(uri: SipUri): Protocol | undefined {
-    if (uri.scheme === 'sips') throw new NetworkError(`sips:${uri.host} needs TLS: use a sip: URI`, uri.host)
-    const transport = uri.params.get('transport')?.toLowerCase()
-    if (transport === undefined || transport === 'udp' || transport === 'tcp') return transport
-    throw new NetworkError(`cannot reach ${uri.host} over ${transport}: use udp or tcp`, uri.host)
+  private namedProtocol({ scheme, host, params }: SipUri): Protocol | undefined {
+    const said = params.get('transport')?.toLowerCase()
+    if (said !== undefined && !isProtocol(said))
+      throw new NetworkError(`cannot reach ${host} over ${said}: use udp, tcp, tls, ws or wss`, host)
+    if (scheme === 'sip') return said
+    // RFC 3261 26.2.2: the transport is what TLS runs over.
+    if (said === undefined || said === 'tcp') return 'tls'
+    if (said === 'ws') return 'wss'
+    if (isSecure(said)) return said
+    throw new NetworkError(
+      `sips:${host} cannot be reached over ${said}: leave ;transport=${said} out, or write sip:`,
+      host,
+    )
   }
 
   /** RFC 3263 4.1: UDP, where there is a UDP listening point at all. */
@@ -143,7 +156,7 @@ export class DestinationResolver {
           `${host} says that it offers no SIP (its SRV record is "."): name another server`,
           host,
         )
-      return this.resolveHost(named ?? this.defaultProtocol(), host, defaultPort)
+      return this.resolveHost(named ?? this.defaultProtocol(), host)
     })
   }
 
@@ -174,13 +187,22 @@ export class DestinationResolver {
   private reachable(protocol: Protocol, addresses: readonly string[]): string[] {
     const fits = (address: string): boolean => this.reaches(protocol, addressFamily(address))
     const fitting = alternate(addresses.filter(fits))
-    return protocol === 'udp' ? fitting : [...fitting, ...addresses.filter((address) => !fits(address))]
+    return isReliable(protocol) ? [...fitting, ...addresses.filter((address) => !fits(address))] : fitting
   }
+}
+
+/** RFC 3263 4.2, RFC 7118 8.1. */
+const labels: Readonly<Record<Protocol, string>> = {
+  udp: '_sip._udp',
+  tcp: '_sip._tcp',
+  tls: '_sips._tcp',
+  ws: '_sip._ws',
+  wss: '_sips._ws',
 }
 
 const srvService = (protocol: Protocol, host: string): Service => ({
   protocol,
-  owner: `_sip._${protocol}.${host}`,
+  owner: `${labels[protocol]}.${host}`,
 })
 
 /** Without the dot of the root. */

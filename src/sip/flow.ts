@@ -1,8 +1,26 @@
 // What the layers above know of the way a message came or goes: protocol, both addresses, and the flow itself (a UDP socket
-// and a peer, or a TCP connection), so that an answer leaves the way its request came (RFC 3261 18.2.2, RFC 3581, RFC 5626 3).
+// and a peer, or a connection), so that an answer leaves the way its request came (RFC 3261 18.2.2, RFC 3581, RFC 5626 3).
 import type { TransportAddress } from '../runtime/address.ts'
 
-export type Protocol = 'udp' | 'tcp'
+export type Protocol = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
+
+/** RFC 3261 19.1.2, RFC 7118 4.2. */
+export const defaultPorts: Readonly<Record<Protocol, number>> = {
+  udp: 5060,
+  tcp: 5060,
+  tls: 5061,
+  ws: 80,
+  wss: 443,
+}
+
+export const isProtocol = (text: string): text is Protocol => Object.hasOwn(defaultPorts, text)
+
+/** Over a connection: nothing is lost on it, and a message may be of any size. */
+export const isReliable = (protocol: Protocol): boolean => protocol !== 'udp'
+/** What a sips: URI asks of every hop. */
+export const isSecure = (protocol: Protocol): boolean => protocol === 'tls' || protocol === 'wss'
+export const isWebSocket = (protocol: Protocol): protocol is 'ws' | 'wss' =>
+  protocol === 'ws' || protocol === 'wss'
 
 /** Where to listen. Port 0 lets the system choose; "0.0.0.0" and "::" listen on every address of the family. */
 export interface ListeningPoint {
@@ -18,7 +36,9 @@ export interface Flow {
   readonly remote: TransportAddress
   /** The address that peers reach us at over this flow: what Via and Contact say. */
   readonly sentBy: TransportAddress
-  /** False once a TCP connection has gone. */
+  /** The name that the peer's certificate was asked for; absent where it was not asked. */
+  readonly serverName?: string | undefined
+  /** False once a connection has gone. */
   readonly open: boolean
   send(data: Uint8Array): void
 }
@@ -29,4 +49,13 @@ export interface Hop {
   readonly address: string
   readonly port: number
   readonly flow?: Flow
+  /** Over TLS: the domain of the URI, which the certificate must bear (RFC 5922 7.1) and SNI says; absent: the address. */
+  readonly serverName?: string
 }
+
+/** The place at the other end of a flow, for a connection that replaces it. */
+export const hopTo = ({ protocol, remote, serverName }: Flow): Hop => ({
+  protocol,
+  ...remote,
+  ...(serverName !== undefined && { serverName }),
+})

@@ -268,7 +268,7 @@ export class Registration implements SipRegistration {
     this.keepAlive?.cancel()
     const { flow } = this
     if (!flow) return
-    const { shortest, longest } = keepAliveMs[flow.protocol]
+    const { shortest, longest } = keepAliveMs[flow.protocol === 'udp' ? 'udp' : 'tcp']
     const delayMs = randomDelayMs(this.context.random, shortest, longest)
     this.keepAlive = this.context.clock.setTimer(delayMs, () => {
       flow.send(ping)

@@ -1,6 +1,7 @@
 // What a UAS examines before it acts on a request (RFC 3261 8.2): version and syntax are the wire's, the rest is here.
 // A request for a user part that is not ours is no error: the application decides whom it is for.
 import { bodyOfType } from './body-parts.ts'
+import { isSecure, type Protocol } from './flow.ts'
 import type { SipRequest } from './message.ts'
 import { allowedMethods } from './sipjs-core.ts'
 
@@ -25,13 +26,19 @@ export const capabilityHeaders: readonly string[] = [allowHeader, recvInfoHeader
 export const acceptHeader = 'Accept: application/sdp'
 
 /** Why a request is refused at once, in the order of RFC 3261 8.2; undefined where it is not. ACK and CANCEL never come here. */
-export function refusalOf(request: SipRequest): Refusal | undefined {
+export function refusalOf(request: SipRequest, protocol: Protocol): Refusal | undefined {
   const { method } = request
   if (!allowedMethods.includes(method))
     return { status: otherMethods.includes(method) ? 405 : 501, headers: [allowHeader] }
   const scheme = request.uri?.scheme
-  if (scheme !== 'sip')
-    return { status: 416, reason: `Unsupported URI Scheme "${scheme}": floe takes sip: only`, headers: [] }
+  if (scheme !== 'sip' && scheme !== 'sips')
+    return {
+      status: 416,
+      reason: `Unsupported URI Scheme "${scheme}": floe takes sip: and sips:`,
+      headers: [],
+    }
+  if (scheme === 'sips' && !isSecure(protocol))
+    return { status: 416, reason: 'Unsupported URI Scheme: sips came without TLS', headers: [] }
   const unknown = request.list('Require').filter((tag) => !supportedExtensions.includes(tag.toLowerCase()))
   if (unknown.length > 0) return { status: 420, headers: [`Unsupported: ${unknown.join(', ')}`] }
   if (method !== 'INVITE') return undefined

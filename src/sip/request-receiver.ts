@@ -67,7 +67,7 @@ export class RequestReceiver {
 
   private receiveNewRequest(message: IncomingRequest): void {
     const { method, wire } = message
-    const refusal = refusalOf(wire)
+    const refusal = refusalOf(wire, message.flow.protocol)
     if (refusal) {
       this.reply(message, refusal.status, refusal.headers, refusal.reason)
       return

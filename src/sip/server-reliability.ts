@@ -20,6 +20,8 @@ export interface ServerTransaction extends DeadlineOwner {
   readonly tableKey: string
   readonly method: string
   readonly flow: Flow
+  /** For a sips: URI: our Contact becomes one as well (RFC 3261 12.1.1). */
+  readonly sips: boolean
   state: 'proceeding' | 'completed' | 'accepted' | 'confirmed'
   /** The last response: what answers a repeated request. */
   response?: Packet
@@ -64,6 +66,7 @@ export class ServerReliability {
       tableKey: tableKey(key, request.method),
       method: request.method,
       flow,
+      sips: request.uri?.scheme === 'sips',
       state: 'proceeding',
       intervalMs: this.timers.t1Ms,
       retransmitAt: Number.POSITIVE_INFINITY,

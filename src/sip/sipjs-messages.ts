@@ -7,6 +7,7 @@ import type { NameAddr } from './header-values.ts'
 import type { SipMessage, SipRequest, SipResponse } from './message.ts'
 import type { Body, ResponseInfo } from './session.ts'
 import { formatHost } from './uri.ts'
+import { transportParam } from './via.ts'
 
 /** A URI that is only ever copied. sip.js's own re-escapes the user part, which changes it and throws on a stray "%". */
 export class VerbatimUri extends Core.URI {
@@ -94,7 +95,7 @@ const nameAddr = ({ uriText, params }: NameAddr): Core.NameAddrHeader => {
 /** The remote target; where a peer forgot its Contact, the address that it writes from. Headers of the URI do not go into a Request-URI. */
 function contactOf(wire: SipMessage, flow: Flow): { raw: string; parsed: Core.NameAddrHeader } {
   const given = wire.nameAddrs('Contact')[0]
-  const transport = flow.protocol === 'tcp' ? ';transport=tcp' : ''
+  const transport = transportParam(flow.protocol)
   const text = given
     ? given.uriText.replace(/\?.*$/, '')
     : `sip:${formatHost(flow.remote.address)}:${flow.remote.port}${transport}`

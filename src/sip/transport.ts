@@ -1,47 +1,38 @@
-// SIP transport (RFC 3261 18) over Runtime.network: several UDP and TCP listening points at once, connections reused per
-// remote address and closed when idle, received/rport stamped (RFC 3581), malformed requests answered without state.
-// Leaves out: retransmission and transactions (above), TLS and WebSocket (to come, as further kinds of flow).
+// SIP transport (RFC 3261 18): several listening points at once, and the table of flows: connections are reused (RFC 5923), opened
+// once however many wait for them, closed when idle, and limited in number. received/rport are stamped (RFC 3581), malformed
+// requests answered without state. Leaves out: retransmission and transactions (above); how each kind of flow works (beside).
 import { NetworkError } from '../errors.ts'
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
-import type { Runtime, TcpConnection, TcpListener, Timer, UdpSocket } from '../runtime/runtime.ts'
+import type { Millis, Runtime, TcpConnection, TcpListener, Timer } from '../runtime/runtime.ts'
+import type { ConnectionFlow, ConnectionHandler } from './connection-flow.ts'
 import { Door } from './door.ts'
-import type { Flow, Hop, ListeningPoint, Protocol } from './flow.ts'
+import { type Flow, type Hop, isSecure, type ListeningPoint, type Protocol } from './flow.ts'
+import { FlowTable } from './flow-table.ts'
 import { type ParseProblem, parseMessage, type SipMessage } from './message.ts'
 import { SourceAddresses } from './source-addresses.ts'
 import { answerStateless } from './stateless.ts'
-import { TcpFlow } from './tcp-flow.ts'
-import { stampReceived } from './via.ts'
+import { StreamFlow } from './stream-flow.ts'
+import { clientTls, serverTls, type TlsSettings } from './tls-settings.ts'
+import { isWildcard, UdpPoints } from './udp-points.ts'
+import { aliasPort, stampReceived } from './via.ts'
 
 export interface TransportOptions {
   /** What may come in; with the default rate limit where absent. */
   door?: Door
-  /** A TCP connection without traffic for so long is closed. RFC 3261 18 asks for 32 s at least. */
-  idleMs?: number
-  connectTimeoutMs?: number
+  /** A connection without traffic for so long is closed. RFC 3261 18 asks for 32 s at least. */
+  idleMs?: Millis
+  /** For each step of opening a connection. */
+  connectTimeoutMs?: Millis
+  tls?: TlsSettings
 }
 
-const defaultIdleMs = 600_000
-const defaultConnectTimeoutMs = 5_000
+const defaultIdleMs: Millis = 600_000
+const defaultConnectTimeoutMs: Millis = 5_000
 const maximumConnections = 4_096
-/** Rides out a pause of the process at thousands of datagrams a second. */
-const receiveBufferBytes = 4 * 1024 * 1024
 
-const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
-
-class UdpFlow implements Flow {
-  readonly protocol = 'udp'
-  readonly open = true
-  constructor(
-    private readonly socket: UdpSocket,
-    readonly remote: TransportAddress,
-    readonly sentBy: TransportAddress,
-  ) {}
-  get local(): TransportAddress {
-    return this.socket.local
-  }
-  send(data: Uint8Array): void {
-    this.socket.send(data, this.remote)
-  }
+interface Listening {
+  readonly protocol: Protocol
+  readonly listener: TcpListener
 }
 
 export class SipTransport {
@@ -52,14 +43,15 @@ export class SipTransport {
   onForeignDatagram: ((data: Uint8Array, flow: Flow) => void) | undefined
   onDropped: ((remote: TransportAddress, reason: string) => void) | undefined
 
-  private readonly sockets: UdpSocket[] = []
-  private readonly listeners: TcpListener[] = []
-  private readonly connections = new Map<string, TcpFlow>()
+  private readonly udp: UdpPoints
+  private readonly listening: Listening[] = []
+  private readonly flows = new FlowTable()
   private readonly connecting = new Map<string, Promise<Flow>>()
   private readonly door: Door
   private readonly sources: SourceAddresses
-  private readonly idleMs: number
-  private readonly connectTimeoutMs: number
+  private readonly idleMs: Millis
+  private readonly connectTimeoutMs: Millis
+  private readonly tls: TlsSettings
   private sweep: Timer | undefined
   private stopped = false
 
@@ -71,18 +63,28 @@ export class SipTransport {
     this.sources = new SourceAddresses(runtime)
     this.idleMs = options.idleMs ?? defaultIdleMs
     this.connectTimeoutMs = options.connectTimeoutMs ?? defaultConnectTimeoutMs
+    this.tls = options.tls ?? {}
+    const transport = this
+    this.udp = new UdpPoints(runtime, this.sources, {
+      admits: (data, from) => this.admits(data, from),
+      onMessage: (data, flow) => this.received(data, flow),
+      get onForeign() {
+        return transport.onForeignDatagram
+      },
+      onDropped: (remote, reason) => this.onDropped?.(remote, reason),
+    })
   }
 
-  /** Opens every point or none. Rejects with NetworkError. Returns the points with their real ports. */
+  /** Opens every point or none. Rejects with NetworkError, or UsageError where TLS lacks a certificate. Returns the points with
+   *  their real ports. */
   async start(points: readonly ListeningPoint[]): Promise<ListeningPoint[]> {
     const bound: ListeningPoint[] = []
     try {
       for (const point of points) {
-        // One port for both protocols: whoever has to switch from UDP to TCP finds us there (RFC 3261 18.1.1).
-        const twin =
-          point.port === 0
-            ? bound.find((other, i) => other.address === point.address && points[i]!.port === 0)
-            : undefined
+        // One port for UDP and TCP: whoever has to switch from the one to the other finds us there (RFC 3261 18.1.1).
+        const isTwin = (other: ListeningPoint, i: number): boolean =>
+          other.address === point.address && points[i]!.port === 0 && areTwins(other.protocol, point.protocol)
+        const twin = point.port === 0 ? bound.find(isTwin) : undefined
         bound.push(await this.listen(point, twin?.port))
       }
     } catch (error) {
@@ -97,7 +99,9 @@ export class SipTransport {
     rather?: number,
   ): Promise<ListeningPoint> {
     const open = (at: number): Promise<TransportAddress> =>
-      protocol === 'udp' ? this.openUdp({ address, port: at }) : this.listenTcp({ address, port: at })
+      protocol === 'udp'
+        ? this.udp.open({ address, port: at })
+        : this.openListener(protocol, { address, port: at })
     if (rather === undefined) return { protocol, ...(await open(port)) }
     // Somebody else may have that port of the other protocol; any one will do then.
     return { protocol, ...(await open(rather).catch(() => open(port))) }
@@ -106,129 +110,81 @@ export class SipTransport {
   stop(): void {
     this.stopped = true
     this.sweep?.cancel()
-    for (const socket of this.sockets.splice(0)) socket.close()
-    for (const listener of this.listeners.splice(0)) listener.close()
-    for (const flow of this.connections.values()) flow.close()
-    this.connections.clear()
+    this.udp.close()
+    for (const { listener } of this.listening.splice(0)) listener.close()
+    for (const flow of this.flows) {
+      this.flows.remove(flow)
+      flow.close()
+    }
   }
 
   /** Whether there is a listening point that serves that family. */
   readonly reaches = (protocol: Protocol, family: 4 | 6): boolean =>
     protocol === 'udp'
-      ? this.socketsFor(family).length > 0
-      : this.listeners.some(({ local }) => addressFamily(local.address) === family || local.address === '::')
+      ? this.udp.reaches(family)
+      : this.listening.some(
+          ({ protocol: own, listener: { local } }) =>
+            own === protocol && (addressFamily(local.address) === family || local.address === '::'),
+        )
 
   /** The flow to a hop. Throws, or rejects with, NetworkError. A promise where a connection or a lookup is needed. */
   flowTo(hop: Hop): Flow | Promise<Flow> {
-    if (hop.flow?.open && hop.flow.protocol === hop.protocol) return hop.flow
+    const { protocol, flow } = hop
+    if (flow?.open && flow.protocol === protocol) return flow
     const remote = { address: hop.address, port: hop.port }
-    return hop.protocol === 'udp' ? this.udpFlowTo(remote) : this.tcpFlowTo(remote)
+    if (protocol === 'udp') return this.udp.flowTo(remote)
+    const serverName = isSecure(protocol) ? (hop.serverName ?? hop.address) : undefined
+    const key = `${protocol} ${formatAddress(remote)} ${serverName ?? ''}`
+    const known = this.flows.find(protocol, remote, serverName) ?? this.connecting.get(key)
+    if (known) return known
+    const connecting = this.connect(protocol, remote, serverName).finally(() => this.connecting.delete(key))
+    this.connecting.set(key, connecting)
+    return connecting
   }
 
   /** The open connection with that remote end, whoever made it. */
   connectionTo(remote: TransportAddress): Flow | undefined {
-    return this.connections.get(formatAddress(remote))
+    return this.flows.find('tcp', remote) ?? this.flows.find('tls', remote)
   }
 
   /** The flow between the listening point that peers know as `sentBy` and that remote end; undefined where its connection, or
    *  the point, has gone. */
   standingFlow(protocol: Protocol, sentBy: TransportAddress, remote: TransportAddress): Flow | undefined {
-    if (protocol === 'tcp') return this.connectionTo(remote)
-    const socket = this.sockets.find(
-      ({ local }) =>
-        local.port === sentBy.port && (local.address === sentBy.address || isWildcard(local.address)),
-    )
-    return socket && new UdpFlow(socket, remote, sentBy)
+    return protocol === 'udp' ? this.udp.standingFlow(sentBy, remote) : this.flows.find(protocol, remote)
   }
 
   /** The same UDP socket towards another address: where a response goes when the request came from elsewhere than its Via says. */
   sameSocket(flow: Flow, remote: TransportAddress): Flow {
-    const socket = this.sockets.find((candidate) => candidate.local === flow.local)
-    return socket ? new UdpFlow(socket, remote, flow.sentBy) : flow
+    return this.udp.sameSocket(flow, remote)
   }
 
   /** A local address as peers at `remote` see it: the listening point that serves them. For Contact and SDP. */
   async localAddressFor(protocol: Protocol, remote: TransportAddress): Promise<TransportAddress> {
-    if (protocol === 'udp') return (await this.udpFlowTo(remote)).sentBy
+    if (protocol === 'udp') return (await this.udp.flowTo(remote)).sentBy
     const address =
       (await this.sources.lookUp(remote)) ?? (addressFamily(remote.address) === 4 ? '127.0.0.1' : '::1')
-    return this.tcpSentBy({ address, port: 0 })
+    return this.sentBy(protocol, { address, port: 0 })
   }
 
-  // ---- UDP -------------------------------------------------------------------------------------------------------------
-
-  private async openUdp(bind: TransportAddress): Promise<TransportAddress> {
-    const socket = await this.runtime.network.openUdp(bind, { receiveBufferBytes })
-    this.sockets.push(socket)
-    socket.onDatagram = (data, from) => this.datagram(socket, data, from)
-    socket.onError = (error) => this.onDropped?.(socket.local, `UDP error: ${error.message}`)
-    return socket.local
+  /** Whether the peer may reach our listening point over this connection, which we opened and proved who we are on (RFC 5923 6). */
+  offersAlias(flow: Flow): boolean {
+    if (flow.protocol !== 'tls' || this.tls.cert === undefined || !this.flows.has(flow)) return false
+    return !flow.incoming && flow.sentBy.port !== flow.local.port
   }
 
-  private datagram(socket: UdpSocket, data: Uint8Array, from: TransportAddress): void {
-    if (!this.admits(data, from)) return
-    const first = data[0]
-    if (first === undefined) return
-    if (first < 0x04 && this.onForeignDatagram) {
-      this.onForeignDatagram(data, new UdpFlow(socket, from, socket.local))
-      return
-    }
-    // Keep-alives of older devices: line ends or a few octets of nothing.
-    if (data.length <= 4) return
-    if (!isWildcard(socket.local.address)) {
-      this.received(data, new UdpFlow(socket, from, socket.local))
-      return
-    }
-    const source = this.sources.known(from)
-    const deliver = (address: string | undefined): void =>
-      this.received(
-        data,
-        new UdpFlow(socket, from, { address: address ?? from.address, port: socket.local.port }),
-      )
-    if (source !== undefined) deliver(source)
-    else if (this.sources.busy) this.onDropped?.(from, 'too many new sources at once')
-    else void this.sources.lookUp(from).then(deliver)
-  }
+  // ---- connections -----------------------------------------------------------------------------------------------------
 
-  private socketsFor(family: 4 | 6): UdpSocket[] {
-    const fitting = this.sockets.filter((socket) => addressFamily(socket.local.address) === family)
-    if (fitting.length > 0 || family === 6) return fitting
-    return this.sockets.filter((socket) => socket.local.address === '::')
-  }
-
-  private udpFlowTo(remote: TransportAddress): Flow | Promise<Flow> {
-    const sockets = this.socketsFor(addressFamily(remote.address))
-    const only = sockets[0]
-    if (!only)
-      throw new NetworkError(
-        `cannot send UDP to ${formatAddress(remote)}: no UDP listening point of that IP version; add one`,
-        formatAddress(remote),
-      )
-    if (sockets.length === 1 && !isWildcard(only.local.address)) return new UdpFlow(only, remote, only.local)
-    const choose = (source: string | undefined): Flow => {
-      const socket =
-        sockets.find((candidate) => candidate.local.address === source) ??
-        sockets.find((candidate) => isWildcard(candidate.local.address)) ??
-        only
-      const address = isWildcard(socket.local.address) ? source : socket.local.address
-      if (address === undefined)
-        throw new NetworkError(
-          `no route to ${formatAddress(remote)}: check the address`,
-          formatAddress(remote),
-        )
-      return new UdpFlow(socket, remote, { address, port: socket.local.port })
-    }
-    const known = this.sources.known(remote)
-    return known === undefined ? this.sources.lookUp(remote).then(choose) : choose(known)
-  }
-
-  // ---- TCP -------------------------------------------------------------------------------------------------------------
-
-  private async listenTcp(bind: TransportAddress): Promise<TransportAddress> {
-    const listener = await this.runtime.network.listenTcp(bind)
-    this.listeners.push(listener)
+  private async openListener(
+    protocol: Exclude<Protocol, 'udp'>,
+    bind: TransportAddress,
+  ): Promise<TransportAddress> {
+    const { network } = this.runtime
+    const listener = await (isSecure(protocol)
+      ? network.listenTls(bind, serverTls(this.tls))
+      : network.listenTcp(bind))
+    this.listening.push({ protocol, listener })
     listener.onConnection = (connection) => {
-      if (this.connections.size < maximumConnections) this.adopt(connection)
+      if (this.flows.size < maximumConnections) this.adopt(protocol, connection, { incoming: true })
       else {
         this.onDropped?.(connection.remote, 'too many connections')
         connection.close()
@@ -237,35 +193,42 @@ export class SipTransport {
     return listener.local
   }
 
-  private tcpFlowTo(remote: TransportAddress): Flow | Promise<Flow> {
+  private async connect(
+    protocol: Protocol,
+    remote: TransportAddress,
+    serverName: string | undefined,
+  ): Promise<Flow> {
+    const { network } = this.runtime
+    const timeoutMs = this.connectTimeoutMs
+    const plain = await network.connectTcp(remote, { timeoutMs })
+    const connection =
+      serverName === undefined
+        ? plain
+        : await network.startTls(plain, { ...clientTls(this.tls, serverName), timeoutMs })
+    if (!this.stopped) return this.adopt(protocol, connection, { incoming: false, serverName })
+    connection.close()
     const key = formatAddress(remote)
-    const existing = this.connections.get(key) ?? this.connecting.get(key)
-    if (existing) return existing
-    const connecting = this.runtime.network
-      .connectTcp(remote, { timeoutMs: this.connectTimeoutMs })
-      .then((connection) => {
-        if (!this.stopped) return this.adopt(connection)
-        connection.close()
-        throw new NetworkError(`connection to ${key} was no longer wanted: the transport has stopped`, key)
-      })
-      .finally(() => this.connecting.delete(key))
-    this.connecting.set(key, connecting)
-    return connecting
+    throw new NetworkError(`connection to ${key} was no longer wanted: the transport has stopped`, key)
   }
 
-  private adopt(connection: TcpConnection): TcpFlow {
-    const key = formatAddress(connection.remote)
-    const flow = new TcpFlow(connection, this.tcpSentBy(connection.local), this.runtime.clock, {
+  private adopt(
+    protocol: Protocol,
+    connection: TcpConnection,
+    how: { incoming: boolean; serverName?: string | undefined },
+  ): ConnectionFlow {
+    const handler: ConnectionHandler = {
       onMessage: (data, from) => {
         if (this.admits(data, from.remote)) this.received(data, from)
       },
       onBroken: (reason, from) => this.onDropped?.(from.remote, `connection closed: ${reason}`),
       onClosed: (closed, error) => {
-        if (this.connections.get(key) === closed) this.connections.delete(key)
+        this.flows.remove(closed)
         this.onFlowClosed?.(closed, error)
       },
-    })
-    this.connections.set(key, flow)
+    }
+    const origin = { sentBy: this.sentBy(protocol, connection.local), ...how }
+    const flow = new StreamFlow(connection, origin, this.runtime.clock, handler)
+    this.flows.add(flow)
     this.sweep ??= this.runtime.clock.setTimer(this.idleMs / 2, () => this.closeIdle())
     return flow
   }
@@ -274,42 +237,42 @@ export class SipTransport {
   networkChanged(): void {
     this.sources.forget()
     const own = new Set(this.runtime.network.interfaces().map(({ address }) => address))
-    for (const flow of [...this.connections.values()]) if (!own.has(flow.local.address)) this.drop(flow)
+    for (const flow of this.flows) if (!own.has(flow.local.address)) this.drop(flow)
   }
 
   /** A connection that leads nowhere; the next message opens another. A request that was given up would keep the peer waiting for
    *  an ACK if the line came back and it arrived after all. */
   drop(flow: Flow): void {
-    const key = formatAddress(flow.remote)
-    const known = this.connections.get(key)
-    if (!known || known !== flow) return
-    this.connections.delete(key)
-    known.abort()
-    this.onFlowClosed?.(known)
+    if (!this.flows.has(flow)) return
+    this.flows.remove(flow)
+    flow.abort()
+    this.onFlowClosed?.(flow)
   }
 
   /** The listening point that serves this local address, so that a peer can come back after the connection has gone. */
-  private tcpSentBy(local: TransportAddress): TransportAddress {
+  private sentBy(protocol: Protocol, local: TransportAddress): TransportAddress {
     const family = addressFamily(local.address)
-    const listener =
-      this.listeners.find((candidate) => candidate.local.address === local.address) ??
-      this.listeners.find(({ local: { address } }) => isWildcard(address) && addressFamily(address) >= family)
-    return listener ? { address: local.address, port: listener.local.port } : local
+    const points = this.listening.flatMap((point) =>
+      point.protocol === protocol ? point.listener.local : [],
+    )
+    const own =
+      points.find(({ address }) => address === local.address) ??
+      points.find(({ address }) => isWildcard(address) && addressFamily(address) >= family)
+    return own ? { address: local.address, port: own.port } : local
   }
 
   private closeIdle(): void {
     this.sweep = undefined
     const limit = this.runtime.clock.now() - this.idleMs
-    for (const [key, flow] of this.connections) {
+    for (const flow of this.flows) {
       if (flow.lastUsed > limit) continue
-      this.connections.delete(key)
+      this.flows.remove(flow)
       flow.close()
     }
-    if (this.connections.size > 0)
-      this.sweep = this.runtime.clock.setTimer(this.idleMs / 2, () => this.closeIdle())
+    if (this.flows.size > 0) this.sweep = this.runtime.clock.setTimer(this.idleMs / 2, () => this.closeIdle())
   }
 
-  // ---- both ------------------------------------------------------------------------------------------------------------
+  // ---- all -------------------------------------------------------------------------------------------------------------
 
   private admits(data: Uint8Array, from: TransportAddress): boolean {
     const reason = this.door.refuses(data, from)
@@ -335,8 +298,14 @@ export class SipTransport {
       this.refuse(result, flow, data.length)
       return
     }
-    if (result.message.kind === 'request') stampReceived(result.message, flow.remote)
-    this.onMessage?.(result.message, flow, data.length)
+    const { message } = result
+    if (message.kind === 'request') {
+      const port = aliasPort(message.topVia)
+      if (port !== undefined && this.flows.has(flow))
+        this.flows.alias(flow, { address: flow.remote.address, port })
+      stampReceived(message, flow.remote)
+    }
+    this.onMessage?.(message, flow, data.length)
   }
 
   private refuse({ problem, status, request }: ParseProblem, flow: Flow, lengthBytes: number): void {
@@ -349,3 +318,6 @@ export class SipTransport {
     answerStateless(request, flow, lengthBytes, { status, reason })
   }
 }
+
+const areTwins = (a: Protocol, b: Protocol): boolean =>
+  (a === 'udp' && b === 'tcp') || (a === 'tcp' && b === 'udp')

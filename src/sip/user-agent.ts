@@ -32,13 +32,15 @@ import { contactUri, SignallingCore } from './sipjs-core.ts'
 import { failTransaction } from './sipjs-corrections.ts'
 import { type IncomingRequest, IncomingResponse } from './sipjs-messages.ts'
 import { StandaloneRequests } from './standalone-requests.ts'
+import type { TlsSettings } from './tls-settings.ts'
 import { formatHost, parseUri, type SipUri } from './uri.ts'
 import { SipWire } from './wire.ts'
 
 export interface UserAgentOptions {
   runtime: Runtime
   /** Port 0 lets the system choose. */
-  listen: { protocol: 'udp' | 'tcp'; address: string; port: number }[]
+  listen: readonly ListeningPoint[]
+  tls?: TlsSettings
   /** User-Agent header; "floe" where absent. */
   userAgent?: string
   record?: (fact: SipFact) => void
@@ -125,11 +127,11 @@ export class UserAgent {
 
   /** Opens the listening points. Rejects with NetworkError, or InvariantError with the wrong version of sip.js. */
   static async start(options: UserAgentOptions): Promise<UserAgent> {
-    const { runtime, listen, userAgent = 'floe', record } = options
+    const { runtime, listen, userAgent = 'floe', record, tls } = options
     if (/[\r\n]/.test(userAgent))
       throw new UsageError('The user agent name holds a line break; leave it out.')
     const door = new Door(runtime.clock)
-    const wire = new SipWire(runtime, { door, ...(record && { record }) })
+    const wire = new SipWire(runtime, { door, ...(record && { record }), ...(tls && { tls }) })
     const agent = new UserAgent(wire, runtime, record, userAgent, door)
     agent.listening = await agent.wire.start(listen)
     return agent
@@ -341,9 +343,9 @@ function callableUri(text: string): SipUri {
   // Peers' URIs may hold odd characters between quotes; ours become a line of a message.
   const uri = /[\s"<>]/.test(text) ? undefined : parseUri(text)
   if (!uri) throw new UsageError(`"${text}" is no SIP URI; write it as sip:user@host.`)
-  if (uri.kind === 'sip' && uri.scheme === 'sip') return uri
+  if (uri.kind === 'sip') return uri
   throw new UsageError(
-    `"${text}" needs the ${uri.scheme}: scheme, which floe cannot use yet; write it as sip:user@host.`,
+    `"${text}" needs the ${uri.scheme}: scheme, which floe cannot use; write it as sip:user@host.`,
   )
 }
 

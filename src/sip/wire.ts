@@ -8,7 +8,7 @@ import { chain, settle } from './chain.ts'
 import { ClientReliability } from './client-reliability.ts'
 import { DestinationResolver } from './destination.ts'
 import { type AttemptFate, Failover } from './failover.ts'
-import type { Flow, Hop, ListeningPoint } from './flow.ts'
+import { type Flow, type Hop, hopTo, isReliable, isSecure, type ListeningPoint } from './flow.ts'
 import type { TurnedAway } from './gate.ts'
 import { parseNameAddr } from './header-values.ts'
 import { parseMessage, type SipMessage, SipRequest, type SipResponse, serializeMessage } from './message.ts'
@@ -166,8 +166,8 @@ export class SipWire {
     if (!branches && !this.client.has(transactionId)) this.unsent.add(transactionId)
     for (const branch of branches ?? [transactionId]) {
       const unheard = this.client.giveUp(branch, 'INVITE')
-      // Over TCP something always comes back within seconds, be it a 100, where the connection leads anywhere.
-      if (unheard?.protocol === 'tcp') this.transport.drop(unheard)
+      // Over a connection something always comes back within seconds, be it a 100, where it leads anywhere.
+      if (unheard && isReliable(unheard.protocol)) this.transport.drop(unheard)
     }
   }
 
@@ -186,7 +186,7 @@ export class SipWire {
         request.remove('Route')
         for (const route of invitation.routes) request.headers.push({ name: 'Route', value: route })
         const { flow } = invitation.packet
-        return [{ protocol: flow.protocol, ...flow.remote, flow }]
+        return [{ ...hopTo(flow), flow }]
       }
     }
     if (typeof hop === 'object') return [hop]
@@ -202,7 +202,10 @@ export class SipWire {
 
   private send(request: SipRequest, hop: Hop, fate: AttemptFate): void {
     settle(
-      () => this.transport.flowTo(hop),
+      () => {
+        if (request.uri?.scheme === 'sips' && !isSecure(hop.protocol)) throw insecureError(request, hop)
+        return this.transport.flowTo(hop)
+      },
       (flow) => {
         if (fate.isWanted()) this.sendOver(request, flow, hop, fate)
       },
@@ -212,7 +215,7 @@ export class SipWire {
 
   private sendOver(request: SipRequest, flow: Flow, hop: Hop, fate: AttemptFate): void {
     if (this.stopped) return
-    let rendered = render(request, flow)
+    let rendered = this.render(request, flow)
     const isSmall = () => flow.protocol !== 'udp' || rendered.data.length <= largestUdpRequestBytes
     if (!isSmall()) rendered = { ...rendered, data: serializeMessage(rendered.request, 'compact') }
     if (isSmall() || !this.mayTryTcp(flow, hop)) {
@@ -238,7 +241,7 @@ export class SipWire {
     )
       .then((stream) => {
         if (!fate.isWanted()) return
-        const again = render(request, stream)
+        const again = this.render(request, stream)
         this.transmit(again.request, again.data, stream)
         fate.onSent()
       }, overUdp)
@@ -254,13 +257,21 @@ export class SipWire {
   private followUp(request: SipRequest): void {
     const flow = this.client.invitationOf(request)?.packet.flow
     if (!flow) return
-    const { data, request: rendered } = render(request, flow)
+    const { data, request: rendered } = this.render(request, flow)
     this.transmit(rendered, data, flow)
+  }
+
+  /** The request as it leaves over this flow; the original keeps its placeholders for another try. */
+  private render(request: SipRequest, flow: Flow): { request: SipRequest; data: Uint8Array } {
+    const copy = new SipRequest(request.method, request.uriText, request.headers.slice(), request.body)
+    rewriteOwnVia(copy, flow.protocol, flow.sentBy, this.transport.offersAlias(flow))
+    rewriteContact(copy, placeholderHost, flow.protocol, flow.sentBy, isForSips(copy))
+    return { request: copy, data: serializeMessage(copy) }
   }
 
   private transmit(request: SipRequest, data: Uint8Array, flow: Flow): void {
     if (request.method === 'INVITE' && this.unsent.delete(request.topVia.params.get('branch') ?? '')) return
-    const fallback = { protocol: flow.protocol, ...flow.remote }
+    const fallback = hopTo(flow)
     const packet = { data, flow, fallback, description: this.describe(request) }
     this.emit(packet, false)
     if (request.method === 'ACK') this.client.acknowledged(request, packet)
@@ -271,7 +282,7 @@ export class SipWire {
   // ---- responses out ---------------------------------------------------------------------------------------------------
 
   private responseFlow(response: SipResponse, source: Flow | undefined): Flow | Promise<Flow> {
-    if (source?.open && source.protocol === 'tcp') return source
+    if (source?.open && isReliable(source.protocol)) return source
     const { protocol, host, port } = responseDestination(response.topVia)
     if (source?.protocol === 'udp' && source.remote.address === host && source.remote.port === port)
       return source
@@ -284,7 +295,7 @@ export class SipWire {
 
   private respond(response: SipResponse, flow: Flow, transaction: ServerTransaction | undefined): void {
     if (this.stopped) return
-    rewriteContact(response, placeholderHost, flow.protocol, flow.sentBy)
+    rewriteContact(response, placeholderHost, flow.protocol, flow.sentBy, transaction?.sips)
     const { protocol, host, port } = responseDestination(response.topVia)
     const fallback = { protocol, address: host, port }
     const packet = { data: serializeMessage(response), flow, fallback, description: this.describe(response) }
@@ -428,6 +439,19 @@ export class SipWire {
   }
 }
 
+/** RFC 3261 8.1.1.8. */
+function isForSips(request: SipRequest): boolean {
+  if (request.uri?.scheme === 'sips') return true
+  const route = request.list('Route')[0]
+  return route !== undefined && parseNameAddr(route)?.uri.scheme === 'sips'
+}
+
+const insecureError = ({ uriText }: SipRequest, { protocol }: Hop): NetworkError =>
+  new NetworkError(
+    `${uriText} wants TLS on the whole way, and its next hop is reached over ${protocol}: give that as sips: or with ;transport=tls`,
+    uriText,
+  )
+
 const noAddress: TransportAddress = { address: '0.0.0.0', port: 0 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
@@ -443,12 +467,4 @@ function within<T>(limitMs: Millis, clock: Clock, reason: string, task: T | Prom
       .then(resolve, reject)
       .finally(() => timer.cancel())
   })
-}
-
-/** The request as it leaves over this flow; the original keeps its placeholders for another try. */
-function render(request: SipRequest, flow: Flow): { request: SipRequest; data: Uint8Array } {
-  const copy = new SipRequest(request.method, request.uriText, request.headers.slice(), request.body)
-  rewriteOwnVia(copy, flow.protocol, flow.sentBy)
-  rewriteContact(copy, placeholderHost, flow.protocol, flow.sentBy)
-  return { request: copy, data: serializeMessage(copy) }
 }

@@ -14,7 +14,7 @@ export type SipFact =
       status?: number
       callId: string
       cseq: number
-      protocol: 'udp' | 'tcp'
+      protocol: 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
       local: TransportAddress
       remote: TransportAddress
       lengthBytes: number

@@ -1,4 +1,6 @@
 // Two phones in one process call each other without any server, over real sockets on loopback.
+
+import { readFileSync } from 'node:fs'
 import { afterEach, expect, test } from 'vitest'
 import { Phone } from '../../../src/phone/phone.ts'
 
@@ -12,19 +14,23 @@ async function start(options: Parameters<typeof Phone.start>[0] = {}): Promise<P
     listen: [
       { protocol: 'udp', address: '127.0.0.1', port: 0 },
       { protocol: 'tcp', address: '127.0.0.1', port: 0 },
+      { protocol: 'tls', address: '127.0.0.1', port: 0 },
     ],
+    tls: { ca: pem('ca.pem'), cert: pem('server.pem'), key: pem('server.key') },
     ...options,
   })
   phones.push(phone)
   return phone
 }
 
-const uriOf = (phone: Phone, protocol: 'udp' | 'tcp' = 'udp'): string => {
+const pem = (name: string): string => readFileSync(`test/fixtures/tls/${name}`, 'utf8')
+
+const uriOf = (phone: Phone, protocol: 'udp' | 'tcp' | 'tls'): string => {
   const { port } = phone.addresses.find((a) => a.protocol === protocol)!
-  return `sip:bob@127.0.0.1:${port}${protocol === 'tcp' ? ';transport=tcp' : ''}`
+  return `sip:bob@127.0.0.1:${port};transport=${protocol}`
 }
 
-for (const protocol of ['udp', 'tcp'] as const) {
+for (const protocol of ['udp', 'tcp', 'tls'] as const) {
   test(`each end hears the other's file, SIP over ${protocol}`, async () => {
     const alice = await start()
     const bob = await start()

@@ -300,8 +300,8 @@ describe('what goes wrong is told, by branch', () => {
     const alice = await open()
     for (const [uri, why] of [
       ['sip:bob@no-such-name.invalid', /resolve/],
-      ['sips:bob@127.0.0.1', /TLS/],
-      ['sip:bob@127.0.0.1;transport=ws', /ws/],
+      ['sips:bob@127.0.0.1;transport=udp', /sips:127.0.0.1 cannot be reached over udp/],
+      ['sip:bob@127.0.0.1;transport=sctp', /sctp/],
       ['tel:+1', /route/],
       ['sip:bob@', /Request-URI/],
     ] as const) {

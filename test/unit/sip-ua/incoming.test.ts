@@ -318,7 +318,7 @@ describe('what a UAS examines first (RFC 3261 8.2)', () => {
     expect((await on.run(on.peer.response(415))).get('Accept-Encoding')).toBe('identity')
     for (const uri of ['sips:alice@192.0.2.1', 'tel:+4930123', 'http://x/']) {
       on.peer.send('INVITE', {}, sdp(), uri)
-      expect((await on.run(on.peer.response(416))).reason).toContain('sip: only')
+      expect((await on.run(on.peer.response(416))).reason).toContain('Unsupported URI Scheme')
     }
     on.peer.raw(on.peer.compose('INVITE', {}, sdp()).replace('SIP/2.0\r\n', 'SIP/7.0\r\n'))
     await on.run(on.peer.response(505))

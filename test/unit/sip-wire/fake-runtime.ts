@@ -52,6 +52,7 @@ export class FakeRuntime implements Runtime {
       throw new NetworkError('refused', to.address)
     },
     startTls: async (connection) => connection,
+    listenTls: async (bind) => ({ local: bind, onConnection: undefined, close: () => undefined }),
     resolve: async (host) => {
       this.lookups++
       const addresses = this.names.get(host)
