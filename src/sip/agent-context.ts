@@ -20,7 +20,15 @@ export interface Identity {
   digest: DigestClient
   /** Where requests outside of a dialog go; absent: the Request-URI. */
   hop?: Hop | string
+  /** Proxies that they pass, as Route values (RFC 3261 8.1.2). */
+  routes?: readonly string[]
 }
+
+/** How requests outside of a dialog leave. */
+export const wayOf = ({ hop, routes }: Identity): Pick<Identity, 'hop' | 'routes'> => ({
+  ...(hop && { hop }),
+  ...(routes && { routes }),
+})
 
 export interface AgentContext {
   readonly clock: Clock

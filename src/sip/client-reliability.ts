@@ -22,7 +22,8 @@ export interface ClientTransaction extends DeadlineOwner {
   readonly branch: string
   readonly method: string
   readonly packet: Packet
-  /** Route lines as sent: ACK and CANCEL carry the same (RFC 3261 9.1, 17.1.1.3). */
+  /** Request-URI and Route lines as sent: ACK and CANCEL carry the same (RFC 3261 9.1, 17.1.1.3). */
+  readonly uriText: string
   readonly routes: readonly string[]
   state: 'calling' | 'proceeding' | 'completed' | 'accepted'
   intervalMs: Millis
@@ -64,6 +65,7 @@ export class ClientReliability {
       branch,
       method,
       packet,
+      uriText: request.uriText,
       routes: request.lines('Route'),
       state: 'calling',
       intervalMs: this.timers.t1Ms,

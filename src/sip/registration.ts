@@ -2,7 +2,13 @@
 // (423), retry with back-off when the registrar cannot be reached or is ill, and silence after a refusal.
 import type { Core } from 'sip.js'
 import type { Millis, Timer } from '../runtime/runtime.ts'
-import { type AgentContext, type Identity, randomDelayMs, transactionTimeoutMs } from './agent-context.ts'
+import {
+  type AgentContext,
+  type Identity,
+  randomDelayMs,
+  transactionTimeoutMs,
+  wayOf,
+} from './agent-context.ts'
 import { type DigestAttempt, hostOf } from './digest.ts'
 import type { Flow } from './flow.ts'
 import { parseNumber, quote } from './grammar.ts'
@@ -66,7 +72,7 @@ export class Registration implements SipRegistration {
     // RFC 3261 10.2: the Request-URI is the domain of the address of record.
     this.registrar = account.aor.replace(/^(sips?:)[^@]*@/i, '$1').replace(/[;?].*$/, '')
     this.core = context.core.through({
-      hop: this.identity.hop ?? this.registrar,
+      ...wayOf(this.identity),
       contact: contactUri(this.identity.user, `;rinstance=${this.instance}`),
     })
     this.register(this.expiresSeconds)

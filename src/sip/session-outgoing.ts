@@ -2,7 +2,7 @@
 // The first 2xx wins; a later one is acknowledged and hung up. Redirects are reported, not followed.
 import type { Core } from 'sip.js'
 import type { Timer } from '../runtime/runtime.ts'
-import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import { type AgentContext, type Identity, transactionTimeoutMs, wayOf } from './agent-context.ts'
 import { DialogSession } from './dialog-session.ts'
 import { type DigestAttempt, hostOf } from './digest.ts'
 import { quote } from './grammar.ts'
@@ -44,7 +44,7 @@ export class OutgoingSession extends DialogSession {
     super(
       context,
       context.core.through({
-        ...(identity.hop && { hop: identity.hop }),
+        ...wayOf(identity),
         contact: contactUri(identity.user),
       }),
       identity,

@@ -17,8 +17,10 @@ export interface Account {
   username?: string
   password?: string
   /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp". Where absent the AOR's domain registers, and calls go
-   *  where their target says. */
+   *  where their target says. With ";lr" it stands in a Route, too. */
   server?: string
+  /** Proxies that requests outside of a dialog pass behind it, in order (RFC 3261 8.1.2): "sip:edge.example;lr". */
+  route?: readonly string[]
 }
 
 export interface ResponseInfo {

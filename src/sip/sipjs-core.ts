@@ -23,6 +23,8 @@ export interface Outlet {
 /** How one call or registration leaves: absent `hop` follows Route and Request-URI. */
 export interface Way {
   hop?: Hop | string
+  /** Route values of requests outside of a dialog. */
+  routes?: readonly string[]
   /** The Contact URI; its host is the wire's placeholder. */
   contact: string
 }
@@ -64,7 +66,7 @@ export class SignallingCore extends Core.UserAgentCore {
       displayName: '',
       loggerFactory: silentLogs,
       hackViaTcp: false,
-      routeSet: [],
+      routeSet: [...(way.routes ?? [])],
       sipjsId: '',
       supportedOptionTags: [],
       // No "Supported" line in responses: floe supports no extension that a response would name.
@@ -99,10 +101,11 @@ export class SignallingCore extends Core.UserAgentCore {
       Core.UserAgentCore['makeOutgoingRequestMessage']
     >
   ): Core.OutgoingRequestMessage {
+    const { routeSet } = this.configuration
     const identifiers =
       options.callId && options.fromTag
-        ? options
-        : { callId: randomToken(this.random), fromTag: randomToken(this.random), ...options }
+        ? { routeSet, ...options }
+        : { routeSet, callId: randomToken(this.random), fromTag: randomToken(this.random), ...options }
     const request = new OutgoingRequest(method, ruri, from, to, identifiers, extraHeaders, body)
     request.userAgent = this.userAgent
     request.transactionId = `z9hG4bK${randomToken(this.random)}`

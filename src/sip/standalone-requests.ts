@@ -2,7 +2,7 @@
 // where they are asked for; what never comes back becomes a TimeoutError, what cannot leave a NetworkError.
 import type { Core } from 'sip.js'
 import { NetworkError, TimeoutError, type UsageError } from '../errors.ts'
-import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
+import { type AgentContext, type Identity, transactionTimeoutMs, wayOf } from './agent-context.ts'
 import { hostOf } from './digest.ts'
 import { quote } from './grammar.ts'
 import type { SipResponse } from './message.ts'
@@ -36,7 +36,7 @@ export class StandaloneRequests {
   async send(request: Standalone): Promise<Answer> {
     const { method, target, identity, body } = request
     const core = this.context.core.through({
-      ...(identity.hop && { hop: identity.hop }),
+      ...wayOf(identity),
       contact: contactUri(identity.user),
     })
     const attempt = identity.digest.attempt(hostOf(typeof identity.hop === 'string' ? identity.hop : target))

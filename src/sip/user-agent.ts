@@ -283,7 +283,9 @@ export class UserAgent {
       return { ...this.anonymous, uri: `sip:${this.anonymous.user}@${host}` }
     }
     const uri = callableUri(account.aor)
-    if (account.server !== undefined) callableUri(account.server)
+    const { server, route = [] } = account
+    const routes = server !== undefined && callableUri(server).params.has('lr') ? [server, ...route] : route
+    for (const proxy of route) callableUri(proxy)
     const username = account.username ?? uri.user ?? ''
     const key = JSON.stringify([account.aor, username, account.password ?? null])
     const digest = this.digests.get(key) ?? new DigestClient(username, account.password, this.runtime.random)
@@ -294,6 +296,7 @@ export class UserAgent {
       ...(account.displayName !== undefined && { displayName: account.displayName }),
       ...(uri.user !== undefined && { user: uri.user }),
       ...(account.server !== undefined && { hop: account.server }),
+      ...(routes.length > 0 && { routes: routes.map((route) => `<${route}>`) }),
     }
   }
 

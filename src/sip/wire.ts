@@ -10,7 +10,6 @@ import { DestinationResolver } from './destination.ts'
 import { type AttemptFate, Failover } from './failover.ts'
 import { type Flow, type Hop, hopTo, isReliable, isSecure, type ListeningPoint } from './flow.ts'
 import type { TurnedAway } from './gate.ts'
-import { parseNameAddr } from './header-values.ts'
 import { parseMessage, type SipMessage, SipRequest, type SipResponse, serializeMessage } from './message.ts'
 import {
   type MessageDescription,
@@ -19,12 +18,12 @@ import {
   serverKey,
   type TimerValues,
 } from './reliability.ts'
+import { setRoutes, takeRoute } from './route-set.ts'
 import { ServerLiveness } from './server-liveness.ts'
 import { ServerReliability, type ServerTransaction } from './server-reliability.ts'
 import { answerStateless } from './stateless.ts'
 import { largestUdpRequestBytes, TcpFailures, tcpPatienceMs } from './tcp-preference.ts'
 import { SipTransport, type TransportOptions } from './transport.ts'
-import { parseUri } from './uri.ts'
 import { responseDestination, rewriteContact, rewriteOwnVia } from './via.ts'
 
 /** Contact host of messages handed down; replaced by the flow's own address when they leave. The Via is replaced whatever it says. */
@@ -182,21 +181,15 @@ export class SipWire {
     if (request.method === 'ACK' || request.method === 'CANCEL') {
       const invitation = this.client.invitationOf(request)
       if (invitation) {
-        // sip.js copies one Route line only.
-        request.remove('Route')
-        for (const route of invitation.routes) request.headers.push({ name: 'Route', value: route })
+        // sip.js copies one Route line only, and knows no strict routers.
+        setRoutes(request, invitation.routes)
+        request.uriText = invitation.uriText
         const { flow } = invitation.packet
         return [{ ...hopTo(flow), flow }]
       }
     }
+    const uri = takeRoute(request, typeof hop === 'string' ? hop : undefined)
     if (typeof hop === 'object') return [hop]
-    // The route set of a dialog, even an empty one, overrides an outbound proxy (RFC 3261 12.1.2).
-    const proxy = request.toTag === '' ? hop : undefined
-    const route = request.list('Route')[0]
-    const target =
-      proxy ?? (route === undefined ? undefined : parseNameAddr(route)?.uriText) ?? request.uriText
-    const uri = parseUri(target)
-    if (uri?.kind !== 'sip') throw new NetworkError(`cannot route to ${target}: give a sip: URI`, target)
     return this.resolver.resolveUri(uri, request.callId)
   }
 
