@@ -48,11 +48,11 @@ export class DestinationResolver {
   private resolveTarget(uri: SipUri, callId: string): Hop[] | Promise<Hop[]> {
     const host = uri.params.get('maddr') ?? uri.host
     const named = this.namedProtocol(uri)
-    const { port } = uri
-    if (port !== undefined || isIpLiteral(host) || hasNoServices(host))
-      return this.resolveHost(named ?? this.defaultProtocol(), host, port)
-    const services = named === undefined ? this.services(host) : [srvService(named, host)]
-    return this.resolveServices(host, named, services, callId)
+    const usual = named ?? this.defaultProtocol(uri)
+    if (uri.port !== undefined || isIpLiteral(host) || hasNoServices(host))
+      return this.resolveHost(usual, host, uri.port)
+    const services = named ? [srvService(named, host)] : this.services(host, uri.scheme === 'sips')
+    return this.resolveServices(host, usual, services, callId)
   }
 
   /** RFC 3263 5: where the top Via says, without what its `received` says. */
@@ -82,7 +82,8 @@ export class DestinationResolver {
       throw new NetworkError(`cannot reach ${host} over ${said}: use udp, tcp, tls, ws or wss`, host)
     if (scheme === 'sip') return said
     // RFC 3261 26.2.2: the transport is what TLS runs over.
-    if (said === undefined || said === 'tcp') return 'tls'
+    if (said === undefined) return undefined
+    if (said === 'tcp') return 'tls'
     if (said === 'ws') return 'wss'
     if (isSecure(said)) return said
     throw new NetworkError(
@@ -91,8 +92,9 @@ export class DestinationResolver {
     )
   }
 
-  /** RFC 3263 4.1: UDP, where there is a UDP listening point at all. */
-  private defaultProtocol(): Protocol {
+  /** RFC 3263 4.1: TLS for sips; UDP, where there is a UDP listening point at all. */
+  private defaultProtocol({ scheme }: SipUri): Protocol {
+    if (scheme === 'sips') return 'tls'
     return this.usable('udp') ? 'udp' : 'tcp'
   }
 
@@ -100,23 +102,19 @@ export class DestinationResolver {
     protocol === 'udp' ? this.reaches('udp', 4) || this.reaches('udp', 6) : true
 
   /** What NAPTR names; without it the transports that we have, in our order. */
-  private services(host: string): Service[] | Promise<Service[]> {
-    const own = (['udp', 'tcp'] as const).filter(this.usable).map((protocol) => srvService(protocol, host))
+  private services(host: string, sips: boolean): Service[] | Promise<Service[]> {
+    const mayUse = (protocol: Protocol): boolean => this.usable(protocol) && (!sips || isSecure(protocol))
+    const own = (['udp', 'tcp', 'tls'] as const)
+      .filter((protocol) => mayUse(protocol) && isSecure(protocol) === sips)
+      .map((protocol) => srvService(protocol, host))
     const naptr = this.names.naptr(host)
     if (naptr instanceof Promise) {
       // Their answers are there when it turns out that they are needed.
-      const ahead = [
-        ...own.map(
-          ({ owner }) =>
-            () =>
-              this.names.srv(owner),
-        ),
-        () => this.names.addresses(host),
-      ]
-      for (const ask of ahead) this.askAhead(ask)
+      for (const { owner } of own) this.askAhead(() => this.names.srv(owner))
+      this.askAhead(() => this.names.addresses(host))
     }
     return chain(naptr, (records) => {
-      const named = servicesOf(records, this.usable)
+      const named = servicesOf(records, mayUse)
       return named.length > 0 ? named : own
     })
   }
@@ -131,7 +129,7 @@ export class DestinationResolver {
 
   private resolveServices(
     host: string,
-    named: Protocol | undefined,
+    usual: Protocol,
     services: Service[] | Promise<Service[]>,
     callId: string,
   ): Hop[] | Promise<Hop[]> {
@@ -156,7 +154,7 @@ export class DestinationResolver {
           `${host} says that it offers no SIP (its SRV record is "."): name another server`,
           host,
         )
-      return this.resolveHost(named ?? this.defaultProtocol(), host)
+      return this.resolveHost(usual, host)
     })
   }
 

@@ -49,6 +49,9 @@ export function drawnFrom(text: string): Draw {
 const protocolOfService: Readonly<Record<string, Protocol>> = {
   'SIP+D2U': 'udp',
   'SIP+D2T': 'tcp',
+  'SIPS+D2T': 'tls',
+  'SIP+D2W': 'ws',
+  'SIPS+D2W': 'wss',
 }
 
 /** Where SRV records are looked for, and what they are about. */

@@ -9,7 +9,7 @@ import type { Hop } from './flow.ts'
 import type { Body } from './session.ts'
 import { correctCore } from './sipjs-corrections.ts'
 import { VerbatimUri } from './sipjs-messages.ts'
-import { placeholderHost } from './wire.ts'
+import { placeholderHost } from './via.ts'
 
 /** Methods that floe answers with something better than 405 or 501. */
 export const allowedMethods = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'INFO', 'MESSAGE']

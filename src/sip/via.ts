@@ -9,6 +9,9 @@ import { formatHost } from './uri.ts'
 /** Every branch of RFC 3261 8.1.1.7 starts with this; what follows it identifies the transaction. */
 export const magicCookie = 'z9hG4bK'
 
+/** Contact host of messages handed down; replaced by the flow's own address when they leave. The Via is replaced whatever it says. */
+export const placeholderHost = 'floe.invalid'
+
 /** Stamps received and rport; what the peer wrote there itself is overwritten. */
 export function stampReceived(request: SipRequest, remote: TransportAddress): void {
   const via = request.topVia

@@ -2,15 +2,22 @@
 // parsed messages come out; everything unreliable about UDP (RFC 3261 17) is dealt with below this line.
 import { NetworkError, UsageError } from '../errors.ts'
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
-import type { Clock, Millis, Runtime, Timer } from '../runtime/runtime.ts'
+import type { Millis, Runtime, Timer } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
 import { chain, settle } from './chain.ts'
 import { ClientReliability } from './client-reliability.ts'
 import { DestinationResolver } from './destination.ts'
-import { type AttemptFate, Failover } from './failover.ts'
-import { type Flow, type Hop, hopTo, isReliable, isSecure, type ListeningPoint } from './flow.ts'
+import { type Flow, type Hop, hopTo, isReliable, type ListeningPoint } from './flow.ts'
 import type { TurnedAway } from './gate.ts'
-import { parseMessage, type SipMessage, SipRequest, type SipResponse, serializeMessage } from './message.ts'
+import { isIpLiteral } from './grammar.ts'
+import {
+  parseMessage,
+  type SipMessage,
+  type SipRequest,
+  type SipResponse,
+  serializeMessage,
+} from './message.ts'
+import { OutgoingRequests } from './outgoing-requests.ts'
 import {
   type MessageDescription,
   type Packet,
@@ -18,16 +25,10 @@ import {
   serverKey,
   type TimerValues,
 } from './reliability.ts'
-import { setRoutes, takeRoute } from './route-set.ts'
-import { ServerLiveness } from './server-liveness.ts'
 import { ServerReliability, type ServerTransaction } from './server-reliability.ts'
 import { answerStateless } from './stateless.ts'
-import { largestUdpRequestBytes, TcpFailures, tcpPatienceMs } from './tcp-preference.ts'
 import { SipTransport, type TransportOptions } from './transport.ts'
-import { responseDestination, rewriteContact, rewriteOwnVia } from './via.ts'
-
-/** Contact host of messages handed down; replaced by the flow's own address when they leave. The Via is replaced whatever it says. */
-export const placeholderHost = 'floe.invalid'
+import { placeholderHost, responseDestination, rewriteContact } from './via.ts'
 
 export interface WireOptions extends TransportOptions {
   record?: (fact: SipFact) => void
@@ -52,13 +53,10 @@ export class SipWire {
 
   readonly transport: SipTransport
   private readonly resolver: DestinationResolver
-  private readonly failover: Failover
+  private readonly outgoing: OutgoingRequests
   private readonly client: ClientReliability
   private readonly server: ServerReliability
   private readonly record: ((fact: SipFact) => void) | undefined
-  private readonly tcpFailures = new TcpFailures()
-  /** Branches of INVITEs that were given up while their connection was being opened. */
-  private readonly unsent = new Set<string>()
   private timer: Timer | undefined
   private armedFor: Millis = Number.POSITIVE_INFINITY
   private stopped = false
@@ -73,18 +71,17 @@ export class SipWire {
     this.server = new ServerReliability(timers)
     this.transport = new SipTransport(runtime, options)
     this.resolver = new DestinationResolver(runtime, this.transport.reaches)
-    this.failover = new Failover(runtime.clock, new ServerLiveness(runtime.clock), {
-      send: (request, hop, fate) => this.send(request, hop, fate),
-      followUp: (request) => this.followUp(request),
-      quiet: (branch, method) => this.client.giveUp(branch, method),
+    this.outgoing = new OutgoingRequests(runtime, this.transport, this.resolver, this.client, {
+      transmit: (request, data, flow) => this.transmit(request, data, flow),
       deliver: (response, flow) => this.onResponse?.(response, flow),
       fail: (branch, method, error) => this.failed(branch, method, error),
+      dropped: (remote, reason) => this.dropped(remote, reason),
     })
     this.transport.onMessage = (message, flow, lengthBytes) => this.received(message, flow, lengthBytes)
     this.transport.onDropped = (remote, reason) => this.dropped(remote, reason)
     this.transport.onFlowClosed = (flow, error) => {
       for (const { branch, method } of this.client.lose(flow))
-        this.lost(branch, method, error ?? closedError(flow.remote))
+        this.outgoing.lost(branch, method, error ?? closedError(flow.remote))
       if (!this.stopped) this.onFlowClosed?.(flow)
     }
   }
@@ -98,7 +95,7 @@ export class SipWire {
   stop(): void {
     this.stopped = true
     this.timer?.cancel()
-    this.failover.stop()
+    this.outgoing.stop()
     this.transport.stop()
   }
 
@@ -122,16 +119,7 @@ export class SipWire {
       )
       return
     }
-    const request = parsed.message
-    const fail = (error: unknown): void =>
-      this.failed(request.topVia.params.get('branch') ?? '', request.method, asError(error))
-    this.failover.follow(request)
-    // Everything on the way is synchronous where no name and no connection is waited for: requests then leave in order.
-    settle(
-      () => this.nextHops(request, hop),
-      (hops) => this.failover.start(request, hops),
-      fail,
-    )
+    this.outgoing.send(parsed.message, hop)
   }
 
   /** Finds its way by the server transaction it answers, else by its top Via (RFC 3261 18.2.2). */
@@ -161,13 +149,7 @@ export class SipWire {
 
   /** Stops repeating an INVITE that nobody waits for any more. */
   giveUp(transactionId: string): void {
-    const branches = this.failover.giveUp(transactionId)
-    if (!branches && !this.client.has(transactionId)) this.unsent.add(transactionId)
-    for (const branch of branches ?? [transactionId]) {
-      const unheard = this.client.giveUp(branch, 'INVITE')
-      // Over a connection something always comes back within seconds, be it a 100, where it leads anywhere.
-      if (unheard && isReliable(unheard.protocol)) this.transport.drop(unheard)
-    }
+    this.outgoing.giveUp(transactionId)
   }
 
   /** Interfaces have come or gone. */
@@ -177,93 +159,8 @@ export class SipWire {
 
   // ---- requests out ----------------------------------------------------------------------------------------------------
 
-  private nextHops(request: SipRequest, hop: Hop | string | undefined): Hop[] | Promise<Hop[]> {
-    if (request.method === 'ACK' || request.method === 'CANCEL') {
-      const invitation = this.client.invitationOf(request)
-      if (invitation) {
-        // sip.js copies one Route line only, and knows no strict routers.
-        setRoutes(request, invitation.routes)
-        request.uriText = invitation.uriText
-        const { flow } = invitation.packet
-        return [{ ...hopTo(flow), flow }]
-      }
-    }
-    const uri = takeRoute(request, typeof hop === 'string' ? hop : undefined)
-    if (typeof hop === 'object') return [hop]
-    return this.resolver.resolveUri(uri, request.callId)
-  }
-
-  private send(request: SipRequest, hop: Hop, fate: AttemptFate): void {
-    settle(
-      () => {
-        if (request.uri?.scheme === 'sips' && !isSecure(hop.protocol)) throw insecureError(request, hop)
-        return this.transport.flowTo(hop)
-      },
-      (flow) => {
-        if (fate.isWanted()) this.sendOver(request, flow, hop, fate)
-      },
-      (error) => fate.onFailed(asError(error)),
-    )
-  }
-
-  private sendOver(request: SipRequest, flow: Flow, hop: Hop, fate: AttemptFate): void {
-    if (this.stopped) return
-    let rendered = this.render(request, flow)
-    const isSmall = () => flow.protocol !== 'udp' || rendered.data.length <= largestUdpRequestBytes
-    if (!isSmall()) rendered = { ...rendered, data: serializeMessage(rendered.request, 'compact') }
-    if (isSmall() || !this.mayTryTcp(flow, hop)) {
-      this.transmit(rendered.request, rendered.data, flow)
-      fate.onSent()
-      return
-    }
-    const overUdp = (error: unknown): void => {
-      // RFC 3428 8: never where nothing slows it down when the network is full.
-      if (request.method === 'MESSAGE') throw asError(error)
-      this.tcpFailures.add(this.runtime.clock.now(), flow.remote)
-      this.dropped(flow.remote, `TCP for a large request failed, UDP is used: ${asError(error).message}`)
-      if (!fate.isWanted()) return
-      this.transmit(rendered.request, rendered.data, flow)
-      fate.onSent()
-    }
-    const patience = `${formatAddress(flow.remote)} did not answer within ${tcpPatienceMs / 1000} s`
-    within(
-      tcpPatienceMs,
-      this.runtime.clock,
-      patience,
-      this.transport.flowTo({ protocol: 'tcp', ...flow.remote }),
-    )
-      .then((stream) => {
-        if (!fate.isWanted()) return
-        const again = this.render(request, stream)
-        this.transmit(again.request, again.data, stream)
-        fate.onSent()
-      }, overUdp)
-      .catch((error) => fate.onFailed(asError(error)))
-  }
-
-  /** CANCEL and ACK stay where their INVITE went, and so does what was sent to a given flow. */
-  private mayTryTcp(flow: Flow, hop: Hop): boolean {
-    return !hop.flow && !this.tcpFailures.has(this.runtime.clock.now(), flow.remote)
-  }
-
-  /** An ACK or CANCEL that the user agent knows nothing of. */
-  private followUp(request: SipRequest): void {
-    const flow = this.client.invitationOf(request)?.packet.flow
-    if (!flow) return
-    const { data, request: rendered } = this.render(request, flow)
-    this.transmit(rendered, data, flow)
-  }
-
-  /** The request as it leaves over this flow; the original keeps its placeholders for another try. */
-  private render(request: SipRequest, flow: Flow): { request: SipRequest; data: Uint8Array } {
-    const copy = new SipRequest(request.method, request.uriText, request.headers.slice(), request.body)
-    rewriteOwnVia(copy, flow.protocol, flow.sentBy, this.transport.offersAlias(flow))
-    rewriteContact(copy, placeholderHost, flow.protocol, flow.sentBy, isForSips(copy))
-    return { request: copy, data: serializeMessage(copy) }
-  }
-
   private transmit(request: SipRequest, data: Uint8Array, flow: Flow): void {
-    if (request.method === 'INVITE' && this.unsent.delete(request.topVia.params.get('branch') ?? '')) return
+    if (this.stopped) return
     const fallback = hopTo(flow)
     const packet = { data, flow, fallback, description: this.describe(request) }
     this.emit(packet, false)
@@ -279,11 +176,24 @@ export class SipWire {
     const { protocol, host, port } = responseDestination(response.topVia)
     if (source?.protocol === 'udp' && source.remote.address === host && source.remote.port === port)
       return source
-    return chain(this.resolver.resolveHost(protocol, host, port), ([found]) =>
-      source?.protocol === 'udp'
-        ? this.transport.sameSocket(source, { address: found!.address, port: found!.port })
-        : this.transport.flowTo(found!),
-    )
+    const place = this.resolver.resolveHost(protocol, host, port)
+    if (source?.protocol === 'udp')
+      return chain(place, ([found]) =>
+        this.transport.sameSocket(source, { address: found!.address, port: found!.port }),
+      )
+    const flow = chain(place, ([found]) => this.transport.flowTo(found!))
+    return flow instanceof Promise ? flow.catch((error) => this.flowToSender(response, error)) : flow
+  }
+
+  /** RFC 3263 5: where nobody listens at the address that the request came from, there may be others that its Via names. */
+  private async flowToSender({ topVia }: SipResponse, error: unknown): Promise<Flow> {
+    if (isIpLiteral(topVia.host)) throw error
+    const { protocol } = responseDestination(topVia)
+    for (const hop of await this.resolver.resolveSentBy(protocol, topVia.host, topVia.port)) {
+      const flow = await Promise.resolve(this.transport.flowTo(hop)).catch(() => undefined)
+      if (flow) return flow
+    }
+    throw error
   }
 
   private respond(response: SipResponse, flow: Flow, transaction: ServerTransaction | undefined): void {
@@ -311,7 +221,7 @@ export class SipWire {
     else this.note('received', flow, lengthBytes, verdict === 'retransmission', this.describe(message))
     if (verdict === 'new') {
       if (message.kind === 'request') this.onRequest?.(message, flow, id)
-      else if (!this.failover.received(message, flow)) this.onResponse?.(message, flow)
+      else if (!this.outgoing.received(message, flow)) this.onResponse?.(message, flow)
     }
     this.repeat()
   }
@@ -419,31 +329,13 @@ export class SipWire {
     this.record?.({ layer: 'sip', type: 'dropped', remote, reason })
   }
 
-  private lost(branch: string, method: string, error: Error): void {
-    if (!this.failover.lost(branch, method, error)) this.failed(branch, method, error)
-  }
-
   /** Never from within a call of the user agent, which would not expect it. */
   private failed(branch: string, method: string, error: Error): void {
-    this.unsent.delete(branch)
     this.runtime.clock.setTimer(0, () => {
       if (!this.stopped) this.onTransportError?.(branch, method, error)
     })
   }
 }
-
-/** RFC 3261 8.1.1.8. */
-function isForSips(request: SipRequest): boolean {
-  if (request.uri?.scheme === 'sips') return true
-  const route = request.list('Route')[0]
-  return route !== undefined && parseNameAddr(route)?.uri.scheme === 'sips'
-}
-
-const insecureError = ({ uriText }: SipRequest, { protocol }: Hop): NetworkError =>
-  new NetworkError(
-    `${uriText} wants TLS on the whole way, and its next hop is reached over ${protocol}: give that as sips: or with ;transport=tls`,
-    uriText,
-  )
 
 const noAddress: TransportAddress = { address: '0.0.0.0', port: 0 }
 
@@ -451,13 +343,3 @@ const asError = (error: unknown): Error => (error instanceof Error ? error : new
 
 const closedError = (remote: TransportAddress): NetworkError =>
   new NetworkError(`${formatAddress(remote)} closed the connection before it answered`, formatAddress(remote))
-
-/** Rejects where the task takes longer. */
-function within<T>(limitMs: Millis, clock: Clock, reason: string, task: T | Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.setTimer(limitMs, () => reject(new NetworkError(reason, reason)))
-    Promise.resolve(task)
-      .then(resolve, reject)
-      .finally(() => timer.cancel())
-  })
-}

@@ -85,6 +85,45 @@ test('NAPTR chooses transports in its order, those alone that we have; SRV serve
   ])
 })
 
+describe('TLS', () => {
+  beforeEach(() => {
+    world.names.set('example.com', {
+      naptr: [
+        naptr(10, 1, 'SIP+D2U', '_sip._udp.example.com'),
+        naptr(20, 1, 'SIPS+D2T', '_sips._tcp.example.com'),
+        naptr(30, 1, 'SIPS+D2W', '_sips._ws.example.com'),
+      ],
+      addresses: [{ address: '192.0.2.99' }],
+    })
+    world.names.set('_sip._udp.example.com', { srv: [srv(0, 1, 'a.example.net')] })
+    world.names.set('_sips._tcp.example.com', { srv: [srv(0, 1, 'a.example.net', 5061)] })
+    world.names.set('_sips._ws.example.com', { srv: [srv(0, 1, 'a.example.net', 443)] })
+    world.setName('a.example.net', ['192.0.2.11'])
+  })
+  test('is all that a sips URI takes of NAPTR; a sip URI takes it in its turn', async () => {
+    expect(await hops('sips:bob@example.com')).toEqual(['tls 192.0.2.11 5061', 'wss 192.0.2.11 443'])
+    expect((await hops('sip:bob@example.com'))[1]).toBe('tls 192.0.2.11 5061')
+  })
+  test('is proved by the domain of the URI, not by the name of its server (RFC 5922 7.1)', async () => {
+    const found = await world.clock.run(
+      Promise.resolve(resolver().resolveUri(sipUri('sips:bob@example.com')!, '')),
+    )
+    expect(found.map(({ serverName }) => serverName)).toEqual(['example.com', 'example.com'])
+  })
+  test.each([
+    ['sips:a@192.0.2.9', 'tls 192.0.2.9 5061'],
+    ['sips:a@192.0.2.9:5071', 'tls 192.0.2.9 5071'],
+    ['sip:a@192.0.2.9;transport=tls', 'tls 192.0.2.9 5061'],
+    ['sips:a@plain.example', 'tls 192.0.2.50 5061'],
+    ['sips:a@srv.example', 'tls 192.0.2.50 5081'],
+    ['sip:a@srv.example;transport=tls', 'tls 192.0.2.50 5081'],
+  ])('%s', async (uri, expected) => {
+    world.setName('plain.example', ['192.0.2.50'])
+    world.names.set('_sips._tcp.srv.example', { srv: [srv(0, 1, 'plain.example', 5081)] })
+    expect(await hops(uri)).toEqual([expected])
+  })
+})
+
 test('everything is asked at once, and each thing once', async () => {
   publish()
   world.names.delayMs = 100

@@ -1,7 +1,8 @@
 // The wire in virtual time, on sockets moved by hand.
 import { beforeEach, expect, test } from 'vitest'
 import { Door } from '../../../src/sip/door.ts'
-import { placeholderHost, SipWire } from '../../../src/sip/wire.ts'
+import { placeholderHost } from '../../../src/sip/via.ts'
+import { SipWire } from '../../../src/sip/wire.ts'
 import type { SipFact } from '../../../src/trace/facts.ts'
 import { FakeRuntime } from './fake-runtime.ts'
 import { inviteText, parsed, requestText, responseText } from './messages.ts'
