@@ -4,6 +4,7 @@ import type { TransportAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
 import type { CallStateName, IceFact, PairFact, StreamStatistics } from '../trace/facts.ts'
 import type { CauseCode, VerdictLayer } from './causes.ts'
+import type { RedirectReport, TransferReport } from './handed-over.ts'
 
 export interface CallReport {
   callId: string
@@ -13,6 +14,10 @@ export interface CallReport {
   /** Where the call stands, or how it ended. */
   outcome: { state: CallStateName; status?: number; reason?: string; by?: 'local' | 'remote' | 'network' }
   timings: Timings
+  /** Redirections that were followed, in order; absent where there were none. */
+  redirects?: RedirectReport[]
+  /** Absent where there were none. */
+  transfers?: TransferReport[]
   /** What media was agreed on last; absent where it came to no agreement. */
   codec?: CodecReport
   ice: IceReport

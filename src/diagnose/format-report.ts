@@ -2,6 +2,7 @@
 import { formatAddress } from '../runtime/address.ts'
 import type { CallReport, PairReport, RestartReport, Verdict } from './call-report.ts'
 import { causes } from './causes.ts'
+import { redirectText, transferText } from './handed-over.ts'
 
 export type TextStyle = (kind: 'good' | 'bad' | 'warn' | 'dim' | 'strong', text: string) => string
 
@@ -20,6 +21,8 @@ export const formatReport = (report: CallReport, options: { style?: TextStyle } 
     ...formatVerdict(report.verdict, style),
     ...row('outcome', outcomeText(report)),
     ...row('timings', timingsText(report)),
+    ...rows('moved', report.redirects?.map(redirectText) ?? []),
+    ...rows('transfer', report.transfers?.map(transferText) ?? []),
     ...rows('path', pathTexts(report)),
     ...rows('restarts', report.ice.restarts.map(restartText)),
     ...row('codec', codecText(report)),

@@ -1,8 +1,10 @@
 // The ladder of a call: SIP messages as arrows between us and the far end, and between them the milestones of SDP, ICE
 // and media, each with its time after the INVITE. Text only; every fact gives one line or none.
+
 import { formatAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
 import type { CallFact, Fact, IceFact, MediaFact, PairFact, SdpFact, SipFact } from '../trace/facts.ts'
+import { handedOverMilestone } from './handed-over.ts'
 import { origin } from './selecting.ts'
 
 const timeWidth = 10
@@ -64,6 +66,7 @@ const milestone = (fact: Fact): string | undefined => {
 const callMilestone = (fact: CallFact): string | undefined => {
   if (fact.type === 'warning') return `! ${fact.message}`
   if (fact.type === 'hold') return holdText(fact)
+  if (fact.type === 'redirect' || fact.type === 'transfer') return handedOverMilestone(fact)
   if (fact.type === 'identity' || (fact.state !== 'answered' && fact.state !== 'ended')) return undefined
   if (fact.state === 'answered') return 'call answered'
   const by = fact.by === 'local' ? 'us' : fact.by === 'remote' ? 'the far end' : 'the network'

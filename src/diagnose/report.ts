@@ -13,6 +13,7 @@ import type {
   RestartReport,
   Timings,
 } from './call-report.ts'
+import { handedOver } from './handed-over.ts'
 import { all, first, last, ofPresentPeer, origin } from './selecting.ts'
 import { judge } from './verdict.ts'
 
@@ -28,6 +29,7 @@ export const report = (facts: readonly Fact[]): CallReport => {
     remote: identity?.remote ?? '',
     outcome: outcomeOf(facts),
     timings: timingsOf(facts),
+    ...handedOver(facts),
     ...codecOf(facts),
     ice: iceOf(facts),
     ...pairsOf(facts),

@@ -1,7 +1,7 @@
 // A call as its user holds it: its states, what changes it, and the report that explains it. Audio: call-audio.ts.
 import { type CallReport, report } from '../diagnose/report.ts'
 import { CallFailed, RemoteError, UsageError } from '../errors.ts'
-import type { Runtime } from '../runtime/runtime.ts'
+import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { Body, EndInfo, IncomingSession, ResponseInfo, Session, SessionHandler } from '../sip/session.ts'
 import type { CallStateName } from '../trace/facts.ts'
 import type { Trace } from '../trace/trace.ts'
@@ -9,12 +9,16 @@ import { CallAudio } from './call-audio.ts'
 import { CallChanges, type HeldBy } from './call-changes.ts'
 import { refusal, toError } from './call-errors.ts'
 import { type CallMedia, tricklePackage } from './call-media.ts'
+import { CallTransfers, type IncomingTransfer, type Place, placeOf } from './call-transfers.ts'
 import { Deferred } from './deferred.ts'
 import { EarlyAnswers } from './early-answers.ts'
 import { MediaConnection } from './media-connection.ts'
 import type { NetworkWatch } from './network-watch.ts'
 import type { CallOptions, DialOptions } from './options.ts'
 import { digitOfInfo } from './received-digits.ts'
+
+/** How long the far end of a call that was replaced has for its BYE (RFC 3891 3). */
+const replacedPatienceMs: Millis = 5_000
 
 export class Call extends CallAudio {
   /** Rejects with CallFailed (refused, cancelled), TimeoutError (nobody answered) or NetworkError. */
@@ -27,6 +31,15 @@ export class Call extends CallAudio {
   onState: ((state: CallStateName) => void) | undefined
   /** Either end has begun or ceased to hold the call. */
   onHold: ((heldBy: HeldBy) => void) | undefined
+  /** The far end wants us to call somebody else. Without a handler that is refused with 603. */
+  onTransfer: ((transfer: IncomingTransfer<Call>) => void) | undefined
+  /** Another call has come that takes the place of this one when it is answered (RFC 3891). Without a handler it goes where calls
+   *  go: `replaces` tells it from others. */
+  onReplaced: ((by: Call) => void) | undefined
+  /** The call whose place this one takes when it is answered; it ends then. */
+  replaces: Call | undefined
+  /** Lent by Phone: what transfers need of it. */
+  others: { complete(target: string): string; place: Place<Call> } | undefined
   /** Media has stopped and its path does not answer: it is being looked for anew. */
   onTrouble: (() => void) | undefined
 
@@ -35,6 +48,7 @@ export class Call extends CallAudio {
   private readonly endedLater = new Deferred<CallReport>()
   private readonly connection: MediaConnection
   private readonly changes: CallChanges
+  private readonly transfers: CallTransfers<Call>
   private session: Session | undefined
   private incoming: IncomingSession | undefined
   private failure: Error | undefined
@@ -75,7 +89,22 @@ export class Call extends CallAudio {
       onHold: (heldBy) => this.onHold?.(heldBy),
       onPeerChange: () => this.connection.peerSpoke(),
     })
+    this.transfers = new CallTransfers({
+      clock: runtime.clock,
+      trace,
+      session: () => this.confirmedSession(),
+      hangUp: (why) => void this.hangUp({ text: why }),
+      place: () => this.others?.place,
+    })
     this.openFiles(options)
+  }
+
+  /** How many transfers have led to this call. */
+  get hops(): number {
+    return this.transfers.hops
+  }
+  set hops(count: number) {
+    this.transfers.hops = count
   }
 
   get state(): CallStateName {
@@ -154,6 +183,25 @@ export class Call extends CallAudio {
     await this.confirmedSession().message({ contentType: options.contentType ?? 'text/plain', content: text })
   }
 
+  /**
+   * Hands the far end over to `target` (RFC 5589 6). Resolves when the far end reports that the target has answered; this call
+   * has ended then. Rejects with CallFailed or TimeoutError where that fails; the call goes on as it was.
+   * @param target as `phone.call` takes it
+   */
+  async transfer(target: string): Promise<void> {
+    await this.transfers.transfer(this.others?.complete(target) ?? target)
+  }
+
+  /**
+   * Hands the far end over to that of another call of ours, and steps out of both (RFC 5589 7). Resolves when the far end reports
+   * that the two are connected; both calls have ended then. Rejects as `transfer` does; both calls go on.
+   */
+  async transferTo(other: Call): Promise<void> {
+    const { target, replaces } = placeOf(other.confirmedSession())
+    await this.transfers.transfer(target, replaces)
+    await other.leave()
+  }
+
   /** Who holds the call. */
   get heldBy(): HeldBy {
     return this.changes.heldBy
@@ -222,6 +270,16 @@ export class Call extends CallAudio {
     this.end({ status: this.byeStatus, reason }, () => this.session?.hangUp({ text: reason }))
   }
 
+  /** Another call has taken the place of this one: its far end hangs up, or we do. */
+  private async leave(): Promise<void> {
+    const timer = this.runtime.clock.setTimer(
+      replacedPatienceMs,
+      () => void this.hangUp({ text: 'transferred' }),
+    )
+    await this.ended
+    timer.cancel()
+  }
+
   // ── inside ───────────────────────────────────────────────────────────────────────────────────
 
   private attach(session: Session): void {
@@ -244,6 +302,7 @@ export class Call extends CallAudio {
       onConfirmed: (answer) => this.onConfirmed(answer),
       onReinvite: (reinvite) => void this.changes.answer(reinvite),
       onInfo: (body, infoPackage) => this.onInfo(body, infoPackage),
+      onRefer: (refer) => this.transfers.offer(refer, this.onTransfer),
       onEnded: (end, rejected) => this.onSessionEnded(end, rejected),
     }
   }
@@ -369,6 +428,7 @@ export class Call extends CallAudio {
     const error = this.endedError()
     this.answeredLater.reject(error)
     this.connection.stop(error)
+    this.transfers.stop()
     this.giveUpAudio(error)
     this.onOver(this)
     this.endedLater.resolve(report(this.trace.facts))

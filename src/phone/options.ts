@@ -1,6 +1,7 @@
 // What users say to a phone and to a call, and how it is checked: every mistake is a UsageError in one sentence.
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { ListeningPoint } from '../sip/flow.ts'
+import type { Replaces } from '../sip/replaces.ts'
 import type { TlsSettings } from '../sip/tls-settings.ts'
 import type { IceServer } from '../turn/ice-servers.ts'
 
@@ -95,6 +96,10 @@ export interface DialOptions extends CallOptions {
   ringTimeoutMs?: Millis
   /** Late offer: the INVITE carries no offer, the far end's 200 does (RFC 3261 13.2.1). */
   lateOffer?: boolean
+  /** The call of the far end whose place this one takes (RFC 3891); a far end that cannot do that refuses with 420. */
+  replaces?: Replaces
+  /** Referred-By, name-addr or URI (RFC 3892): who asked us to place this call. */
+  referredBy?: string
   headers?: [string, string][]
 }
 

@@ -20,6 +20,7 @@ import { parseIceServers } from '../turn/ice-servers.ts'
 import { parseHttpProxy } from '../wire/http-proxy.ts'
 import { Call } from './call.ts'
 import { CallMedia } from './call-media.ts'
+import { type IncomingTransfer, incomingTransfer } from './call-transfers.ts'
 import { callerRules } from './callers.ts'
 import { checkInterfaces, signallingAddress } from './media-addresses.ts'
 import { MediaPaths } from './media-paths.ts'
@@ -140,6 +141,17 @@ export class Phone {
     this.userAgent.onMessage = handler
   }
 
+  /** Somebody wants us to call somebody, outside of any call. Without a handler that is refused with 603: whoever could refer us
+   *  could let us dial at our cost. */
+  set onRefer(handler: ((transfer: IncomingTransfer<Call> & { from: string }) => void) | undefined) {
+    this.userAgent.onRefer =
+      handler &&
+      ((refer) => {
+        const transfer = incomingTransfer<Call>(refer, (target, options) => this.place(target, options, 1))
+        handler({ ...transfer, from: refer.from })
+      })
+  }
+
   get registrationState(): RegistrationState | undefined {
     return this.registration?.state
   }
@@ -157,6 +169,8 @@ export class Phone {
         ...(this.account && { account: this.account }),
         ...(offer && { offer }),
         ...(options.headers && { headers: options.headers }),
+        ...(options.replaces && { replaces: options.replaces }),
+        ...(options.referredBy !== undefined && { referredBy: options.referredBy }),
         ...(options.ringTimeoutMs !== undefined && { ringTimeoutMs: options.ringTimeoutMs }),
       })
       this.follow(session.callId, call)
@@ -337,6 +351,10 @@ export class Phone {
     const call = new Call(direction, runtime, media, options, trace, this.watch, (over) => this.forget(over))
     // The registrar, too, may have lost the way to us.
     call.onTrouble = () => this.registration?.refresh()
+    call.others = {
+      complete: (target) => this.completeTarget(target),
+      place: (target, options, hops) => this.place(target, options, hops),
+    }
     this.calls.add(call)
     return call
   }
@@ -352,8 +370,16 @@ export class Phone {
     return towards ?? own.find((i) => !i.loopback)?.address ?? peer.address
   }
 
+  /** A call that a transfer leads to. */
+  private async place(target: string, options: DialOptions, hops: number): Promise<Call> {
+    const call = await this.call(target, options)
+    call.hops = hops
+    return call
+  }
+
   private onInvite(session: IncomingSession): void {
-    const taker = this.waiting.shift() ?? this.onCall
+    const replaced = session.replaces && this.callById.get(session.replaces.callId)
+    const taker = replaced?.onReplaced ?? this.waiting.shift() ?? this.onCall
     if (!taker || this.stopped) {
       session.reject(480)
       return
@@ -367,6 +393,7 @@ export class Phone {
       return
     }
     this.follow(session.callId, call)
+    call.replaces = replaced
     call.receive(session)
     call.ring()
     taker(call)

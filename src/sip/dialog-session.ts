@@ -3,15 +3,20 @@
 import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
-import { receiveMessage } from './dialog-requests.ts'
+import { type DialogOutlet, receiveMessage } from './dialog-requests.ts'
+import { sendInDialog } from './in-dialog-request.ts'
 import { checkMessage } from './instant-message.ts'
 import type { SipMessage } from './message.ts'
+import { formatReferTo } from './refer-to.ts'
+import { Referee } from './referee.ts'
+import { Referrer } from './referrer.ts'
 import { Reinviter } from './reinvite.ts'
+import type { Replaces } from './replaces.ts'
 import { capabilityHeaders, infoPackages, recvInfoHeader } from './request-checks.ts'
 import type { Body, EndInfo, Offer, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
 import { type SignallingCore, sipjsBody } from './sipjs-core.ts'
 import { beforeInvite, closeDialog, isWaitingForAck, stopWaitingForAck } from './sipjs-corrections.ts'
-import { anyBody, challengeOf, IncomingRequest, sessionBody } from './sipjs-messages.ts'
+import { anyBody, IncomingRequest, sessionBody } from './sipjs-messages.ts'
 
 export abstract class DialogSession implements Session {
   abstract readonly callId: string
@@ -31,6 +36,8 @@ export abstract class DialogSession implements Session {
   private waitingForAck: (() => void) | undefined
   private incomingReinvite: Core.IncomingInviteRequest | undefined
   private readonly reinviter: Reinviter
+  private readonly referrer: Referrer
+  private readonly referee: Referee
   /** Told when the call ends before their request is answered. */
   private readonly asked = new Set<(error: CallFailed) => void>()
 
@@ -42,6 +49,16 @@ export abstract class DialogSession implements Session {
     protected readonly identity: Identity,
   ) {
     this.reinviter = new Reinviter(context, identity, (status) => this.dialogIsGone(status))
+    const outlet: DialogOutlet = {
+      contactHeader: this.contactHeader,
+      send: (method, body, headers, onFinal) => {
+        if (this.dialog)
+          this.sendInDialog(this.dialog, method, body, onFinal, [this.contactHeader, ...headers])
+      },
+      gone: (status) => this.dialogIsGone(status),
+    }
+    this.referrer = new Referrer(context, outlet)
+    this.referee = new Referee(context, outlet)
   }
 
   abstract hangUp(reason?: { status?: number; text?: string }): void
@@ -92,6 +109,35 @@ export abstract class DialogSession implements Session {
     return this.ask(dialog, 'MESSAGE', body, [], false)
   }
 
+  /** What names the dialog to others (RFC 3891 6.1), and where they reach the peer; undefined before it is confirmed. */
+  get replaceable(): { target: string; replaces: Replaces } | undefined {
+    const dialog = this.confirmedDialog
+    if (!dialog) return undefined
+    const { callId, localTag, remoteTag } = dialog as Core.SessionDialog
+    return {
+      target: dialog.remoteTarget.toRaw(),
+      replaces: { callId, toTag: remoteTag, fromTag: localTag, earlyOnly: false },
+    }
+  }
+
+  /** The dialog as its peer would name it to us, also when it is over; undefined before there is one. */
+  get dialogKey(): string | undefined {
+    const dialog = this.dialog as Core.SessionDialog | undefined
+    return dialog && `${dialog.callId} ${dialog.localTag} ${dialog.remoteTag}`
+  }
+
+  refer(
+    target: string,
+    replaces?: Replaces,
+    onProgress?: (status: number, reason: string) => void,
+  ): Promise<void> {
+    if (!this.confirmedDialog)
+      return Promise.reject(
+        new CallFailed('The call cannot be transferred: it is not established.', 0, 'not established'),
+      )
+    return this.referrer.refer(formatReferTo(target, replaces), this.local.uri, onProgress)
+  }
+
   /** A request that leaves the call as it is, unless it shows that the peer has gone.
    *  @param spare what is told beside the call, and again with the next: a missing answer ends nothing */
   private ask(
@@ -128,6 +174,7 @@ export abstract class DialogSession implements Session {
     if (this.ended) return
     this.ended = true
     this.reinviter.stop()
+    this.referrer.stop(end.by === 'remote')
     for (const reject of this.asked)
       reject(new CallFailed('The call ended before its request was answered.', 487, 'Request Terminated'))
     this.cleanUp()
@@ -153,6 +200,8 @@ export abstract class DialogSession implements Session {
       onBye: (request) => this.context.guard('BYE', () => this.onBye(request)),
       onInfo: (request) => this.context.guard('INFO', () => this.onInfo(request)),
       onInvite: (request) => this.context.guard('re-INVITE', () => this.onReinvite(request)),
+      onNotify: (request) => this.context.guard('NOTIFY', () => this.referrer.receiveNotify(request)),
+      onRefer: (request) => this.context.guard('REFER', () => this.onRefer(request)),
       onMessage: (request) => this.context.guard('MESSAGE', () => receiveMessage(this.context, request)),
     }
   }
@@ -179,31 +228,17 @@ export abstract class DialogSession implements Session {
     dialog: Core.Session,
     method: string,
     body: Body | undefined,
-    onFinal: (status: number, reason: string) => void,
+    onFinal: (status: number, reason: string, message: Core.IncomingResponseMessage) => void,
     headers: string[] = [],
   ): void {
-    const target = dialog.remoteTarget.toRaw()
-    const attempt = this.identity.digest.attempt(this.callId)
-    const send = (): void => {
-      const extraHeaders = [...headers, ...attempt.headers(method, target, body?.content)]
-      const options = body ? { extraHeaders, body: sipjsBody(body) } : { extraHeaders }
-      const message = (dialog as Core.SessionDialog).createOutgoingRequestMessage(method, options)
-      const onFinalResponse = ({ message }: Core.IncomingResponse): void => {
-        const status = message.statusCode ?? 0
-        const challenge = challengeOf(message, this.challenger)
-        const problem = challenge && attempt.challenged(...challenge)
-        if (challenge && problem === undefined) {
-          send()
-          return
-        }
-        onFinal(status, problem ?? message.reasonPhrase ?? '')
-      }
-      const heard = (response: Core.IncomingResponse): void =>
-        this.context.guard(`response to ${method}`, () => onFinalResponse(response))
-      const delegate = { onAccept: heard, onRedirect: heard, onReject: heard }
-      new Core.UserAgentClient(Core.NonInviteClientTransaction, this.core, message, delegate)
-    }
-    send()
+    const { context, core, identity, challenger } = this
+    sendInDialog(
+      { context, core, identity, dialog: dialog as Core.SessionDialog, challenger },
+      method,
+      body,
+      headers,
+      onFinal,
+    )
   }
 
   /** The peer does not know the dialog any more, or does not answer in it (RFC 3261 12.2.1.2). */
@@ -270,6 +305,11 @@ export abstract class DialogSession implements Session {
     request.accept()
     if (!this.ended && message instanceof IncomingRequest)
       this.handler?.onInfo?.(anyBody(message.wire), infoPackage)
+  }
+
+  private onRefer(request: Core.IncomingReferRequest): void {
+    if (this.ended) request.reject({ statusCode: 481 })
+    else this.referee.receive(request, this.handler?.onRefer?.bind(this.handler))
   }
 
   private onReinvite(request: Core.IncomingInviteRequest): void {

@@ -14,14 +14,16 @@ export class RequestReceiver {
   /** INVITEs in progress outside of dialogs, by what RFC 3261 8.2.2.2 compares. */
   private readonly merging = new Set<string>()
 
-  /** @param takeCall makes a call of an INVITE, or gives the status that refuses it
+  /** @param takeCall makes a call of an INVITE, or says what refuses it
    *  @param announce tells the application of the call
-   *  @param takeMessage delivers a MESSAGE, or says what refuses it */
+   *  @param takeMessage delivers a MESSAGE, or says what refuses it
+   *  @param takeRefer answers a REFER outside of calls, or does not want it */
   constructor(
     private readonly core: SignallingCore,
-    private readonly takeCall: (message: IncomingRequest) => IncomingCall | number,
+    private readonly takeCall: (message: IncomingRequest) => IncomingCall | Refusal,
     private readonly announce: (call: IncomingCall) => void,
     private readonly takeMessage: (message: IncomingRequest) => Refusal | undefined,
+    private readonly takeRefer: (message: IncomingRequest) => boolean,
   ) {}
 
   /** Throws what the application throws, after answering 500. */
@@ -82,7 +84,10 @@ export class RequestReceiver {
     if (method === 'OPTIONS') this.answerOptions(message)
     else if (method === 'INVITE') this.receiveInvite(message)
     else if (method === 'MESSAGE') this.receiveMessage(message)
-    else this.reply(message, 481)
+    else if (method === 'REFER') {
+      // Whoever could refer us could let us dial at our cost.
+      if (!this.takeRefer(message)) this.reply(message, 603)
+    } else this.reply(message, 481)
   }
 
   private receiveInvite(message: IncomingRequest): void {
@@ -92,8 +97,8 @@ export class RequestReceiver {
       return
     }
     const call = this.takeCall(message)
-    if (typeof call === 'number') {
-      this.reply(message, call)
+    if ('status' in call) {
+      this.reply(message, call.status, call.headers, call.reason)
       return
     }
     this.merging.add(key)

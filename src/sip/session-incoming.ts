@@ -5,7 +5,7 @@ import type { Timer } from '../runtime/runtime.ts'
 import type { AgentContext, Identity } from './agent-context.ts'
 import { DialogSession, responseOptions } from './dialog-session.ts'
 import { allowHeader, capabilityHeaders } from './request-checks.ts'
-import type { Body, IncomingSession } from './session.ts'
+import type { Body, IncomingSession, Session } from './session.ts'
 import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
 import { retire, setLocalTag } from './sipjs-corrections.ts'
 import { type IncomingRequest, sessionBody } from './sipjs-messages.ts'
@@ -31,7 +31,13 @@ export class IncomingCall extends DialogSession implements IncomingSession {
   private readonly expiry: Timer | undefined
   private readonly done: () => void
 
-  constructor(context: AgentContext, identity: Identity, message: IncomingRequest) {
+  /** @param replaces the call that ends when this one is accepted (RFC 3891 3) */
+  constructor(
+    context: AgentContext,
+    identity: Identity,
+    message: IncomingRequest,
+    readonly replaces?: Session,
+  ) {
     super(
       context,
       context.core.through({ contact: contactUri(sipUri(message.wire.uriText)?.user) }),
@@ -101,6 +107,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     const extraHeaders = capabilityHeaders.filter((header) => header !== allowHeader)
     const { session } = this.server.accept({ statusCode: 200, extraHeaders, body: answer })
     this.attach(session)
+    this.replaces?.hangUp({ text: 'replaced by another call' })
     this.done()
   }
 

@@ -6,6 +6,7 @@ import { type AgentContext, type Identity, transactionTimeoutMs, wayOf } from '.
 import { DialogSession } from './dialog-session.ts'
 import { type DigestAttempt, hostOf } from './digest.ts'
 import { quote } from './grammar.ts'
+import { formatReplaces } from './replaces.ts'
 import { capabilityHeaders } from './request-checks.ts'
 import type { Body, EndInfo, InviteOptions, SessionHandler } from './session.ts'
 import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
@@ -102,6 +103,7 @@ export class OutgoingSession extends DialogSession {
       [
         this.contactHeader,
         ...capabilityHeaders,
+        ...referralHeaders(options),
         ...(options.headers ?? []).map(([name, value]) => `${name}: ${value}`),
         ...this.attempt.headers('INVITE', this.remote.uri, options.offer?.content),
       ],
@@ -200,3 +202,9 @@ export class OutgoingSession extends DialogSession {
     this.done()
   }
 }
+
+/** Of a call that takes the place of another, and of one that somebody asked us to place. */
+const referralHeaders = ({ replaces, referredBy }: InviteOptions): string[] => [
+  ...(replaces ? [`Replaces: ${formatReplaces(replaces)}`, 'Require: replaces'] : []),
+  ...(referredBy === undefined ? [] : [`Referred-By: ${referredBy}`]),
+]

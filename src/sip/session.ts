@@ -1,4 +1,5 @@
 // The seam between signalling and whoever uses it: accounts, registrations, calls. Bodies pass through unread.
+import type { Replaces } from './replaces.ts'
 
 /** A session description or another body, as text with its type. */
 export interface Body {
@@ -52,6 +53,24 @@ export interface Reinvite {
   reject(status: number, reason?: string): void
 }
 
+/** A REFER of the peer's (RFC 3515). Left alone for 20 s it is refused. */
+export interface IncomingRefer {
+  /** A SIP URI without headers. */
+  target: string
+  /** The dialog that the new call shall replace (RFC 3891). */
+  replaces?: Replaces
+  /** The Referred-By header (RFC 3892), as received. */
+  referredBy?: string
+  /** The new call is about to be placed: 202, and what `tell` is told goes to the peer. */
+  accept(): ReferProgress
+  reject(status?: number): void
+}
+
+export interface ReferProgress {
+  /** Provisional statuses, then one final one. */
+  tell(status: number, reason: string): void
+}
+
 /** Called in order; none may throw. */
 export interface SessionHandler {
   /** 1xx but 100. A body is an answer (or, in a late-offer call with 100rel, not used here). */
@@ -65,6 +84,8 @@ export interface SessionHandler {
   /** SIP INFO in the dialog (RFC 6086); answered 200 by the layer, 469 where its package is none of ours.
    *  @param infoPackage of the Info-Package header; absent in the older use of INFO */
   onInfo?(body: Body | undefined, infoPackage?: string): void
+  /** The peer wants us to call somebody else; without a handler it is refused with 603. */
+  onRefer?(refer: IncomingRefer): void
   /** Exactly once, whatever ended it: rejection, CANCEL, BYE, time-out, transport. `rejected` carries the final response of our INVITE. */
   onEnded(end: EndInfo, rejected?: ResponseInfo): void
 }
@@ -85,6 +106,15 @@ export interface Session {
   info(body: Body, infoPackage?: string): Promise<void>
   /** MESSAGE in the dialog (RFC 3428). Rejects with CallFailed where it is refused; throws UsageError. */
   message(body: Body): Promise<void>
+  /** Asks the peer to call `target` instead (RFC 3515), in the place of another dialog where `replaces` names one.
+   *  Resolves when the peer reports success; rejects with CallFailed or TimeoutError, and the call goes on as it was. */
+  refer(
+    target: string,
+    replaces?: Replaces,
+    onProgress?: (status: number, reason: string) => void,
+  ): Promise<void>
+  /** What names this dialog to a third party that shall take our place (RFC 3891), and where it reaches the peer. */
+  readonly replaceable: { target: string; replaces: Replaces } | undefined
   /** The Info-Packages that the peer takes (its Recv-Info, RFC 6086 5.2), lower case; empty before it has said so. */
   readonly peerInfoPackages: ReadonlySet<string>
 }
@@ -95,6 +125,8 @@ export interface IncomingSession extends Session {
   readonly userAgent?: string
   /** The local IP address on which the INVITE came in: media starts from there. */
   readonly localAddress: string
+  /** The call whose place this one takes when it is accepted, which then ends (RFC 3891). */
+  readonly replaces?: Session | undefined
   /** Set before anything else is called. */
   handler: SessionHandler | undefined
   /** 180, 183 ... */
@@ -120,6 +152,10 @@ export interface InviteOptions {
   account?: Account
   /** Absent: late offer. */
   offer?: Body
+  /** The peer's dialog whose place this call takes (RFC 3891). */
+  replaces?: Replaces
+  /** The value of Referred-By (RFC 3892). */
+  referredBy?: string
   /** Extra headers, name and value; CR and LF are refused. */
   headers?: [string, string][]
   /** Give up ringing after this many ms (CANCEL, then onEnded with 408). Default 180 s. */

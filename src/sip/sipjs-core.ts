@@ -12,7 +12,17 @@ import { VerbatimUri } from './sipjs-messages.ts'
 import { placeholderHost } from './via.ts'
 
 /** Methods that floe answers with something better than 405 or 501. */
-export const allowedMethods = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'INFO', 'MESSAGE']
+export const allowedMethods = [
+  'INVITE',
+  'ACK',
+  'BYE',
+  'CANCEL',
+  'OPTIONS',
+  'INFO',
+  'MESSAGE',
+  'REFER',
+  'NOTIFY',
+]
 
 /** What the core hands its text to. */
 export interface Outlet {

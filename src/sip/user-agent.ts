@@ -11,14 +11,18 @@ import { Door } from './door.ts'
 import type { Flow, ListeningPoint } from './flow.ts'
 import { type CallerRules, Gate } from './gate.ts'
 import { isToken } from './grammar.ts'
+import { parseNameAddr } from './header-values.ts'
 import { acceptedMessage, checkMessage, nobodyReads, readMessage } from './instant-message.ts'
 import type { SipResponse } from './message.ts'
+import { receiveStrangersRefer } from './refer-dialog.ts'
 import { Registration } from './registration.ts'
+import { ReplacedDialogs } from './replaced-dialogs.ts'
 import { acceptHeader, type Refusal } from './request-checks.ts'
 import { RequestReceiver } from './request-receiver.ts'
 import type {
   Account,
   Body,
+  IncomingRefer,
   IncomingSession,
   InviteOptions,
   Session,
@@ -61,6 +65,8 @@ const ownHeaders = new Set(
 export class UserAgent {
   /** A call that comes in; without a listener it is answered 480. Set the session's handler before anything else. */
   onInvite: ((session: IncomingSession) => void) | undefined
+  /** Somebody wants us to call somebody, outside of any call; without a listener it is refused with 603. */
+  onRefer: ((refer: IncomingRefer & { from: string }) => void) | undefined
   /** A MESSAGE that comes in, in a call or not; without a listener it is answered 480. */
   onMessage: ((message: TextMessage) => void) | undefined
 
@@ -71,6 +77,7 @@ export class UserAgent {
   private readonly core: SignallingCore
   private readonly context: AgentContext
   private readonly anonymous: Identity
+  private readonly replaced = new ReplacedDialogs()
   private readonly sessions = new Set<DialogSession>()
   private readonly registrations = new Set<Registration>()
   private readonly standalone: StandaloneRequests
@@ -113,6 +120,7 @@ export class UserAgent {
       (message) => this.takeCall(message),
       (call) => this.onInvite?.(call),
       (message) => this.takeMessage(message),
+      (message) => this.takeRefer(message),
     )
     wire.onRequest = (request, flow, id) =>
       this.guard(`${request.method} from ${flow.remote.address}`, () => receiver.receive(request, flow, id))
@@ -176,6 +184,8 @@ export class UserAgent {
     this.refuseWhenStopped()
     callableUri(target)
     for (const [name, value] of options.headers ?? []) checkHeader(name, value)
+    if (options.referredBy !== undefined && !parseNameAddr(options.referredBy))
+      throw new UsageError('Referred-By names nobody; write it as <sip:user@host>.')
     const session = new OutgoingSession(
       this.context,
       this.identityOf(options.account),
@@ -272,6 +282,7 @@ export class UserAgent {
     this.sessions.add(session)
     session.onClosed = () => {
       this.sessions.delete(session)
+      this.replaced.end(session)
       closed?.()
     }
   }
@@ -300,15 +311,26 @@ export class UserAgent {
     }
   }
 
-  private takeCall(message: IncomingRequest): IncomingCall | number {
-    if (this.stopping) return 503
-    if (!this.onInvite) return 480
-    const call = new IncomingCall(this.context, this.identityCalled(message), message)
+  private takeCall(message: IncomingRequest): IncomingCall | Refusal {
+    if (this.stopping) return { status: 503, headers: [] }
+    if (!this.onInvite) return { status: 480, headers: [] }
+    const replaced = this.replaced.find(message.wire, this.sessions)
+    if (replaced && 'status' in replaced) return replaced
+    const call = new IncomingCall(this.context, this.identityCalled(message), message, replaced)
     this.keep(call, this.calls.add(message.flow.remote.address))
     return call
   }
 
   /** The account that a call is for, where its registrar sent it: the credentials answer a proxy that challenges our BYE. */
+  private takeRefer(message: IncomingRequest): boolean {
+    const { onRefer } = this
+    if (!onRefer || this.stopping) return false
+    receiveStrangersRefer(this.context, this.identityCalled(message), message, (refer) =>
+      onRefer({ ...refer, from: message.wire.from.uriText }),
+    )
+    return true
+  }
+
   private takeMessage({ wire }: IncomingRequest): Refusal | undefined {
     if (!this.onMessage || this.stopping) return nobodyReads
     const read = readMessage(wire)

@@ -43,6 +43,17 @@ export type CallFact =
     }
   /** Who holds the call from now on (RFC 3264 8.4). */
   | { layer: 'call'; type: 'hold'; local: boolean; remote: boolean }
+  /** A 3xx was followed (RFC 3261 8.1.3.4). */
+  | { layer: 'call'; type: 'redirect'; status: number; target: string }
+  /** We hand the far end over to `target`, or are handed over; with `status` once there is something to tell of it. */
+  | {
+      layer: 'call'
+      type: 'transfer'
+      role: 'transferor' | 'transferee'
+      target: string
+      status?: number
+      reason?: string
+    }
   /** One that begins with "no media received" tells of media that stopped without the call being ended. */
   | { layer: 'call'; type: 'warning'; message: string }
 

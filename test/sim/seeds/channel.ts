@@ -19,6 +19,7 @@ class ChannelEnd implements IncomingSession {
   /** Gives up the re-INVITE of ours that has no answer yet. */
   private giveUp: (() => void) | undefined
   private over = false
+  readonly replaceable = undefined
 
   constructor(
     readonly direction: 'outgoing' | 'incoming',
@@ -64,6 +65,10 @@ class ChannelEnd implements IncomingSession {
   /** It carries calls and nothing beside them. */
   async message(): Promise<void> {
     throw new CallFailed('the far end takes no messages', 405, 'refused')
+  }
+
+  async refer(): Promise<void> {
+    throw new CallFailed('the far end cannot be referred', 405, 'refused')
   }
 
   reinvite(offer: Body, { limitMs = 32_000 } = {}): Promise<Body | undefined> {

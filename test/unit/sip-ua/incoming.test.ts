@@ -51,7 +51,9 @@ describe('a call that comes in (RFC 3261 13.3)', () => {
     expect(ok.bodyText).toBe(sdp('answer').content)
     expect(ok.get('Contact')).toBe('<sip:alice@192.0.2.1:5060>')
     expect(ok.get('Record-Route')).toBe('<sip:192.0.2.2;lr>')
-    expect(ok.list('Allow').sort()).toEqual(['ACK', 'BYE', 'CANCEL', 'INFO', 'INVITE', 'MESSAGE', 'OPTIONS'])
+    expect(ok.list('Allow').sort()).toEqual(
+      'ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS REFER'.split(' '),
+    )
     on.peer.inDialog(ok, 'ACK', ok.cseq.sequence)
     await on.world.clock.advance(5)
     expect(listener.confirmed).toEqual({ answer: undefined })
@@ -290,7 +292,9 @@ describe('a call that comes in (RFC 3261 13.3)', () => {
 
 describe('what a UAS examines first (RFC 3261 8.2)', () => {
   it.each([
-    ['REFER', {}, 405, 'Allow'],
+    ['REFER', { 'Refer-To': '<sip:carol@192.0.2.3>' }, 603, 'Call-ID'],
+    ['NOTIFY', { Event: 'message-summary' }, 481, 'Call-ID'],
+    ['SUBSCRIBE', { Event: 'presence' }, 405, 'Allow'],
     ['UPDATE', {}, 405, 'Allow'],
     ['FROBNICATE', {}, 501, 'Allow'],
     ['INVITE', { Require: '100rel, timer' }, 420, 'Unsupported'],
