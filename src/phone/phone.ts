@@ -12,6 +12,7 @@ import type {
   SipRegistration,
   TextMessage,
 } from '../sip/session.ts'
+import { serverUri } from '../sip/uri.ts'
 import { UserAgent } from '../sip/user-agent.ts'
 import { type Pacer, WheelPacer } from '../stream/pacer.ts'
 import type { Fact, SipFact } from '../trace/facts.ts'
@@ -282,7 +283,7 @@ export class Phone {
       ...(displayName !== undefined && { displayName }),
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
-      ...(server !== undefined && { server: /^sips?:/i.test(server) ? server : `sip:${server}` }),
+      ...(server !== undefined && { server: serverUri(server) }),
     }
   }
 

@@ -11,7 +11,7 @@ import type { Network, TcpConnection, TcpListener, TlsPeer } from './runtime.ts'
 const CLOSE_LINGER_MS = 2_000
 export const CONNECT_TIMEOUT_MS = 10_000
 /** What may wait for a peer that does not read; its connection is closed beyond that, before the memory is full. */
-const MAXIMUM_BACKLOG_BYTES = 4 * 1024 * 1024
+export const MAXIMUM_BACKLOG_BYTES = 4 * 1024 * 1024
 
 export class NodeTcpConnection implements TcpConnection {
   onClose: TcpConnection['onClose']

@@ -12,6 +12,7 @@ import { nodeNames } from './dns.ts'
 import { bindError, errnoOf, zonedAddress } from './node-addresses.ts'
 import { connectTcp, listenTcp } from './node-tcp.ts'
 import { listenTls, startTls } from './node-tls.ts'
+import { acceptWebSocket, openWebSocket } from './node-websocket.ts'
 import type {
   Clock,
   Files,
@@ -230,6 +231,8 @@ const network: Network = {
   connectTcp,
   startTls,
   listenTls,
+  openWebSocket,
+  acceptWebSocket,
   ...nodeNames(),
   sourceAddressFor,
   withNameServers: (servers) => ({ ...network, ...nodeNames(servers) }),

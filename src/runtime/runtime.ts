@@ -140,6 +140,30 @@ export interface NaptrRecord extends NameRecord {
   readonly replacement: string
 }
 
+/** Messages over a connection (RFC 6455). */
+export interface WebSocketConnection {
+  readonly local: TransportAddress
+  readonly remote: TransportAddress
+  /** Absent: no TLS. */
+  readonly tls?: TlsPeer | undefined
+  /** One message: text where it is UTF-8. */
+  send(data: Uint8Array): void
+  /** One message, text or binary; the bytes are the handler's to keep. */
+  onMessage: ((data: Uint8Array) => void) | undefined
+  /** Called exactly once, with an error where there was one. */
+  onClose: ((error?: Error) => void) | undefined
+  close(): void
+  abort(): void
+}
+
+export interface WebSocketOptions {
+  /** What both ends must mean to speak. */
+  subprotocol: string
+  /** Who sends more is disconnected. */
+  maximumMessageBytes: number
+  timeoutMs?: Millis
+}
+
 export interface Network {
   interfaces(): NetworkInterface[]
   /** Port 0 lets the system choose. Rejects with NetworkError. */
@@ -155,6 +179,14 @@ export interface Network {
   startTls(connection: TcpConnection, options: TlsOptions): Promise<TcpConnection>
   /** Its connections have completed their handshakes. Rejects with NetworkError, or UsageError where certificate or key is none. */
   listenTls(bind: TransportAddress, options: TlsServerOptions): Promise<TcpListener>
+  /** A WebSocket on an open connection, which must not be used otherwise any more: as client, at this host ("pbx.example:8088") and
+   *  path ("/ws"). Rejects with NetworkError, and closes it. */
+  openWebSocket(
+    connection: TcpConnection,
+    options: WebSocketOptions & { host: string; path: string },
+  ): Promise<WebSocketConnection>
+  /** The same as server, at any path. */
+  acceptWebSocket(connection: TcpConnection, options: WebSocketOptions): Promise<WebSocketConnection>
   /** Addresses of a host name in order of preference; an IP literal resolves to itself. Rejects with NetworkError. */
   resolve(host: string): Promise<string[]>
   /** As `resolve`, with lifetimes. */

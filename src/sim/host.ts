@@ -13,6 +13,7 @@ import type {
   TcpConnection,
   TcpListener,
   UdpSocket,
+  WebSocketConnection,
 } from '../runtime/runtime.ts'
 import type { VirtualClock } from './clock.ts'
 import { MemoryFiles } from './files.ts'
@@ -21,6 +22,7 @@ import type { NameServer } from './name-server.ts'
 import type { SeededRandom } from './random.ts'
 import type { Interface } from './realm.ts'
 import { VirtualTcpConnection } from './tcp.ts'
+import { virtualWebSocket } from './websocket.ts'
 
 /** RFC 6335 6: dynamic ports. */
 const LOWEST_DYNAMIC_PORT = 49_152
@@ -250,6 +252,14 @@ export class VirtualHost implements Runtime, Network {
 
   async sourceAddressFor(to: TransportAddress): Promise<string | undefined> {
     return this.route(to)?.address
+  }
+
+  async openWebSocket(connection: TcpConnection): Promise<WebSocketConnection> {
+    return virtualWebSocket(connection)
+  }
+
+  async acceptWebSocket(connection: TcpConnection): Promise<WebSocketConnection> {
+    return virtualWebSocket(connection)
   }
 
   // ---- ports -----------------------------------------------------------------------------------------------------------

@@ -6,11 +6,20 @@ import { NetworkError } from '../errors.ts'
 import { addressFamily } from '../runtime/address.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { chain, together } from './chain.ts'
-import { defaultPorts, type Hop, isProtocol, isReliable, isSecure, type Protocol } from './flow.ts'
+import {
+  defaultPorts,
+  type Hop,
+  isProtocol,
+  isReliable,
+  isSecure,
+  isUnreachableName,
+  isWebSocket,
+  type Protocol,
+} from './flow.ts'
 import { isIpLiteral } from './grammar.ts'
 import { Names } from './names.ts'
 import { drawnFrom, orderSrv, type Service, servicesOf } from './service-order.ts'
-import type { SipUri } from './uri.ts'
+import { type SipUri, webSocketPath } from './uri.ts'
 
 /** More than anybody waits for. */
 const maximumHops = 16
@@ -41,8 +50,13 @@ export class DestinationResolver {
    *  @param callId requests of one call choose alike among servers of one priority */
   resolveUri(uri: SipUri, callId: string): Hop[] | Promise<Hop[]> {
     // The certificate is that of the domain which was asked for, wherever its server stands (RFC 5922 7.1).
-    const certified = (hop: Hop): Hop => (isSecure(hop.protocol) ? { ...hop, serverName: uri.host } : hop)
-    return chain(this.resolveTarget(uri, callId), (hops) => hops.map(certified))
+    const path = webSocketPath(uri)
+    const complete = (hop: Hop): Hop => ({
+      ...hop,
+      ...((isSecure(hop.protocol) || isWebSocket(hop.protocol)) && { serverName: uri.host }),
+      ...(isWebSocket(hop.protocol) && path !== undefined && { path }),
+    })
+    return chain(this.resolveTarget(uri, callId), (hops) => hops.map(complete))
   }
 
   private resolveTarget(uri: SipUri, callId: string): Hop[] | Promise<Hop[]> {
@@ -63,7 +77,8 @@ export class DestinationResolver {
   }
 
   resolveHost(protocol: Protocol, host: string, port = defaultPorts[protocol]): Hop[] | Promise<Hop[]> {
-    if (isIpLiteral(host)) return [{ protocol, address: host, port }]
+    // The name of a WebSocket's client (RFC 7118 5.2): the transport knows its connection.
+    if (isIpLiteral(host) || isUnreachableName(host)) return [{ protocol, address: host, port }]
     return chain(this.names.addresses(host), (found) => {
       const addresses = found.map(({ address }) => address)
       const hops = this.reachable(protocol, addresses).map((address) => ({ protocol, address, port }))

@@ -22,6 +22,9 @@ export const isSecure = (protocol: Protocol): boolean => protocol === 'tls' || p
 export const isWebSocket = (protocol: Protocol): protocol is 'ws' | 'wss' =>
   protocol === 'ws' || protocol === 'wss'
 
+/** What a WebSocket's client calls itself in Via and Contact (RFC 7118 5.2): nobody can connect to it. */
+export const isUnreachableName = (host: string): boolean => host.endsWith('.invalid')
+
 /** Where to listen. Port 0 lets the system choose; "0.0.0.0" and "::" listen on every address of the family. */
 export interface ListeningPoint {
   readonly protocol: Protocol
@@ -34,7 +37,7 @@ export interface Flow {
   /** The local end; on a wildcard UDP socket the address is the wildcard. */
   readonly local: TransportAddress
   readonly remote: TransportAddress
-  /** The address that peers reach us at over this flow: what Via and Contact say. */
+  /** The address that peers reach us at over this flow: what Via and Contact say. Port 0: none is said. */
   readonly sentBy: TransportAddress
   /** The name that the peer's certificate was asked for; absent where it was not asked. */
   readonly serverName?: string | undefined
@@ -49,8 +52,10 @@ export interface Hop {
   readonly address: string
   readonly port: number
   readonly flow?: Flow
-  /** Over TLS: the domain of the URI, which the certificate must bear (RFC 5922 7.1) and SNI says; absent: the address. */
+  /** The domain of the URI, which the certificate must bear (RFC 5922 7.1) and SNI and a WebSocket's Host say; absent: the address. */
   readonly serverName?: string
+  /** Of a WebSocket. */
+  readonly path?: string
 }
 
 /** The place at the other end of a flow, for a connection that replaces it. */

@@ -3,18 +3,29 @@
 // requests answered without state. Leaves out: retransmission and transactions (above); how each kind of flow works (beside).
 import { NetworkError } from '../errors.ts'
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
-import type { Millis, Runtime, TcpConnection, TcpListener, Timer } from '../runtime/runtime.ts'
+import type { Millis, Runtime, TcpListener, Timer } from '../runtime/runtime.ts'
 import type { ConnectionFlow, ConnectionHandler } from './connection-flow.ts'
 import { Door } from './door.ts'
-import { type Flow, type Hop, isSecure, type ListeningPoint, type Protocol } from './flow.ts'
+import {
+  type Flow,
+  type Hop,
+  isSecure,
+  isUnreachableName,
+  isWebSocket,
+  type ListeningPoint,
+  type Protocol,
+} from './flow.ts'
 import { FlowTable } from './flow-table.ts'
+import type { Via } from './header-values.ts'
 import { type ParseProblem, parseMessage, type SipMessage } from './message.ts'
+import { type Carrier, listenForCarriers, openCarrier } from './opening.ts'
 import { SourceAddresses } from './source-addresses.ts'
 import { answerStateless } from './stateless.ts'
 import { StreamFlow } from './stream-flow.ts'
-import { clientTls, serverTls, type TlsSettings } from './tls-settings.ts'
+import type { TlsSettings } from './tls-settings.ts'
 import { isWildcard, UdpPoints } from './udp-points.ts'
 import { aliasPort, stampReceived } from './via.ts'
+import { WebSocketFlow } from './websocket-flow.ts'
 
 export interface TransportOptions {
   /** What may come in; with the default rate limit where absent. */
@@ -29,6 +40,10 @@ export interface TransportOptions {
 const defaultIdleMs: Millis = 600_000
 const defaultConnectTimeoutMs: Millis = 5_000
 const maximumConnections = 4_096
+/** From one address, behind which there may be a whole office. */
+const maximumFromOne = 1_024
+
+const connected: readonly Protocol[] = ['tcp', 'tls', 'ws', 'wss']
 
 interface Listening {
   readonly protocol: Protocol
@@ -101,7 +116,7 @@ export class SipTransport {
     const open = (at: number): Promise<TransportAddress> =>
       protocol === 'udp'
         ? this.udp.open({ address, port: at })
-        : this.openListener(protocol, { address, port: at })
+        : this.openListener({ protocol, address, port: at })
     if (rather === undefined) return { protocol, ...(await open(port)) }
     // Somebody else may have that port of the other protocol; any one will do then.
     return { protocol, ...(await open(rather).catch(() => open(port))) }
@@ -131,20 +146,30 @@ export class SipTransport {
   flowTo(hop: Hop): Flow | Promise<Flow> {
     const { protocol, flow } = hop
     if (flow?.open && flow.protocol === protocol) return flow
+    if (isUnreachableName(hop.address)) return this.namedFlow(hop.address)
     const remote = { address: hop.address, port: hop.port }
     if (protocol === 'udp') return this.udp.flowTo(remote)
     const serverName = isSecure(protocol) ? (hop.serverName ?? hop.address) : undefined
     const key = `${protocol} ${formatAddress(remote)} ${serverName ?? ''}`
     const known = this.flows.find(protocol, remote, serverName) ?? this.connecting.get(key)
     if (known) return known
-    const connecting = this.connect(protocol, remote, serverName).finally(() => this.connecting.delete(key))
+    const connecting = this.connect(hop, serverName).finally(() => this.connecting.delete(key))
     this.connecting.set(key, connecting)
     return connecting
   }
 
+  private namedFlow(host: string): Flow {
+    const flow = this.flows.findNamed(host)
+    if (flow) return flow
+    throw new NetworkError(
+      `could not resolve ${host}: it is the name of a WebSocket's client, reached over its own connection alone, and there is none`,
+      host,
+    )
+  }
+
   /** The open connection with that remote end, whoever made it. */
   connectionTo(remote: TransportAddress): Flow | undefined {
-    return this.flows.find('tcp', remote) ?? this.flows.find('tls', remote)
+    return connected.map((protocol) => this.flows.find(protocol, remote)).find((flow) => flow !== undefined)
   }
 
   /** The flow between the listening point that peers know as `sentBy` and that remote end; undefined where its connection, or
@@ -174,46 +199,42 @@ export class SipTransport {
 
   // ---- connections -----------------------------------------------------------------------------------------------------
 
-  private async openListener(
-    protocol: Exclude<Protocol, 'udp'>,
-    bind: TransportAddress,
-  ): Promise<TransportAddress> {
-    const { network } = this.runtime
-    const listener = await (isSecure(protocol)
-      ? network.listenTls(bind, serverTls(this.tls))
-      : network.listenTcp(bind))
-    this.listening.push({ protocol, listener })
-    listener.onConnection = (connection) => {
-      if (this.flows.size < maximumConnections) this.adopt(protocol, connection, { incoming: true })
-      else {
-        this.onDropped?.(connection.remote, 'too many connections')
-        connection.close()
+  private async openListener(point: ListeningPoint): Promise<TransportAddress> {
+    const { protocol } = point
+    const accept = (carrier: Carrier): void => {
+      const { remote } = carrier.stream ?? carrier.webSocket
+      const isFull =
+        this.flows.size >= maximumConnections || this.flows.countFrom(remote.address) >= maximumFromOne
+      if (!isFull && !this.stopped) {
+        this.adopt(protocol, carrier, { incoming: true })
+        return
       }
+      this.onDropped?.(remote, 'too many connections')
+      closeCarrier(carrier)
     }
+    const listener = await listenForCarriers(
+      this.runtime.network,
+      point,
+      this.tls,
+      this.connectTimeoutMs,
+      accept,
+      ({ remote }, reason) => this.onDropped?.(remote, reason),
+    )
+    this.listening.push({ protocol, listener })
     return listener.local
   }
 
-  private async connect(
-    protocol: Protocol,
-    remote: TransportAddress,
-    serverName: string | undefined,
-  ): Promise<Flow> {
-    const { network } = this.runtime
-    const timeoutMs = this.connectTimeoutMs
-    const plain = await network.connectTcp(remote, { timeoutMs })
-    const connection =
-      serverName === undefined
-        ? plain
-        : await network.startTls(plain, { ...clientTls(this.tls, serverName), timeoutMs })
-    if (!this.stopped) return this.adopt(protocol, connection, { incoming: false, serverName })
-    connection.close()
-    const key = formatAddress(remote)
+  private async connect(hop: Hop, serverName: string | undefined): Promise<Flow> {
+    const carrier = await openCarrier(this.runtime.network, hop, this.tls, this.connectTimeoutMs)
+    if (!this.stopped) return this.adopt(hop.protocol, carrier, { incoming: false, serverName })
+    closeCarrier(carrier)
+    const key = formatAddress(hop)
     throw new NetworkError(`connection to ${key} was no longer wanted: the transport has stopped`, key)
   }
 
   private adopt(
     protocol: Protocol,
-    connection: TcpConnection,
+    carrier: Carrier,
     how: { incoming: boolean; serverName?: string | undefined },
   ): ConnectionFlow {
     const handler: ConnectionHandler = {
@@ -226,8 +247,12 @@ export class SipTransport {
         this.onFlowClosed?.(closed, error)
       },
     }
-    const origin = { sentBy: this.sentBy(protocol, connection.local), ...how }
-    const flow = new StreamFlow(connection, origin, this.runtime.clock, handler)
+    const { local } = carrier.stream ?? carrier.webSocket
+    const isClient = isWebSocket(protocol) && !how.incoming
+    const origin = { sentBy: isClient ? this.unreachable() : this.sentBy(protocol, local), ...how }
+    const flow = carrier.stream
+      ? new StreamFlow(carrier.stream, origin, this.runtime.clock, handler)
+      : new WebSocketFlow(carrier.webSocket, origin, this.runtime.clock, handler)
     this.flows.add(flow)
     this.sweep ??= this.runtime.clock.setTimer(this.idleMs / 2, () => this.closeIdle())
     return flow
@@ -259,6 +284,11 @@ export class SipTransport {
       points.find(({ address }) => address === local.address) ??
       points.find(({ address }) => isWildcard(address) && addressFamily(address) >= family)
     return own ? { address: local.address, port: own.port } : local
+  }
+
+  /** What a WebSocket's client calls itself (RFC 7118 5.2): nobody can connect to it. */
+  private unreachable(): TransportAddress {
+    return { address: `${Buffer.from(this.runtime.random.bytes(6)).toString('hex')}.invalid`, port: 0 }
   }
 
   private closeIdle(): void {
@@ -300,12 +330,17 @@ export class SipTransport {
     }
     const { message } = result
     if (message.kind === 'request') {
-      const port = aliasPort(message.topVia)
-      if (port !== undefined && this.flows.has(flow))
-        this.flows.alias(flow, { address: flow.remote.address, port })
+      if (this.flows.has(flow)) this.learn(message.topVia, flow)
       stampReceived(message, flow.remote)
     }
     this.onMessage?.(message, flow, data.length)
+  }
+
+  /** Where else the sender of a request is reached over its connection. */
+  private learn(via: Via, flow: ConnectionFlow): void {
+    const port = aliasPort(via)
+    if (port !== undefined) this.flows.alias(flow, { address: flow.remote.address, port })
+    if (isWebSocket(flow.protocol) && isUnreachableName(via.host)) this.flows.name(flow, via.host)
   }
 
   private refuse({ problem, status, request }: ParseProblem, flow: Flow, lengthBytes: number): void {
@@ -318,6 +353,8 @@ export class SipTransport {
     answerStateless(request, flow, lengthBytes, { status, reason })
   }
 }
+
+const closeCarrier = (carrier: Carrier): void => (carrier.stream ?? carrier.webSocket).close()
 
 const areTwins = (a: Protocol, b: Protocol): boolean =>
   (a === 'udp' && b === 'tcp') || (a === 'tcp' && b === 'udp')

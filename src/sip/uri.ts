@@ -105,6 +105,22 @@ function isUserPart(text: string): boolean {
   return true
 }
 
+/** Our own parameter: where on its host a WebSocket is. */
+const webSocketPathParam = 'ws-path'
+
+/** The path of a SIP URI whose transport is a WebSocket; undefined where it does not say. */
+export const webSocketPath = ({ params }: SipUri): string | undefined =>
+  params.get(webSocketPathParam)?.replace(/%(3F|3D|26)/gi, decodeURIComponent)
+
+/** A server as people write it, as a SIP URI: "pbx.example:5080", "sip:pbx.example;transport=tls", and as the phones of browsers have
+ *  it, "wss://pbx.example:8089/ws". */
+export function serverUri(text: string): string {
+  const match = /^(wss?):\/\/([^/?#\s;]+)(\/[^\s;]*)?$/i.exec(text)
+  if (!match) return /^sips?:/i.test(text) ? text : `sip:${text}`
+  const [, scheme = '', host = '', path = '/'] = match
+  return `sip:${host};transport=${scheme.toLowerCase()};${webSocketPathParam}=${path.replace(/[?=&]/g, encodeURIComponent)}`
+}
+
 export const formatHost = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 export function formatUri(uri: Uri): string {

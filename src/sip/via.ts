@@ -62,7 +62,15 @@ export function rewriteOwnVia(
   // RFC 3581 3: asked of every UDP hop; harmless elsewhere.
   if (!params.has('rport')) params.set('rport', null)
   const transport = protocol.toUpperCase()
-  message.replaceFirst('Via', formatVia({ transport, host: sentBy.address, port: sentBy.port, params }))
+  message.replaceFirst(
+    'Via',
+    formatVia({
+      transport,
+      host: sentBy.address,
+      ...(sentBy.port !== 0 && { port: sentBy.port }),
+      params,
+    }),
+  )
 }
 
 /** Host and port of the placeholder in Contact become those of the flow, with the transport that keeps the peer on it.
@@ -76,7 +84,8 @@ export function rewriteContact(
 ): void {
   const contact = message.get('Contact')
   if (!contact?.includes(placeholder)) return
-  const place = `${formatHost(sentBy.address)}:${sentBy.port}${transportParam(protocol, sips)}`
+  const port = sentBy.port === 0 ? '' : `:${sentBy.port}`
+  const place = `${formatHost(sentBy.address)}${port}${transportParam(protocol, sips)}`
   const rewritten = contact.replaceAll(placeholder, place)
   message.set('Contact', sips && isSecure(protocol) ? rewritten.replaceAll('<sip:', '<sips:') : rewritten)
 }

@@ -52,6 +52,12 @@ export class FakeRuntime implements Runtime {
       throw new NetworkError('refused', to.address)
     },
     startTls: async (connection) => connection,
+    openWebSocket: async ({ remote }) => {
+      throw new NetworkError('no WebSockets here', remote.address)
+    },
+    acceptWebSocket: async ({ remote }) => {
+      throw new NetworkError('no WebSockets here', remote.address)
+    },
     listenTls: async (bind) => ({ local: bind, onConnection: undefined, close: () => undefined }),
     resolve: async (host) => {
       this.lookups++
