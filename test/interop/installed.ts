@@ -18,6 +18,8 @@ export type Need =
   | 'werift'
   | 'chromium'
   | 'baresip'
+  | 'linphone'
+  | 'rtpengine'
   /** nft rules and loopback addresses of our own: the private network namespace that `namespace` makes. */
   | 'namespace'
 
@@ -51,6 +53,8 @@ const present: Record<Need, () => string | undefined> = {
   werift: () => installedFile('werift', 'werift/node_modules/werift'),
   chromium: () => program('chromium'),
   baresip: () => program('baresip'),
+  linphone: () => program('linphonec'),
+  rtpengine: () => program('rtpengine'),
   namespace: () =>
     !inNamespace
       ? 'there is no network namespace of our own here'

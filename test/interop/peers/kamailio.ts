@@ -7,33 +7,63 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Scene } from '../case.ts'
 import { programPath } from '../installed.ts'
+import { authorityFile, makeCertificate } from './certificate.ts'
+import { type KamailioPlace, kamailioConfiguration } from './kamailio-configuration.ts'
 import { freePort, PeerProcess, peerHost } from './process.ts'
 
-export class Kamailio {
-  private constructor(
-    private readonly process: PeerProcess,
-    private readonly folder: string,
-    readonly host: string,
-    readonly port: number,
-  ) {}
+export interface KamailioOptions extends Pick<KamailioPlace, 'rtpengine' | 'algorithm' | 'edgeOf'> {
+  /** Over TLS, WS and WSS as well, with a certificate of `authority`. */
+  secure?: true
+  /** Names its files. */
+  name?: string
+}
 
-  static async start(scene: Scene): Promise<Kamailio> {
+export class Kamailio {
+  static async start(scene: Scene, options: KamailioOptions = {}): Promise<Kamailio> {
+    const { secure: wanted, name = 'kamailio', ...features } = options
     const port = await freePort()
+    const secure = wanted && {
+      ...{ tls: await freePort(), ws: await freePort(), wss: await freePort() },
+      ...{ certificate: join(scene.folder, 'server.pem'), key: join(scene.folder, 'server.key') },
+    }
+    if (secure) await makeCertificate(scene, [`IP:${peerHost}`, 'DNS:localhost'])
     // A folder of a short name: the control socket's path may have 107 characters.
     const folder = mkdtempSync(join(tmpdir(), 'floe-kamailio-'))
-    const configuration = join(scene.folder, 'kamailio.cfg')
-    writeFileSync(
-      configuration,
-      kamailioConfiguration({ host: peerHost, port, controlSocket: join(folder, 'control') }),
-    )
+    const configuration = join(scene.folder, `${name}.cfg`)
+    const place = { host: peerHost, port, controlSocket: join(folder, 'control') }
+    writeFileSync(configuration, kamailioConfiguration({ ...place, ...features, ...(secure && { secure }) }))
     scene.onEnd(() => rmSync(folder, { recursive: true, force: true }))
-    const process = await PeerProcess.start(scene, {
-      name: 'kamailio',
-      program: 'kamailio',
-      args: ['-f', configuration, '-DD', '-E', '-m', '32', '-M', '4', '-Y', folder, '-w', scene.folder],
-      ready: async () => (await rpc(folder, 'core.uptime')) !== undefined,
-    })
-    return new Kamailio(process, folder, peerHost, port)
+    const start = () =>
+      PeerProcess.start(scene, {
+        name,
+        program: 'kamailio',
+        args: ['-f', configuration, '-DD', '-E', '-m', '32', '-M', '4', '-Y', folder, '-w', scene.folder],
+        ready: async () => (await rpc(folder, 'core.uptime')) !== undefined,
+        readyWithinMs: 30_000,
+      })
+    return new Kamailio(scene, start, await start(), folder, port, secure)
+  }
+
+  readonly host = peerHost
+
+  private constructor(
+    private readonly scene: Scene,
+    private readonly startAgain: () => Promise<PeerProcess>,
+    private process: PeerProcess,
+    private readonly folder: string,
+    readonly port: number,
+    private readonly secure: { tls: number; ws: number; wss: number } | undefined,
+  ) {}
+
+  /** The server over a transport: "sip:10.99.0.1:5061;transport=tls". */
+  server(transport: 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'): string {
+    const port = transport === 'udp' || transport === 'tcp' ? this.port : this.secure![transport]
+    return `sip:${this.host}:${port};transport=${transport}`
+  }
+
+  /** The authority of its certificate, a PEM file. */
+  get authority(): string {
+    return authorityFile(this.scene)
   }
 
   get address(): string {
@@ -54,16 +84,40 @@ export class Kamailio {
     return ((await rpc(this.folder, 'ul.dump')) ?? '').includes(`AoR: ${user}`)
   }
 
+  /** Puts a contact into its location table that nobody has registered. */
+  async addContact(user: string, uri: string): Promise<void> {
+    // "s:" says that what looks like a number is text.
+    const fields = ['600', '1.0', 's:0', '0', '0', '4294967295']
+    const added = await rpc(this.folder, 'ul.add', 'location', `s:${user}`, uri, ...fields)
+    if (added === undefined || added.includes('error'))
+      throw new Error(`Kamailio takes no contact ${uri} for ${user}`)
+  }
+
+  /** What it has of a user's contacts. */
+  async contacts(user: string): Promise<string> {
+    return (await rpc(this.folder, 'ul.lookup', 'location', `s:${user}`)) ?? ''
+  }
+
+  /** As a crash ends it. */
+  async kill(): Promise<void> {
+    await this.process.kill()
+  }
+
+  /** Comes back after `kill`, at the same ports, and has forgotten everything. */
+  async restart(): Promise<void> {
+    this.process = await this.startAgain()
+  }
+
   logText(): string {
     return this.process.logText()
   }
 }
 
-async function rpc(folder: string, command: string): Promise<string | undefined> {
+async function rpc(folder: string, ...command: string[]): Promise<string | undefined> {
   try {
     const program = programPath('kamcmd') ?? 'kamcmd'
     return (
-      await promisify(execFile)(program, ['-s', `unix:${join(folder, 'control')}`, command], {
+      await promisify(execFile)(program, ['-s', `unix:${join(folder, 'control')}`, ...command], {
         timeout: 5_000,
       })
     ).stdout
@@ -71,110 +125,3 @@ async function rpc(folder: string, command: string): Promise<string | undefined>
     return undefined
   }
 }
-
-/** The whole configuration, also for rows that start Kamailio in a namespace of their own. */
-export function kamailioConfiguration(place: { host: string; port: number; controlSocket: string }): string {
-  return `#!KAMAILIO
-debug=2
-log_stderror=yes
-children=2
-socket_workers=1
-tcp_children=2
-auto_aliases=no
-dns=no
-rev_dns=no
-listen=udp:${place.host}:${place.port}
-listen=tcp:${place.host}:${place.port}
-loadmodule "kex.so"
-loadmodule "corex.so"
-loadmodule "ctl.so"
-loadmodule "tm.so"
-loadmodule "tmx.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "maxfwd.so"
-loadmodule "textops.so"
-loadmodule "siputils.so"
-loadmodule "xlog.so"
-loadmodule "sanity.so"
-loadmodule "usrloc.so"
-loadmodule "registrar.so"
-loadmodule "nathelper.so"
-loadmodule "htable.so"
-loadmodule "auth.so"
-modparam("ctl", "binrpc", "unix:${place.controlSocket}")
-modparam("tm", "fr_timer", 5000)
-modparam("tm", "fr_inv_timer", 60000)
-modparam("rr", "enable_full_lr", 1)
-modparam("rr", "append_fromtag", 1)
-modparam("usrloc", "db_mode", 0)
-modparam("registrar", "min_expires", 5)
-modparam("registrar", "received_avp", "$avp(received)")
-modparam("nathelper", "received_avp", "$avp(received)")
-modparam("auth", "qop", "auth")
-modparam("htable", "htable", "users=>size=6;")
-${routes}`
-}
-
-const routes = `
-#!define REALM "floe.test"
-event_route[htable:mod-init] {
-  $var(i) = 2001;
-  while ($var(i) < 2040) { $sht(users=>$var(i)) = "pw" + $var(i); $var(i) = $var(i) + 1; }
-}
-request_route {
-  xlog("L_NOTICE", "request $rm $ru from $fU $proto:$si:$sp route=$hdr(Route)\\n");
-  if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
-  if (!sanity_check("17895", "7")) exit;
-  force_rport();
-  if (is_method("CANCEL")) { if (t_check_trans()) route(RELAY); exit; }
-  if (!is_method("ACK")) { if (t_precheck_trans()) { t_check_trans(); exit; } t_check_trans(); }
-  if (has_totag()) {
-    if (loose_route()) {
-      if (!isdsturiset()) handle_ruri_alias();
-      if (is_method("INVITE|UPDATE")) { if (nat_uac_test("64") || nat_uac_test("19")) add_contact_alias(); record_route(); }
-      route(RELAY);
-    }
-    if (is_method("ACK")) { if (t_check_trans()) route(RELAY); exit; }
-    sl_send_reply("404", "Not here");
-    exit;
-  }
-  if (is_method("OPTIONS") && uri==myself && $rU==$null) { sl_send_reply("200", "Keepalive"); exit; }
-  route(AUTH);
-  remove_hf("Route");
-  if (is_method("REGISTER")) {
-    fix_nated_register();
-    if (!save("location", "0x04")) sl_reply_error();
-    exit;
-  }
-  if (is_method("INVITE")) record_route();
-  if (is_method("INVITE|UPDATE")) { if (nat_uac_test("64") || nat_uac_test("19")) add_contact_alias(); }
-  if ($rU==$null) { sl_send_reply("484", "Address Incomplete"); exit; }
-  if (!(uri==myself)) { sl_send_reply("403", "No relaying"); exit; }
-  if (!lookup("location")) { send_reply("404", "Not Found"); exit; }
-  route(RELAY);
-}
-route[AUTH] {
-  if (is_method("REGISTER")) {
-    if ($au==$null) { www_challenge(REALM, "1"); exit; }
-    if ($sht(users=>$au)==$null) { sl_send_reply("403", "Forbidden"); exit; }
-    if (!pv_www_authenticate(REALM, "$sht(users=>$au)", "0")) { www_challenge(REALM, "1"); exit; }
-    if ($au != $tU) { sl_send_reply("403", "Forbidden auth ID"); exit; }
-  } else {
-    if ($au==$null || $sht(users=>$au)==$null) { proxy_challenge(REALM, "1"); exit; }
-    if (!pv_proxy_authenticate(REALM, "$sht(users=>$au)", "0")) { proxy_challenge(REALM, "1"); exit; }
-    if ($au != $fU) { sl_send_reply("403", "Forbidden auth ID"); exit; }
-  }
-  consume_credentials();
-}
-route[RELAY] {
-  if (is_method("INVITE|UPDATE")) { t_on_reply("REPLY"); t_on_failure("FAIL"); }
-  if (!t_relay()) sl_reply_error();
-  exit;
-}
-onreply_route[REPLY] {
-  if (status =~ "[12][0-9][0-9]") { if (nat_uac_test("64") || nat_uac_test("1")) add_contact_alias(); }
-}
-failure_route[FAIL] { if (t_is_canceled()) exit; }
-`

@@ -169,7 +169,7 @@ class Writer {
     const number = this.received.length
     const first = this.role === 'called' && !this.inDialog
     const actions = [
-      this.save(`via${number}`, '.*', header('Via')),
+      this.save(`via${number}`, everyVia, 'search_in="msg"'),
       this.save(`cseq${number}`, '.*', header('CSeq')),
       ...(first ? [this.save('peer', '.*', header('From')), this.save('own', '.*', header('To'))] : []),
       ...this.matching(match),
@@ -188,7 +188,7 @@ class Writer {
     const retransmit = method === 'INVITE' && status >= 200 ? ' retrans="500"' : ''
     return this.send(retransmit, [
       `SIP/2.0 ${status} ${phrases[status] ?? 'Whatever'}`,
-      isLast ? '[last_Via:]' : `Via: [$via${number}]`,
+      isLast ? '[last_Via:]' : `[$via${number}]`,
       `From: ${this.peerParty}`,
       `To: ${this.ownParty}`,
       'Call-ID: [call_id]',
@@ -309,6 +309,8 @@ class Writer {
 
 const firstTarget = 'sip:[service]@[remote_ip]:[remote_port]'
 const contact = 'Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>'
+/** With their names: a request through a proxy has several. */
+const everyVia = 'Via: [^[:cntrl:]]+([[:cntrl:]]+Via: [^[:cntrl:]]+)*'
 const header = (name: string) => `search_in="hdr" header="${name}:"`
 const headerLines = (headers: Message['headers'] = {}) =>
   Object.entries(headers).map(([name, value]) => `${name}: ${value}`)

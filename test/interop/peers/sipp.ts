@@ -1,7 +1,7 @@
 // SIPp with its built-in scenarios (`uac` calls and hangs up after a while; `uas` answers) or with a ladder of a row's own.
 // Each sends RTP back as it came.
 import { createSocket } from 'node:dgram'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Scene } from '../case.ts'
 import { freePort, PeerProcess, peerHost, udpPortTaken } from './process.ts'
@@ -145,6 +145,11 @@ export class Sipp {
     ]
     await new Promise((resolve) => socket.send(lines.join('\r\n'), this.port, peerHost, resolve))
     socket.close()
+  }
+
+  /** Has it sent, or got, a message that holds this? */
+  hasSeen(text: string): boolean {
+    return existsSync(this.files.messages) && readFileSync(this.files.messages, 'utf8').includes(text)
   }
 
   /** Waits until it has gone up the whole ladder. */
