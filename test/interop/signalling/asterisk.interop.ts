@@ -1,5 +1,6 @@
 // floe as a phone at Asterisk 22, which is started once: every row has users of its own there. What changes in a call is
 // followed by audio both ways.
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Call, Phone, PhoneOptions } from '../../../src/index.ts'
@@ -29,6 +30,11 @@ const row = (
   run: (scene: Scene, asterisk: Asterisk) => Promise<void>,
   timeoutMs?: number,
 ) => rows.push({ feature, by, name, run, ...(timeoutMs !== undefined && { timeoutMs }) })
+
+const server = (asterisk: Asterisk, transport: Parameters<Asterisk['server']>[0]): PhoneOptions => ({
+  server: asterisk.server(transport),
+  tls: { ca: readFileSync(asterisk.authority, 'utf8') },
+})
 
 /** Registered, as a user. */
 async function phoneOf(
@@ -67,7 +73,7 @@ async function pair(scene: Scene, asterisk: Asterisk, numbers: readonly [User, U
 
 // ---- transports ------------------------------------------------------------------------------------------------------------
 
-for (const transport of ['udp', 'tcp'] as const) {
+for (const transport of ['udp', 'tcp', 'tls'] as const) {
   const number = user('ice_support=yes')
   row(
     transport.toUpperCase(),
@@ -75,7 +81,7 @@ for (const transport of ['udp', 'tcp'] as const) {
     `over ${transport.toUpperCase()}: registers, calls, is called`,
     async (scene, asterisk) => {
       const phone = await phoneOf(scene, asterisk, number, {
-        server: asterisk.server(transport),
+        ...server(asterisk, transport),
         ice: 'require',
       })
       const call = await phone.call(asterisk.uri('echo'))

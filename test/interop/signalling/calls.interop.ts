@@ -345,6 +345,25 @@ row(
   },
 )
 
+row(
+  'strict route',
+  'peer',
+  'a proxy of RFC 2543 records itself: it stands in the Request-URI',
+  async (scene) => {
+    const route = { Route: 'sip:sipp@', message: '^[A-Z]+ sip:strict@' }
+    const { call, sipp } = await calling(scene, [
+      receive('INVITE'),
+      reply(200, { headers: { 'Record-Route': '<sip:strict@[local_ip]:[local_port]>' }, body: sdp() }),
+      receive('ACK', route),
+      receive('BYE', route),
+      reply(200),
+    ])
+    await call.answered
+    await call.hangUp()
+    await sipp.finished()
+  },
+)
+
 // ---- third-party call control (RFC 3725) ---------------------------------------------------------------------------------------
 
 /** Two phones of floe's and a controller between them, which is two SIPps. */

@@ -1,5 +1,6 @@
 // floe with Kamailio as registrar and as the proxy that stays in the path, which is started once, with rtpengine beside it for
 // the rows whose media passes that. Every row has users of its own.
+import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { Call, DialOptions, Phone, PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
@@ -24,7 +25,17 @@ async function phoneOf(
 ): Promise<Phone> {
   const { transport = 'udp', ...rest } = options
   const account = { account: `sip:${number}@${kamailio.address}`, password: `pw${number}` }
-  const phone = await startPhone(scene, { ...account, server: kamailio.server(transport), ...rest }, number)
+  const phone = await startPhone(
+    scene,
+    {
+      ...account,
+      server: kamailio.server(transport),
+      ...rest,
+      ...(transport !== 'udp' &&
+        transport !== 'tcp' && { tls: { ca: readFileSync(kamailio.authority, 'utf8') } }),
+    },
+    number,
+  )
   expect(await kamailio.hasContact(number)).toBe(true)
   return phone
 }
@@ -63,6 +74,9 @@ for (const [from, to] of [
   ['tcp', 'tcp'],
   ['tcp', 'udp'],
   ['udp', 'tcp'],
+  ['tls', 'tls'],
+  ['tls', 'udp'],
+  ['udp', 'tls'],
 ] as const) {
   const [a, b] = [user(), user()]
   const name = `calls from ${from.toUpperCase()} to ${to.toUpperCase()}, holds, resumes`
