@@ -11,6 +11,7 @@ import {
   parseDuration,
   phoneFlags,
   phoneOptions,
+  wholeNumber,
   withTransport,
 } from './flags.ts'
 import { Output } from './output.ts'
@@ -21,6 +22,7 @@ interface Flags extends PhoneFlags, MediaFlags, OutputFlags {
   ringFor?: number
   register?: boolean
   lateOffer?: boolean
+  redirects?: number
 }
 
 export function addCall(program: Command, finish: (code: number) => void): void {
@@ -29,6 +31,7 @@ export function addCall(program: Command, finish: (code: number) => void): void 
     .description('dial a SIP URI, stream a file, and tell what was heard')
     .option('--ring-for <time>', 'give up ringing after this long', parseDuration)
     .option('--register', 'register first (a call needs only the password)')
+    .option('--redirects <number>', 'follow at most so many redirections (0: none)', wholeNumber(0, 50))
     .option('--late-offer', 'send the INVITE without an offer')
   outputFlags(mediaFlags(phoneFlags(command))).action(async (target: string, flags: Flags) => {
     const output = new Output(flags)
@@ -42,6 +45,7 @@ export function addCall(program: Command, finish: (code: number) => void): void 
         const call = await phone.call(uri, {
           ...callOptions(flags),
           ...(flags.ringFor !== undefined && { ringTimeoutMs: flags.ringFor }),
+          ...(flags.redirects !== undefined && { redirects: flags.redirects }),
           ...(flags.lateOffer && { lateOffer: true }),
         })
         return runCall(call, flags, output, interrupt)

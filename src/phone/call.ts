@@ -298,6 +298,8 @@ export class Call extends CallAudio {
   private handler(): SessionHandler {
     return {
       onProvisional: (response) => this.onProvisional(response),
+      onRedirected: (status, target) =>
+        this.trace.record({ layer: 'call', type: 'redirect', status, target }),
       onAccepted: (response, acknowledge) => this.onAccepted(response, acknowledge),
       onConfirmed: (answer) => this.onConfirmed(answer),
       onReinvite: (reinvite) => void this.changes.answer(reinvite),

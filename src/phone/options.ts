@@ -96,6 +96,8 @@ export interface DialOptions extends CallOptions {
   ringTimeoutMs?: Millis
   /** Late offer: the INVITE carries no offer, the far end's 200 does (RFC 3261 13.2.1). */
   lateOffer?: boolean
+  /** How many redirections (3xx) to follow; 0 follows none, so that nobody learns of the call but whom it is for. Default 5. */
+  redirects?: number
   /** The call of the far end whose place this one takes (RFC 3891); a far end that cannot do that refuses with 420. */
   replaces?: Replaces
   /** Referred-By, name-addr or URI (RFC 3892): who asked us to place this call. */
@@ -105,6 +107,7 @@ export interface DialOptions extends CallOptions {
 
 export const defaults = {
   registerExpires: 300,
+  redirects: 5,
   ptimeMs: 20,
   codecs: ['PCMU', 'PCMA'],
   keepHeardSeconds: 120,

@@ -170,6 +170,7 @@ export class Phone {
         ...(this.account && { account: this.account }),
         ...(offer && { offer }),
         ...(options.headers && { headers: options.headers }),
+        redirects: options.redirects ?? defaults.redirects,
         ...(options.replaces && { replaces: options.replaces }),
         ...(options.referredBy !== undefined && { referredBy: options.referredBy }),
         ...(options.ringTimeoutMs !== undefined && { ringTimeoutMs: options.ringTimeoutMs }),

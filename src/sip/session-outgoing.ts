@@ -1,15 +1,17 @@
 // A call that we place (RFC 3261 13.2, 9.1): INVITE with credentials where asked, forks, 2xx and its ACK, CANCEL and its races.
-// The first 2xx wins; a later one is acknowledged and hung up. Redirects are reported, not followed.
+// The first 2xx wins; a later one is acknowledged and hung up. Redirects are followed (redirection.ts)
+// with the same Call-ID and tag (RFC 3261 8.1.3.4).
 import type { Core } from 'sip.js'
 import type { Timer } from '../runtime/runtime.ts'
 import { type AgentContext, type Identity, transactionTimeoutMs, wayOf } from './agent-context.ts'
 import { DialogSession } from './dialog-session.ts'
 import { type DigestAttempt, hostOf } from './digest.ts'
 import { quote } from './grammar.ts'
+import { isAtHome, Redirection } from './redirection.ts'
 import { formatReplaces } from './replaces.ts'
 import { capabilityHeaders } from './request-checks.ts'
 import type { Body, EndInfo, InviteOptions, SessionHandler } from './session.ts'
-import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
+import { contactUri, randomToken, type SignallingCore, sipjsBody } from './sipjs-core.ts'
 import { discard, refreshRemoteTarget } from './sipjs-corrections.ts'
 import { challengeOf, IncomingResponse, responseInfo, VerbatimUri } from './sipjs-messages.ts'
 
@@ -23,7 +25,12 @@ export class OutgoingSession extends DialogSession {
   readonly local: { uri: string }
 
   private readonly fromTag: string
-  private readonly attempt: DigestAttempt
+  private attempt: DigestAttempt
+  /** The Request-URI of the INVITE: another than the callee's once we are redirected. */
+  private target: string
+  /** How the INVITE leaves: otherwise than what follows it where a 305 wants that. */
+  private inviteCore: SignallingCore
+  private readonly redirection: Redirection
   private sequence = 1
   private client: Core.InviteUserAgentClient | undefined
   /** A provisional response has come, be it 100. */
@@ -31,6 +38,7 @@ export class OutgoingSession extends DialogSession {
   /** Why we gave up before an answer; the final response decides when the session ends. */
   private givenUp: EndInfo | undefined
   private acknowledged = true
+  private mayAuthenticate = true
   private readonly done: () => void
   private ringTimer: Timer | undefined
   private cancelTimer: Timer | undefined
@@ -54,6 +62,9 @@ export class OutgoingSession extends DialogSession {
     this.fromTag = randomToken(context.random)
     this.remote = { uri: target }
     this.local = { uri: identity.uri }
+    this.target = target
+    this.inviteCore = this.core
+    this.redirection = new Redirection(target, options.redirects ?? 0)
     this.attempt = identity.digest.attempt(hostOf(typeof identity.hop === 'string' ? identity.hop : target))
     this.done = context.pending()
     const ringTimeoutMs = options.ringTimeoutMs ?? defaultRingTimeoutMs
@@ -89,9 +100,9 @@ export class OutgoingSession extends DialogSession {
     const { identity, options } = this
     const from = new VerbatimUri(identity.uri)
     const to = new VerbatimUri(this.remote.uri)
-    const message = this.core.makeOutgoingRequestMessage(
+    const message = this.inviteCore.makeOutgoingRequestMessage(
       'INVITE',
-      to,
+      new VerbatimUri(this.target),
       from,
       to,
       {
@@ -105,7 +116,7 @@ export class OutgoingSession extends DialogSession {
         ...capabilityHeaders,
         ...referralHeaders(options),
         ...(options.headers ?? []).map(([name, value]) => `${name}: ${value}`),
-        ...this.attempt.headers('INVITE', this.remote.uri, options.offer?.content),
+        ...this.attempt.headers('INVITE', this.target, options.offer?.content),
       ],
       options.offer && sipjsBody(options.offer),
     )
@@ -113,7 +124,7 @@ export class OutgoingSession extends DialogSession {
       <T>(what: string, run: (response: T) => void) =>
       (response: T): void =>
         this.context.guard(what, () => run(response))
-    this.client = this.core.invite(message, {
+    this.client = this.inviteCore.invite(message, {
       onTrying: () => {
         this.progressed = true
       },
@@ -161,7 +172,7 @@ export class OutgoingSession extends DialogSession {
 
   private onRejected(message: Core.IncomingResponseMessage): void {
     if (this.ended || this.dialog) return
-    const challenge = challengeOf(message)
+    const challenge = this.mayAuthenticate ? challengeOf(message) : undefined
     const problem = challenge && this.attempt.challenged(...challenge)
     if (challenge && problem === undefined && !this.givenUp) {
       this.sequence++
@@ -174,11 +185,34 @@ export class OutgoingSession extends DialogSession {
     }
     const { status, reason } = responseInfo(message)
     if (message instanceof IncomingResponse) {
+      if (this.followRedirection(message)) return
       this.end({ by: 'remote', status, reason: problem ?? reason }, responseInfo(message))
       return
     }
     const silence = `no response within ${transactionTimeoutMs / 1000} s`
     this.end({ by: 'network', status, reason: status === 408 ? silence : reason })
+  }
+
+  /** Whether somebody else is called now. */
+  private followRedirection({ wire }: IncomingResponse): boolean {
+    const next = this.redirection.next(wire, this.target)
+    if (!next) return false
+    const { identity } = this
+    const contact = contactUri(identity.user)
+    this.target = next.uri
+    this.inviteCore =
+      next.proxy === undefined ? this.core : this.context.core.through({ hop: next.proxy, contact })
+    const way = next.proxy ?? (typeof identity.hop === 'string' ? identity.hop : next.uri)
+    this.attempt = identity.digest.attempt(hostOf(way))
+    this.mayAuthenticate = next.proxy === undefined && identity.hop ? true : isAtHome(way, identity.uri)
+    this.progressed = false
+    this.sequence++
+    this.client = undefined
+    this.handler.onRedirected?.(next.status, next.proxy ?? next.uri)
+    // Whoever hears of it may have hung up.
+    if (this.givenUp) this.end(this.givenUp)
+    else if (!this.ended) this.send()
+    return true
   }
 
   /** sip.js holds the CANCEL back until a provisional response has come (RFC 3261 9.1). */

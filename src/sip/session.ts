@@ -75,6 +75,8 @@ export interface ReferProgress {
 export interface SessionHandler {
   /** 1xx but 100. A body is an answer (or, in a late-offer call with 100rel, not used here). */
   onProvisional?(response: ResponseInfo): void
+  /** A 3xx is followed: another target is called now. */
+  onRedirected?(status: number, target: string): void
   /** 2xx of our INVITE. `acknowledge` sends the ACK: with our answer where the INVITE had no offer, else without argument. Call it at once. */
   onAccepted?(response: ResponseInfo, acknowledge: (answer?: Body) => void): void
   /** Incoming call: the ACK arrived, with the peer's answer where our 200 carried the offer. In both roles also the answer to
@@ -152,6 +154,8 @@ export interface InviteOptions {
   account?: Account
   /** Absent: late offer. */
   offer?: Body
+  /** How many redirections (3xx) may be followed. Default 0. */
+  redirects?: number
   /** The peer's dialog whose place this call takes (RFC 3891). */
   replaces?: Replaces
   /** The value of Referred-By (RFC 3892). */

@@ -7,6 +7,7 @@ import type { PhoneOptions } from '../../../src/phone/options.ts'
 import type { Phone } from '../../../src/phone/phone.ts'
 import type { VirtualHost } from '../../../src/sim/host.ts'
 import type { LinkQuality } from '../../../src/sim/link.ts'
+import type { Simulation } from '../../../src/sim/simulate.ts'
 import { expectNothingLeft, phoneOn, world } from './world.ts'
 
 export const uris = {
@@ -22,6 +23,7 @@ export interface ThreePhones {
   bob: Phone
   carol: Phone
   hosts: Record<'alice' | 'bob' | 'carol', VirtualHost>
+  world: Simulation
   wait(ms: number): Promise<void>
   now(): number
 }
@@ -48,6 +50,7 @@ export async function threePhones(
         bob,
         carol,
         hosts,
+        world: simulation,
         wait: (ms) => new Promise((resolve) => clock.setTimer(ms, resolve)),
         now: () => clock.now(),
       })
