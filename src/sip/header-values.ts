@@ -54,7 +54,26 @@ export interface ContentType {
 
 const maximumCSeq = 2 ** 31 - 1
 
-export function parseNameAddr(text: string): NameAddr | undefined {
+const maximumRemembered = 1_024
+const longestRemembered = 256
+
+/** Every message of a call, and every answer of ours, says the same From, To, Via and Contact: each is read once. */
+function remembering<T>(read: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>()
+  return (text) => {
+    if (text.length > longestRemembered) return read(text)
+    const before = known.get(text)
+    if (before !== undefined) return before
+    const value = read(text)
+    if (known.size >= maximumRemembered) known.clear()
+    known.set(text, value)
+    return value
+  }
+}
+
+export const parseNameAddr: (text: string) => NameAddr | undefined = remembering(readNameAddr)
+
+function readNameAddr(text: string): NameAddr | undefined {
   let i = skipSpace(text, 0)
   let displayName: string | undefined
   if (text[i] === '"') {
@@ -107,7 +126,9 @@ export function formatNameAddr(value: Pick<NameAddr, 'displayName' | 'uriText' |
 }
 
 /** `SIP / 2.0 / UDP host [: port] *( ;params )` with white space where RFC 3261 20.42 allows it. */
-export function parseVia(text: string): Via | undefined {
+export const parseVia: (text: string) => Via | undefined = remembering(readVia)
+
+function readVia(text: string): Via | undefined {
   let i = skipSpace(text, 0)
   if (text.startsWith('SIP/2.0/', i)) i += 8
   else {

@@ -4,6 +4,7 @@
 import { Core, version as sipjsVersion } from 'sip.js'
 import { AllowedMethods } from 'sip.js/lib/core/user-agent-core/allowed-methods.js'
 import { InvariantError } from '../errors.ts'
+import { canonicalName } from './header-names.ts'
 
 /** The members that are not in sip.js's types, or are private there. */
 interface Internals {
@@ -49,6 +50,16 @@ const requireThat = (present: boolean, what: string): void => {
   )
 }
 
+/** What sip.js asks of the headers of its messages. */
+interface HeaderTable {
+  headers: Record<string, unknown[] | undefined>
+  getHeader(name: string): string | undefined
+  getHeaders(name: string): string[]
+  hasHeader(name: string): boolean
+  parseHeader(name: string, index?: number): unknown
+  setHeader(name: string, value: string | string[]): void
+}
+
 let corrected = false
 
 /** Applies the corrections once in the life of the process. Throws InvariantError where sip.js is not the one they were written for. */
@@ -58,6 +69,7 @@ export function correctCore(allowedMethods: readonly string[]): void {
   correctAckOfRejection()
   correctAllow(allowedMethods)
   correctRepeated2xx()
+  quickenHeaderNames()
   for (const name of ['dispose', 'receiveRequest', 'ack', 'invite'] as const)
     requireThat(typeof Core.SessionDialog?.prototype[name] === 'function', `SessionDialog.${name}`)
   const client = Core.UserAgentClient?.prototype as unknown as Partial<ClientInternals>
@@ -110,6 +122,48 @@ function correctRepeated2xx(): void {
       if (transaction.state === Core.TransactionState.Terminated && this.ackWait)
         this.delegate?.onAckTimeout?.()
     })
+  }
+}
+
+/** Each look at a header spells its name anew, letter by letter, a dozen times a message: known names are known. */
+function quickenHeaderNames(): void {
+  const incoming = Core.IncomingMessage?.prototype as unknown as HeaderTable | undefined
+  const outgoing = Core.OutgoingRequestMessage?.prototype as unknown as HeaderTable | undefined
+  for (const name of ['getHeader', 'getHeaders', 'hasHeader'] as const) {
+    requireThat(typeof incoming?.[name] === 'function', `IncomingMessage.${name}`)
+    requireThat(typeof outgoing?.[name] === 'function', `OutgoingRequestMessage.${name}`)
+  }
+  requireThat(typeof incoming?.parseHeader === 'function', 'IncomingMessage.parseHeader')
+  requireThat(typeof outgoing?.setHeader === 'function', 'OutgoingRequestMessage.setHeader')
+  type Read = { raw: string; parsed?: unknown }
+  const { getHeader, getHeaders, hasHeader } = outgoing!
+  const { parseHeader } = incoming!
+  const read = (table: HeaderTable, name: string) => table.headers[canonicalName(name)] as Read[] | undefined
+  incoming!.getHeader = function (name) {
+    return read(this, name)?.[0]?.raw
+  }
+  incoming!.getHeaders = function (name) {
+    return read(this, name)?.map(({ raw }) => raw) ?? []
+  }
+  incoming!.hasHeader = function (name) {
+    return read(this, name) !== undefined
+  }
+  incoming!.parseHeader = function (name, index = 0) {
+    return read(this, name)?.[index]?.parsed ?? parseHeader.call(this, name, index)
+  }
+  const written = (table: HeaderTable, name: string) =>
+    table.headers[canonicalName(name)] as string[] | undefined
+  outgoing!.getHeader = function (name) {
+    return written(this, name)?.[0] ?? getHeader.call(this, name)
+  }
+  outgoing!.getHeaders = function (name) {
+    return written(this, name)?.slice() ?? getHeaders.call(this, name)
+  }
+  outgoing!.hasHeader = function (name) {
+    return written(this, name) !== undefined || hasHeader.call(this, name)
+  }
+  outgoing!.setHeader = function (name, value) {
+    this.headers[canonicalName(name)] = Array.isArray(value) ? value : [value]
   }
 }
 
