@@ -6,6 +6,7 @@ import { Core } from 'sip.js'
 import { UsageError } from '../errors.ts'
 import type { Random } from '../runtime/runtime.ts'
 import type { Hop } from './flow.ts'
+import { evictOldest } from './reliability.ts'
 import type { Body } from './session.ts'
 import { correctCore } from './sipjs-corrections.ts'
 import { VerbatimUri } from './sipjs-messages.ts'
@@ -49,7 +50,11 @@ silentLogs.level = Core.Levels.error
 
 const sent = Promise.resolve()
 
+const maximumWays = 64
+
 export class SignallingCore extends Core.UserAgentCore {
+  private readonly ways = new Map<string, SignallingCore>()
+
   private constructor(
     readonly random: Random,
     private readonly userAgent: string,
@@ -101,9 +106,19 @@ export class SignallingCore extends Core.UserAgentCore {
     return new SignallingCore(random, userAgent, outlet, { contact: contactUri(undefined) })
   }
 
-  /** A core with the same tables and another way out. */
+  /** A core with the same tables and another way out: one for all calls that go the same way, of which there are few. */
   through(way: Way): SignallingCore {
-    return new SignallingCore(this.random, this.userAgent, this.outlet, way, this)
+    const key =
+      typeof way.hop === 'object' ? undefined : [way.contact, way.hop ?? '', ...(way.routes ?? [])].join(' ')
+    const known = key !== undefined && this.ways.get(key)
+    if (known) return known
+    const core = new SignallingCore(this.random, this.userAgent, this.outlet, way, this)
+    if (key !== undefined) {
+      // Whom a call is for is said by the caller: what many of them make up must not stay.
+      evictOldest(this.ways, maximumWays)
+      this.ways.set(key, core)
+    }
+    return core
   }
 
   override makeOutgoingRequestMessage(
