@@ -8,26 +8,28 @@ import { type Command, Option } from 'commander'
 import { parse as parseYaml } from 'yaml'
 import {
   type CallOptions,
+  defaultPorts,
   type IcePolicy,
   type IceServer,
   nodeRuntime,
   openSource,
   type PhoneOptions,
+  type Protocol,
   type TricklePolicy,
   UsageError,
 } from '../index.ts'
+import { type TlsFlags, tlsFlags, tlsSettings } from './tls-flags.ts'
 
-export interface PhoneFlags {
+export interface PhoneFlags extends TlsFlags {
   as?: string
   profile?: string
   server?: string
-  transport?: 'udp' | 'tcp'
+  transport?: Protocol
   bind?: string
   ice?: IcePolicy
   stun?: string[]
   turn?: string[]
   httpProxy?: string
-  tlsCa?: string
   trickle?: TricklePolicy
   iceLite?: boolean
   iceTcp?: boolean
@@ -55,7 +57,7 @@ export const collect = (value: string, before: string[] = []): string[] => [...b
 
 /** Who you are, and the servers on the way. */
 export function serverFlags(command: Command): Command {
-  return command
+  command
     .option(
       '--as <account>',
       'who you are: alice@host or alice:password@host (password better in FLOE_PASSWORD)',
@@ -63,9 +65,11 @@ export function serverFlags(command: Command): Command {
     .option('--profile <name>', 'take account and settings from the profile file')
     .option(
       '--server <uri>',
-      "registrar and outbound proxy, if not the account's host: host:port or sip:host;transport=tcp",
+      "registrar and outbound proxy, if not the account's host: host:port, sip:host;transport=tls or wss://host:8089/ws",
     )
-    .addOption(new Option('--transport <protocol>', 'SIP over this protocol').choices(['udp', 'tcp']))
+    .addOption(
+      new Option('--transport <protocol>', 'SIP over this protocol').choices(Object.keys(defaultPorts)),
+    )
     .option('--stun <server>', 'STUN server, host or host:port; repeat for several', collect)
     .option(
       '--turn <uri>',
@@ -73,12 +77,12 @@ export function serverFlags(command: Command): Command {
       collect,
     )
     .option('--http-proxy <url>', 'reach TURN servers over TCP and TLS through this proxy: http://host:port')
-    .option('--tls-ca <file>', 'trust these authorities too, PEM')
     .option(
       '--interface <name>',
       'network interface for media, by name or address, and no others; repeat for several',
       collect,
     )
+  return tlsFlags(command)
 }
 
 export function phoneFlags(command: Command): Command {
@@ -173,17 +177,19 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
   const account = as === undefined ? undefined : parseAccount(as)
   const password = account?.password ?? process.env['FLOE_PASSWORD'] ?? profile.password
   const server = serverOption(merged.server, merged.transport, account?.host)
+  const tls = tlsSettings(merged)
   return {
     ...(account && { account: `sip:${account.user}@${account.host}` }),
     ...(password !== undefined && { password }),
     ...(profile.username !== undefined && { username: profile.username }),
     ...(server !== undefined && { server }),
+    ...(tls && { tls }),
     ...(merged.ice !== undefined && { ice: merged.ice }),
     ...iceOptions(merged),
     ...(merged.codec && {
       codecs: merged.codec.flatMap((c) => c.split(',')).map((c) => c.trim().toUpperCase()),
     }),
-    ...(merged.bind !== undefined && { listen: parseBind(merged.bind) }),
+    ...(merged.bind !== undefined && { listen: parseBind(merged.bind, tls?.cert !== undefined) }),
   }
 }
 
@@ -232,7 +238,7 @@ export function callOptions(flags: MediaFlags): CallOptions {
 }
 
 /** "bob@host" with --transport tcp becomes "sip:bob@host;transport=tcp". */
-export function withTransport(target: string, transport: 'udp' | 'tcp' | undefined): string {
+export function withTransport(target: string, transport: Protocol | undefined): string {
   return transport === undefined || /;transport=/i.test(target) ? target : `${target};transport=${transport}`
 }
 
@@ -253,11 +259,13 @@ function serverOption(
 ): string | undefined {
   const base = server ?? (transport === undefined ? undefined : host)
   if (base === undefined) return undefined
+  if (/^wss?:\/\//i.test(base)) return base
   const uri = /^sips?:/i.test(base) ? base : `sip:${base}`
   return transport === undefined || /;transport=/i.test(uri) ? uri : `${uri};transport=${transport}`
 }
 
-function parseBind(text: string): PhoneOptions['listen'] & object {
+/** @param withTls on the next port too */
+function parseBind(text: string, withTls: boolean): PhoneOptions['listen'] & object {
   const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]*)|([0-9a-f:]*:[0-9a-f:.]*:[0-9a-f:.]*))(?::(\d{1,5}))?$/i.exec(
     text,
   )
@@ -268,8 +276,12 @@ function parseBind(text: string): PhoneOptions['listen'] & object {
   return [
     { protocol: 'udp', address, port },
     { protocol: 'tcp', address, port },
+    ...(withTls ? [{ protocol: 'tls' as const, address, port: nextPort(port) }] : []),
   ]
 }
+
+/** Where the same is spoken over TLS; of a port that the system chooses, another one. */
+export const nextPort = (port: number): number => (port === 0 ? 0 : port + 1)
 
 interface Profile extends PhoneFlags {
   username?: string
@@ -298,6 +310,10 @@ const profileKeys = new Set([
   'turnSecret',
   'httpProxy',
   'tlsCa',
+  'tlsCert',
+  'tlsKey',
+  'tlsInsecure',
+  'tlsKeyLog',
   'trickle',
   'iceLite',
   'iceTcp',
@@ -337,6 +353,8 @@ function readProfile(name: string): Profile {
     codec,
     iceLite,
     iceTcp,
+    tlsInsecure,
+    tlsKeyLog,
     interface: interfaces,
     ...rest
   } = profile as Record<string, unknown>
@@ -352,6 +370,8 @@ function readProfile(name: string): Profile {
     interface: list(interfaces),
     iceLite: yes(iceLite),
     iceTcp: yes(iceTcp),
+    tlsInsecure: yes(tlsInsecure),
+    tlsKeyLog: tlsKeyLog === true ? true : tlsKeyLog === undefined ? undefined : String(tlsKeyLog),
   }) as Profile
 }
 

@@ -34,14 +34,14 @@ export interface PhoneOptions extends CallerOptions {
   /** Digest user name; the account's user part where absent. */
   username?: string
   password?: string
-  /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp"; the account's domain where absent. */
+  /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp", "sips:pbx.example", "wss://pbx.example:8089/ws"; the account's domain where absent. */
   server?: string
   /** Register at the server. Default: true where there is an account. */
   register?: boolean
   /** Lifetime asked for, in seconds. Default 300. */
   registerExpires?: number
-  /** Where to listen for SIP: udp, tcp, tls, ws, wss. Default: UDP and TCP on a free port of every address. TLS needs `tls.cert`
-   *  and `tls.key`. */
+  /** Where to listen for SIP: udp, tcp, tls, ws, wss. Default: UDP and TCP on free ports of every address, and TLS
+   *  where there are `tls.cert` and `tls.key`, without which nobody can listen over it. */
   listen?: readonly ListeningPoint[]
   /** SIP over TLS: whom to trust, and who we are. */
   tls?: TlsSettings

@@ -233,15 +233,14 @@ export class Phone {
   private async open(): Promise<void> {
     const { options, runtime } = this
     const families = new Set(runtime.network.interfaces().map((i) => i.family))
+    const hasCertificate = options.tls?.cert !== undefined && options.tls.key !== undefined
+    const protocols = ['udp', 'tcp', ...(hasCertificate ? ['tls' as const] : [])] as const
     const anywhere = families.has(6) ? ['0.0.0.0', '::'] : ['0.0.0.0']
     this.userAgent = await UserAgent.start({
       runtime,
       listen:
         options.listen ??
-        anywhere.flatMap((address) => [
-          { protocol: 'udp' as const, address, port: 0 },
-          { protocol: 'tcp' as const, address, port: 0 },
-        ]),
+        anywhere.flatMap((address) => protocols.map((protocol) => ({ protocol, address, port: 0 }))),
       userAgent: options.userAgent ?? 'floe',
       ...(options.tls && { tls: options.tls }),
       record: (fact) => this.onSipFact(fact),

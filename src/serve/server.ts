@@ -14,6 +14,7 @@ import {
   serializeMessage,
 } from '../sip/message.ts'
 import { largestUdpRequestBytes, TcpFailures } from '../sip/tcp-preference.ts'
+import type { TlsSettings } from '../sip/tls-settings.ts'
 import { SipTransport } from '../sip/transport.ts'
 import type { SipUri } from '../sip/uri.ts'
 import { responseDestination } from '../sip/via.ts'
@@ -27,6 +28,8 @@ export interface ServeOptions {
   readonly runtime: Runtime
   /** Default: UDP and TCP on 127.0.0.1 port 5060. */
   readonly listen?: readonly ListeningPoint[]
+  /** For points with tls and wss: certificate and key. */
+  readonly tls?: TlsSettings
   /** Of digest challenges. Default "floe". */
   readonly realm?: string
   /** Passwords by user name. Absent: everybody may register under any name. */
@@ -92,7 +95,7 @@ class Server {
   constructor(private readonly options: ServeOptions) {
     const { runtime, users } = options
     this.runtime = runtime
-    this.transport = new SipTransport(runtime)
+    this.transport = new SipTransport(runtime, { ...(options.tls && { tls: options.tls }) })
     this.resolver = new DestinationResolver(runtime, this.transport.reaches)
     this.registrar = new Registrar(options.minimumExpiresSeconds ?? 10)
     this.tokens = new FlowTokens(runtime.random)

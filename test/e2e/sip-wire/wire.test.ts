@@ -97,8 +97,8 @@ function lossy(lossPercent: number, seed: number): Runtime {
 }
 
 describe('UDP with 20 % loss each way', () => {
-  // T1 of 40 ms: a call's 32 s become 2.56.
-  const timers = { t1Ms: 40, t2Ms: 320, t4Ms: 400 }
+  // T1 of 100 ms: a call’s 32 s become 6.4.
+  const timers = { t1Ms: 100, t2Ms: 800, t4Ms: 1_000 }
 
   test('a hundred calls and a hundred refusals: every message arrives, and is delivered once', async () => {
     const alice = await open({ timers }, lossy(20, 1))

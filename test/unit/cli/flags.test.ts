@@ -151,10 +151,58 @@ describe('STUN, TURN and ICE', () => {
       ],
       httpProxy: 'http://proxy.example:3128',
       tlsCa: 'PEM',
+      tls: { ca: 'PEM' },
       trickle: 'full',
       iceLite: true,
       iceTcp: false,
       interfaces: ['eth0', '192.0.2.1'],
+    })
+  })
+})
+
+describe('SIP over TLS and WebSocket', () => {
+  const file = (name: string): string => {
+    writeFileSync(join(folder, name), name)
+    return join(folder, name)
+  }
+
+  test('every transport becomes that of the server', () => {
+    for (const transport of ['tls', 'ws', 'wss'] as const)
+      expect(phoneOptions({ as: 'alice@pbx', transport }).server).toBe(`sip:pbx;transport=${transport}`)
+  })
+
+  test('a server may be named as browsers name it, and by sips:', () => {
+    for (const server of ['wss://pbx.example:8089/ws', 'sips:pbx.example'])
+      expect(phoneOptions({ as: 'alice@pbx.example', server }).server).toBe(server)
+  })
+
+  test('a certificate and its key are read, shown, and listened with on the next port', () => {
+    const options = phoneOptions({
+      bind: '127.0.0.1:5060',
+      tlsCert: file('own.pem'),
+      tlsKey: file('own.key'),
+    })
+    expect(options.tls).toEqual({ cert: 'own.pem', key: 'own.key' })
+    expect(options.listen).toContainEqual({ protocol: 'tls', address: '127.0.0.1', port: 5061 })
+    expect(() => phoneOptions({ tlsCert: file('own.pem') })).toThrow(/--tls-cert is half of a pair/)
+    expect(() => phoneOptions({ tlsCa: join(folder, 'none.pem') })).toThrow(/cannot read .*none.pem/)
+  })
+
+  test('SSLKEYLOGFILE is honoured only where it is asked for', () => {
+    vi.stubEnv('SSLKEYLOGFILE', '/somewhere/keys')
+    expect(phoneOptions({}).tls).toBeUndefined()
+    expect(phoneOptions({ tlsKeyLog: true }).tls).toEqual({ keyLogFile: '/somewhere/keys' })
+    expect(phoneOptions({ tlsKeyLog: 'keys.log' }).tls).toEqual({ keyLogFile: 'keys.log' })
+    vi.stubEnv('SSLKEYLOGFILE', undefined)
+    expect(() => phoneOptions({ tlsKeyLog: true })).toThrow(/names no file/)
+  })
+
+  test('a profile has them too', () => {
+    profile(`profiles: { lab: { as: alice@pbx, transport: tls, tlsInsecure: true, tlsKeyLog: keys.log } }\n`)
+    expect(phoneOptions({ profile: 'lab' })).toEqual({
+      account: 'sip:alice@pbx',
+      server: 'sip:pbx;transport=tls',
+      tls: { rejectUnauthorized: false, keyLogFile: 'keys.log' },
     })
   })
 })
