@@ -185,7 +185,7 @@ class Writer {
     if (!answered) throw new Error(`nothing was received that ${status} could answer`)
     const { method, number } = answered
     const isLast = answered === this.last
-    const retransmit = method === 'INVITE' && status >= 200 ? ' retrans="500"' : ''
+    const retransmit = method === 'INVITE' && status >= 200 ? patience : ''
     return this.send(retransmit, [
       `SIP/2.0 ${status} ${phrases[status] ?? 'Whatever'}`,
       isLast ? '[last_Via:]' : `[$via${number}]`,
@@ -210,7 +210,7 @@ class Writer {
     if (method === 'INVITE') this.invite = { cseq: this.cseq, branch, uri: target, to: this.peerParty }
     const acknowledges =
       method === 'PRACK' ? [`RAck: [$${this.variable('rseq')}] ${this.invite?.cseq} INVITE`] : []
-    const xml = this.send(' retrans="500"', [
+    const xml = this.send(patience, [
       `${method} ${target} SIP/2.0`,
       ...this.dialogLines(branch, `${this.cseq} ${method}`),
       ...(/INVITE|UPDATE|SUBSCRIBE|REFER/.test(method) ? [contact] : []),
@@ -225,7 +225,7 @@ class Writer {
   private cancel(): string {
     const { cseq, branch, uri, to } = this.invite!
     this.lastRequest = 'CANCEL'
-    return this.send(' retrans="500"', [
+    return this.send(patience, [
       `CANCEL ${uri} SIP/2.0`,
       ...this.dialogLines(branch, `${cseq} CANCEL`, to),
       ...bodyLines(undefined),
@@ -309,6 +309,9 @@ class Writer {
 
 const firstTarget = 'sip:[service]@[remote_ip]:[remote_port]'
 const contact = 'Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>'
+/** When SIPp sends again what it gets no answer to. Nothing is lost on this way, and an ACK of floe's for each 200 that comes twice
+ *  is nothing that stands on a ladder: it is not to be impatient on a busy machine. */
+const patience = ' retrans="5000"'
 /** With their names: a request through a proxy has several. */
 const everyVia = 'Via: [^[:cntrl:]]+([[:cntrl:]]+Via: [^[:cntrl:]]+)*'
 const header = (name: string) => `search_in="hdr" header="${name}:"`

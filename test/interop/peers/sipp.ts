@@ -147,6 +147,17 @@ export class Sipp {
     socket.close()
   }
 
+  /** What a third party says in Replaces to take its place in the call (RFC 3891). It must have called, and been answered. */
+  get replaces(): string {
+    const answer =
+      /^SIP\/2\.0 200 [\s\S]*?\r?\n\r?\n/m.exec(readFileSync(this.files.messages, 'utf8'))?.[0] ?? ''
+    const value = (pattern: RegExp) => pattern.exec(answer)?.[1]
+    const [callId, to, from] = [/^Call-ID: *(\S+)/m, /^To:.*;tag=([^;\s]+)/m, /^From:.*;tag=([^;\s]+)/m].map(
+      value,
+    )
+    return `${callId};to-tag=${to};from-tag=${from}`
+  }
+
   /** Has it sent, or got, a message that holds this? */
   hasSeen(text: string): boolean {
     return existsSync(this.files.messages) && readFileSync(this.files.messages, 'utf8').includes(text)
