@@ -33,7 +33,7 @@ const rankRules = ranks.flatMap((names, rank) =>
 /** Neighbours of a lower rank that a folder still must not see. */
 const never = [
   ['stream', ['ice', 'stun', 'sip', 'sdp']],
-  ['sip', ['sdp', 'ice', 'stun', 'stream', 'rtp', 'rtcp', 'codec', 'audio', 'diagnose']],
+  ['sip', ['sdp', 'ice', 'stream', 'rtp', 'rtcp', 'codec', 'audio', 'diagnose']],
   ['ice', ['sdp', 'wire', 'rtp', 'rtcp', 'codec', 'audio', 'diagnose']],
   ['turn', ['wire', 'sdp', 'rtp', 'codec', 'audio', 'diagnose']],
   ['diagnose', ['stun', 'wire', 'sdp', 'rtp', 'codec', 'audio']],

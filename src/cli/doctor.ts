@@ -46,7 +46,8 @@ export function addDoctor(program: Command, finish: (code: number) => void): voi
   outputForm(serverFlags(command)).action(async (uri: string | undefined, flags: Flags) => {
     const output = new Output(flags)
     const { account, server, iceServers, httpProxy, tlsCa, interfaces } = phoneOptions(flags)
-    const target = uri === undefined ? (server ?? account) : withTransport(sipUri(uri), flags.transport)
+    const target =
+      uri === undefined ? ([server].flat()[0] ?? account) : withTransport(sipUri(uri), flags.transport)
     const giveUp = new AbortController()
     const findings = examine({
       ...(target !== undefined && { uri: target }),

@@ -34,10 +34,15 @@ export interface PhoneOptions extends CallerOptions {
   /** Digest user name; the account's user part where absent. */
   username?: string
   password?: string
-  /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp", "sips:pbx.example", "wss://pbx.example:8089/ws"; the account's domain where absent. */
-  server?: string
-  /** Register at the server. Default: true where there is an account. */
-  register?: boolean
+  /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp", "sips:pbx.example", "wss://pbx.example:8089/ws"; the
+   *  account's domain where absent. Of several the first that works; all of them at once, each with a flow of its own, where they keep flows (RFC 5626). */
+  server?: string | string[]
+  /** Register at the server. Default: true where there is an account. 'in-background': starting does not wait for it, nor fail with
+   *  it; `onRegistration` tells. */
+  register?: boolean | 'in-background'
+  /** A URN that tells this phone from others of the account, the same at each start (RFC 5626 4.1): what an earlier run has left at
+   *  the registrar is then removed. Default: made of machine, account and port where `listen` names a port, else new each time. */
+  instanceId?: string
   /** Lifetime asked for, in seconds. Default 300. */
   registerExpires?: number
   /** Where to listen for SIP: udp, tcp, tls, ws, wss. Default: UDP and TCP on free ports of every address, and TLS

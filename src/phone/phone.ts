@@ -1,6 +1,7 @@
 // A phone: one SIP user agent, at most one account, any number of calls.
 import { codecByName, codecs } from '../codec/registry.ts'
-import { RegistrationFailed, TimeoutError, UsageError } from '../errors.ts'
+import { TimeoutError, UsageError } from '../errors.ts'
+
 import { warmUpIce } from '../ice/warm-up.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
@@ -12,13 +13,13 @@ import type {
   SipRegistration,
   TextMessage,
 } from '../sip/session.ts'
-import { serverUri } from '../sip/uri.ts'
 import { UserAgent } from '../sip/user-agent.ts'
 import { type Pacer, WheelPacer } from '../stream/pacer.ts'
 import type { Fact, SipFact } from '../trace/facts.ts'
 import { Trace } from '../trace/trace.ts'
 import { parseIceServers } from '../turn/ice-servers.ts'
 import { parseHttpProxy } from '../wire/http-proxy.ts'
+import { accountOf, firstRegistered, serverInUse } from './account.ts'
 import { Call } from './call.ts'
 import { CallMedia } from './call-media.ts'
 import { type IncomingTransfer, incomingTransfer } from './call-transfers.ts'
@@ -68,6 +69,7 @@ export class Phone {
   private readonly paths: MediaPaths
   private readonly warnings: string[] = []
   private readonly cname: string
+  private readonly account: Account | undefined
   private userAgent!: UserAgent
   private stopped = false
 
@@ -125,6 +127,7 @@ export class Phone {
         if (!this.warnings.includes(message)) this.warnings.push(message)
       },
     })
+    this.account = accountOf(options, runtime)
     this.cname = Buffer.from(runtime.random.bytes(12)).toString('base64')
   }
 
@@ -163,8 +166,9 @@ export class Phone {
    */
   async call(target: string, options: DialOptions = {}): Promise<Call> {
     const uri = this.completeTarget(target)
-    const towards = await signallingAddress(this.account?.server ?? uri, this.runtime.network)
-    const call = this.createCall('outgoing', { uri: this.account?.server ?? uri, address: towards }, options)
+    const via = this.server ?? uri
+    const towards = await signallingAddress(via, this.runtime.network)
+    const call = this.createCall('outgoing', { uri: via, address: towards }, options)
     await call.dial(options, (handler, offer) => {
       const session = this.userAgent.invite(uri, handler, {
         ...(this.account && { account: this.account }),
@@ -267,7 +271,7 @@ export class Phone {
   /** A call that comes or is made then finds its candidates ready. */
   private async gatherAhead(): Promise<void> {
     const { account } = this
-    const server = account?.server ?? account?.aor
+    const server = this.server ?? account?.aor
     const { network } = this.runtime
     const towards =
       server === undefined ? undefined : await signallingAddress(server, network).catch(() => undefined)
@@ -275,16 +279,9 @@ export class Phone {
     if (own !== undefined) this.paths.gatherAhead(own)
   }
 
-  private get account(): Account | undefined {
-    const { account, displayName, username, password, server } = this.options
-    if (account === undefined) return undefined
-    return {
-      aor: /^sips?:/i.test(account) ? account : `sip:${account}`,
-      ...(displayName !== undefined && { displayName }),
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
-      ...(server !== undefined && { server: serverUri(server) }),
-    }
+  /** The server that calls of the account go to now. */
+  private get server(): string | undefined {
+    return serverInUse(this.account, this.registrationState)
   }
 
   private async register(account: Account): Promise<void> {
@@ -292,24 +289,9 @@ export class Phone {
       expiresSeconds: this.options.registerExpires ?? defaults.registerExpires,
     })
     this.registration = registration
-    await new Promise<void>((resolve, reject) => {
-      let first = true
-      registration.onState = (state) => {
-        this.onRegistration?.(state)
-        if (!first) return
-        if (state.state === 'registered') resolve()
-        else if (state.state === 'failed')
-          reject(
-            new RegistrationFailed(
-              `${account.aor} could not register: ${state.status} ${state.reason}`,
-              state.status,
-              state.reason,
-            ),
-          )
-        else return
-        first = false
-      }
-    })
+    const registered = firstRegistered(registration, account, (state) => this.onRegistration?.(state))
+    if (this.options.register === 'in-background') registered.catch(() => undefined)
+    else await registered
   }
 
   private completeTarget(target: string): string {
@@ -363,7 +345,7 @@ export class Phone {
   /** From where the peer is reached now: the network may have changed since the call began. */
   private async addressTowards(peer: { uri?: string; address: string }): Promise<string> {
     const { network } = this.runtime
-    const uri = peer.uri ?? this.account?.server ?? this.account?.aor
+    const uri = peer.uri ?? this.server ?? this.account?.aor
     const own = network.interfaces()
     if (peer.uri === undefined && own.some(({ address }) => address === peer.address)) return peer.address
     const towards =

@@ -5,7 +5,7 @@ import { randomBytes, randomFillSync, randomInt } from 'node:crypto'
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { networkInterfaces } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import { UsageError } from '../errors.ts'
 import { addressFamily, plainAddress, type TransportAddress } from './address.ts'
 import { nodeNames } from './dns.ts'
@@ -333,4 +333,22 @@ const files: Files = {
 }
 
 /** The real world. Timers and open sockets keep the process alive until they are cancelled or closed. */
-export const nodeRuntime: Runtime = { clock, network, random, files }
+export const nodeRuntime: Runtime = {
+  clock,
+  network,
+  random,
+  files,
+  /** Containers of one image share the first of these; the second tells them apart. */
+  get machine(): string {
+    return [machineId(), hostname()].join(' ')
+  },
+}
+
+/** Linux alone has one that can be read without a program. */
+function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim()
+  } catch {
+    return ''
+  }
+}

@@ -224,4 +224,6 @@ export interface Runtime {
   readonly network: Network
   readonly random: Random
   readonly files: Files
+  /** Tells this machine from others, at each start the same; absent where nothing does. */
+  readonly machine?: string
 }

@@ -1,7 +1,9 @@
 // A registrar's memory and rules (RFC 3261 10.3): bindings of users to contacts, with expiry, 423, order by CSeq, wildcard
-// removal. Users are told apart by the user part of the To URI alone. Leaves out: Path, GRUU, outbound, q values.
+// removal; flows of one device by instance and number (RFC 5626 6). Users are told apart by the user part of the To URI alone.
+// Leaves out: Path, GRUU, q values.
 import type { Millis } from '../runtime/runtime.ts'
 import type { Flow } from '../sip/flow.ts'
+import { quote } from '../sip/grammar.ts'
 import type { NameAddr } from '../sip/header-values.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { decodedUser } from '../sip/uri.ts'
@@ -21,6 +23,8 @@ export interface Binding {
   readonly flow: Flow
   readonly callId: string
   readonly cseq: number
+  /** RFC 5626: which flow of which device, as header parameters; absent where the phone does not do that. */
+  readonly outbound?: string
 }
 
 export interface RegisterAnswer {
@@ -77,6 +81,8 @@ export class Registrar {
       return this.accepted(now, user)
     }
     let next = current
+    // RFC 5626 6: from the phone itself, so that its flow is the one that the request came over.
+    const direct = request.hasToken('Supported', 'outbound') && request.lines('Via').length === 1
     for (const contact of request.nameAddrs('Contact')) {
       const seconds = Math.min(wishedSeconds(contact) ?? headerExpires, maximumExpiresSeconds)
       if (seconds > 0 && seconds < this.minimumExpiresSeconds)
@@ -85,15 +91,22 @@ export class Registrar {
           reason: 'Interval Too Brief',
           headers: [['Min-Expires', String(this.minimumExpiresSeconds)]],
         }
-      next = next.filter((binding) => binding.contact !== contact.uriText)
+      const outbound = direct ? flowNumber(contact) : undefined
+      next = next.filter(
+        (binding) =>
+          binding.contact !== contact.uriText &&
+          (outbound === undefined || binding.outbound !== outbound || seconds === 0),
+      )
       if (seconds === 0) continue
       const expiresAt = now + seconds * 1_000
-      next = [...next, { user, contact: contact.uriText, expiresAt, flow, callId, cseq }]
+      const made = { user, contact: contact.uriText, expiresAt, flow, callId, cseq }
+      next = [...next, outbound === undefined ? made : { ...made, outbound }]
     }
     if (next.length > maximumBindingsPerUser || (!this.knows(user) && this.bindings.size >= maximumUsers))
       return refusal(503, 'Too Many Bindings')
     if (lines.length > 0) this.store(user, next)
-    return this.accepted(now, user)
+    const kept = next.some(({ callId: other, outbound }) => other === callId && outbound !== undefined)
+    return this.accepted(now, user, kept ? [['Require', 'outbound']] : [])
   }
 
   private store(user: string, bindings: Binding[]): void {
@@ -105,12 +118,12 @@ export class Registrar {
   }
 
   /** 200 lists every binding with what is left of it (RFC 3261 10.3 step 8). */
-  private accepted(now: Millis, user: string): RegisterAnswer {
+  private accepted(now: Millis, user: string, more: RegisterAnswer['headers'] = []): RegisterAnswer {
     const headers = this.valid(now, user).map((binding): [string, string] => [
       'Contact',
-      `<${binding.contact}>;expires=${Math.ceil((binding.expiresAt - now) / 1_000)}`,
+      `<${binding.contact}>${binding.outbound ?? ''};expires=${Math.ceil((binding.expiresAt - now) / 1_000)}`,
     ])
-    return { status: 200, reason: 'OK', headers }
+    return { status: 200, reason: 'OK', headers: [...headers, ...more] }
   }
 }
 
@@ -122,6 +135,14 @@ const withoutPort = (uriText: string): string => withoutParameters(uriText).repl
 function wishedSeconds(contact: NameAddr): number | undefined {
   const text = contact.params.get('expires')
   return text != null && /^\d{1,10}$/.test(text) ? Number(text) : undefined
+}
+
+/** RFC 5626 4.2: instance and number of a flow, as they are echoed. */
+function flowNumber({ params }: NameAddr): string | undefined {
+  const instance = params.get('+sip.instance')
+  const regId = params.get('reg-id')
+  if (instance == null || regId == null || !/^\d{1,10}$/.test(regId)) return undefined
+  return `;+sip.instance=${quote(instance)};reg-id=${regId}`
 }
 
 /** The user an address of record names; undefined where there is none. */

@@ -61,6 +61,10 @@ export class VirtualHost implements Runtime, Network {
     for (const place of interfaces) this.addInterface(place)
   }
 
+  get machine(): string {
+    return this.name
+  }
+
   /** Its interfaces but loopback. */
   get attachments(): readonly Interface[] {
     return this.attached

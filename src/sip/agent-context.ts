@@ -1,10 +1,10 @@
 // What a user agent lends to its sessions and registrations: the world, the core, and the places where they report.
 import type { Clock, Random } from '../runtime/runtime.ts'
 import type { DigestClient } from './digest.ts'
-import type { Hop } from './flow.ts'
+import type { Flow, Hop } from './flow.ts'
 import type { Refusal } from './request-checks.ts'
 import type { Account } from './session.ts'
-import type { SignallingCore } from './sipjs-core.ts'
+import { contactUri, type SignallingCore, type Way } from './sipjs-core.ts'
 import type { IncomingRequest } from './sipjs-messages.ts'
 
 /** Timer B, F, H and L of RFC 3261 17: how long a transaction waits for its peer. */
@@ -20,15 +20,11 @@ export interface Identity {
   digest: DigestClient
   /** Where requests outside of a dialog go; absent: the Request-URI. */
   hop?: Hop | string
-  /** Proxies that they pass, as Route values (RFC 3261 8.1.2). */
+  /** Proxies that they pass, as Route values (RFC 3261 8.1.2), those that the registrar names (RFC 3608) among them. */
   routes?: readonly string[]
+  /** The Contact URI of calls, where the registrar has given or seen another than the flow's own address. */
+  readonly contact?: string | undefined
 }
-
-/** How requests outside of a dialog leave. */
-export const wayOf = ({ hop, routes }: Identity): Pick<Identity, 'hop' | 'routes'> => ({
-  ...(hop && { hop }),
-  ...(routes && { routes }),
-})
 
 export interface AgentContext {
   readonly clock: Clock
@@ -43,6 +39,8 @@ export interface AgentContext {
   giveUp(transactionId: string): void
   /** Delivers a MESSAGE; returns what refuses it. */
   takeMessage(message: IncomingRequest): Refusal | undefined
+  /** Closes a connection that leads nowhere; the next message opens another. */
+  dropFlow(flow: Flow): void
   /** Something must still be exchanged with the network; returns the function that says it has been. */
   pending(): () => void
 }
@@ -50,3 +48,12 @@ export interface AgentContext {
 /** Milliseconds, uniform between the two, in steps of 10 as RFC 3261 14.1 asks. */
 export const randomDelayMs = (random: Random, fromMs: number, toMs: number): number =>
   fromMs + 10 * random.integer(Math.floor((toMs - fromMs) / 10) + 1)
+
+/** The way of what an account says outside of a dialog, and of the dialogs that come of it. */
+export const wayOf = (identity: Identity): Way => ({
+  ...(identity.hop && { hop: identity.hop }),
+  ...(identity.routes && { routes: identity.routes }),
+  get contact() {
+    return identity.contact ?? contactUri(identity.user)
+  },
+})

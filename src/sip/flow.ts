@@ -1,6 +1,7 @@
 // What the layers above know of the way a message came or goes: protocol, both addresses, and the flow itself (a UDP socket
 // and a peer, or a connection), so that an answer leaves the way its request came (RFC 3261 18.2.2, RFC 3581, RFC 5626 3).
 import type { TransportAddress } from '../runtime/address.ts'
+import type { Millis } from '../runtime/runtime.ts'
 
 export type Protocol = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
 
@@ -43,6 +44,11 @@ export interface Flow {
   readonly serverName?: string | undefined
   /** False once a connection has gone. */
   readonly open: boolean
+  /** Of a connection: when the far end was heard last, and how often it has answered a keep-alive (RFC 5626 4.4.1). */
+  readonly heardAt?: Millis
+  readonly pongs?: number
+  /** Asks the far end of a connection for a sign of life. */
+  ping?(): void
   send(data: Uint8Array): void
 }
 

@@ -8,6 +8,8 @@ export interface FramingHandler {
   onMessage(message: Uint8Array): void
   /** Double CRLF: the peer wants a CRLF back. */
   onPing(): void
+  /** The single CRLF that was expected. */
+  onPong?(): void
 }
 
 const LF = 0x0a
@@ -23,6 +25,7 @@ export class MessageFramer {
   /** Length of the message at `start` once its header is complete. */
   private expected: number | undefined
   private keepAliveOctets = 0
+  private pongsExpected = 0
 
   constructor(private readonly handler: FramingHandler) {}
 
@@ -49,6 +52,11 @@ export class MessageFramer {
       this.expected = undefined
       this.handler.onMessage(message)
     }
+  }
+
+  /** A ping of ours has left: a single CRLF is its answer, and not half a ping. */
+  expectPong(): void {
+    this.pongsExpected = 1
   }
 
   /** True between messages: a connection that closes here loses nothing. */
@@ -83,16 +91,19 @@ export class MessageFramer {
   private skipKeepAlives(): void {
     while (this.start < this.end) {
       const octet = this.buffer[this.start]
-      if (octet !== CR && octet !== LF) {
-        this.keepAliveOctets = 0
-        break
-      }
+      if (octet !== CR && octet !== LF) break
       this.start++
       if (++this.keepAliveOctets === 4) {
         this.keepAliveOctets = 0
         this.handler.onPing()
       }
     }
+    if (this.keepAliveOctets === 2 && this.pongsExpected > 0) {
+      this.keepAliveOctets = 0
+      this.pongsExpected = 0
+      this.handler.onPong?.()
+    }
+    if (this.start < this.end) this.keepAliveOctets = 0
     this.searched = Math.max(this.searched, this.start)
   }
 

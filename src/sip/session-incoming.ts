@@ -40,7 +40,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
   ) {
     super(
       context,
-      context.core.through({ contact: contactUri(sipUri(message.wire.uriText)?.user) }),
+      context.core.through({ contact: identity.contact ?? contactUri(sipUri(message.wire.uriText)?.user) }),
       identity,
     )
     const { wire, flow } = message

@@ -50,14 +50,7 @@ export class OutgoingSession extends DialogSession {
     override readonly handler: SessionHandler,
     private readonly options: InviteOptions,
   ) {
-    super(
-      context,
-      context.core.through({
-        ...wayOf(identity),
-        contact: contactUri(identity.user),
-      }),
-      identity,
-    )
+    super(context, context.core.through(wayOf(identity)), identity)
     this.callId = randomToken(context.random)
     this.fromTag = randomToken(context.random)
     this.remote = { uri: target }

@@ -1,4 +1,7 @@
 // The seam between signalling and whoever uses it: accounts, registrations, calls. Bodies pass through unread.
+
+import type { TransportAddress } from '../runtime/address.ts'
+import type { Protocol } from './flow.ts'
 import type { Replaces } from './replaces.ts'
 
 /** A session description or another body, as text with its type. */
@@ -17,11 +20,14 @@ export interface Account {
   /** Digest user name; the AOR's user part where absent. */
   username?: string
   password?: string
-  /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp". Where absent the AOR's domain registers, and calls go
-   *  where their target says. With ";lr" it stands in a Route, too. */
-  server?: string
+  /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp"; of several the first that works, and all of them at once
+   *  where they keep flows (RFC 5626). Where absent the AOR's domain registers, and calls go where their target says. With ";lr" it
+   *  stands in a Route, too. */
+  server?: string | readonly string[]
   /** Proxies that requests outside of a dialog pass behind it, in order (RFC 3261 8.1.2): "sip:edge.example;lr". */
   route?: readonly string[]
+  /** RFC 5626 4.1: a URN of this device, the same at each start; a new one each time where absent. */
+  instanceId?: string
 }
 
 export interface ResponseInfo {
@@ -166,9 +172,55 @@ export interface InviteOptions {
   ringTimeoutMs?: number
 }
 
+/** A way to us that a registrar knows (RFC 5626). */
+export interface RegistrationFlow {
+  /** 1 for the first server of the account. */
+  regId: number
+  /** Where REGISTER goes. */
+  server: string
+  state: 'registering' | 'registered' | 'failed' | 'unregistered'
+  protocol?: Protocol
+  local?: TransportAddress
+  remote?: TransportAddress
+  /** What keeps it open: STUN, CRLF with an answer, or CRLF that nobody answers. */
+  keepAlive?: 'stun' | 'ping' | 'crlf'
+  /** Of the last REGISTER, or keep-alive. */
+  rttMs?: number
+  lastFailure?: RegistrationFailure
+}
+
+export interface RegistrationFailure {
+  status: number
+  reason: string
+  /** Wall-clock ms. */
+  at: number
+}
+
+export interface Registered {
+  state: 'registered'
+  expiresSeconds: number
+  /** Our Contact as the registrar lists it. */
+  contact: string
+  registrar: string
+  /** The server that calls go to. */
+  server: string
+  /** Our address as that server sees it, where it is not the one we know: "203.0.113.7:40001". */
+  seenAs?: string
+  rttMs?: number
+  refreshInMs?: number
+  flows: RegistrationFlow[]
+  /** RFC 5627: URIs that lead to this very phone. */
+  gruu?: { public?: string; temporary?: string }
+  /** RFC 3608. */
+  serviceRoutes?: readonly string[]
+  /** P-Associated-URI: what else we are called. */
+  identities?: readonly string[]
+  lastFailure?: RegistrationFailure
+}
+
 export type RegistrationState =
   | { state: 'registering' }
-  | { state: 'registered'; expiresSeconds: number; contact: string; registrar: string }
+  | Registered
   | { state: 'failed'; status: number; reason: string; retryInMs?: number }
   | { state: 'unregistered' }
 

@@ -36,8 +36,9 @@ export interface Way {
   hop?: Hop | string
   /** Route values of requests outside of a dialog. */
   routes?: readonly string[]
-  /** The Contact URI; its host is the wire's placeholder. */
-  contact: string
+  /** The Contact URI; its host is the wire's placeholder, where it is not known otherwise. Read anew for each message: a dialog may
+   *  outlive an address. */
+  readonly contact: string
 }
 
 /** The Contact of a user: the wire puts the address and transport of the flow in. */

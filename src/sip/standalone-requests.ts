@@ -7,7 +7,7 @@ import { hostOf } from './digest.ts'
 import { quote } from './grammar.ts'
 import type { SipResponse } from './message.ts'
 import type { Body } from './session.ts'
-import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
+import { randomToken, sipjsBody } from './sipjs-core.ts'
 import { challengeOf, IncomingResponse, VerbatimUri } from './sipjs-messages.ts'
 
 export interface Standalone {
@@ -35,10 +35,7 @@ export class StandaloneRequests {
   /** Resolves with the final response, whatever it is. Rejects with TimeoutError, NetworkError or what `stop` was told. */
   async send(request: Standalone): Promise<Answer> {
     const { method, target, identity, body } = request
-    const core = this.context.core.through({
-      ...wayOf(identity),
-      contact: contactUri(identity.user),
-    })
+    const core = this.context.core.through(wayOf(identity))
     const attempt = identity.digest.attempt(hostOf(typeof identity.hop === 'string' ? identity.hop : target))
     const to = new VerbatimUri(target)
     const callId = randomToken(this.context.random)

@@ -10,7 +10,8 @@ import {
 } from './connection-flow.ts'
 import { MessageFramer } from './framing.ts'
 
-const pong = Uint8Array.of(0x0d, 0x0a)
+const ping = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a)
+const pong = ping.subarray(2)
 
 export class StreamFlow implements ConnectionFlow {
   readonly protocol: 'tcp' | 'tls'
@@ -22,6 +23,9 @@ export class StreamFlow implements ConnectionFlow {
   readonly tls: TlsPeer | undefined
   open = true
   lastUsed: Millis
+  heardAt: Millis
+  pongs = 0
+  private readonly framer: MessageFramer
   /** Runs while the peer owes the rest of a message. */
   private patience: Timer | undefined
 
@@ -39,6 +43,7 @@ export class StreamFlow implements ConnectionFlow {
     this.serverName = origin.serverName
     this.incoming = origin.incoming
     this.lastUsed = clock.now()
+    this.heardAt = this.lastUsed
     if (origin.incoming) this.expectMessage()
     const framer = new MessageFramer({
       onMessage: (data) => {
@@ -46,7 +51,11 @@ export class StreamFlow implements ConnectionFlow {
         handler.onMessage(data, this)
       },
       onPing: () => connection.write(pong),
+      onPong: () => {
+        this.pongs++
+      },
     })
+    this.framer = framer
     connection.onClose = (error) => {
       this.expectNothing()
       this.open = false
@@ -55,6 +64,7 @@ export class StreamFlow implements ConnectionFlow {
     connection.onData = (data) => {
       if (!this.open) return
       this.lastUsed = clock.now()
+      this.heardAt = this.lastUsed
       const broken = framer.push(data)
       if (broken !== undefined) this.break(broken)
       else if (!framer.idle && this.open) this.expectMessage()
@@ -64,6 +74,11 @@ export class StreamFlow implements ConnectionFlow {
   send(data: Uint8Array): void {
     this.lastUsed = this.clock.now()
     if (this.open) this.connection.write(data)
+  }
+
+  ping(): void {
+    this.framer.expectPong()
+    this.send(ping)
   }
 
   close(): void {

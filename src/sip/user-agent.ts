@@ -3,7 +3,7 @@
 import { RemoteError, UsageError } from '../errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
-import type { AgentContext, Identity } from './agent-context.ts'
+import { type AgentContext, type Identity, wayOf } from './agent-context.ts'
 import { CallCounts } from './call-counts.ts'
 import type { DialogSession } from './dialog-session.ts'
 import { DigestClient } from './digest.ts'
@@ -15,7 +15,7 @@ import { parseNameAddr } from './header-values.ts'
 import { acceptedMessage, checkMessage, nobodyReads, readMessage } from './instant-message.ts'
 import type { SipResponse } from './message.ts'
 import { receiveStrangersRefer } from './refer-dialog.ts'
-import { Registration } from './registration.ts'
+import { Registration, serversOf } from './registration.ts'
 import { ReplacedDialogs } from './replaced-dialogs.ts'
 import { acceptHeader, type Refusal } from './request-checks.ts'
 import { RequestReceiver } from './request-receiver.ts'
@@ -32,7 +32,7 @@ import type {
 } from './session.ts'
 import { IncomingCall } from './session-incoming.ts'
 import { OutgoingSession } from './session-outgoing.ts'
-import { contactUri, SignallingCore } from './sipjs-core.ts'
+import { SignallingCore } from './sipjs-core.ts'
 import { failTransaction } from './sipjs-corrections.ts'
 import { type IncomingRequest, IncomingResponse } from './sipjs-messages.ts'
 import { StandaloneRequests } from './standalone-requests.ts'
@@ -110,6 +110,7 @@ export class UserAgent {
       identityOf: (account) => this.identityOf(account),
       guard: (what, run) => this.guard(what, run),
       settle: (transactionId) => wire.settle(transactionId),
+      dropFlow: (flow) => wire.transport.drop(flow),
       giveUp: (transactionId) => wire.giveUp(transactionId),
       takeMessage: (message) => this.takeMessage(message),
       pending: () => this.pending(),
@@ -128,6 +129,9 @@ export class UserAgent {
       this.guard(`${response.status} from ${flow.remote.address}`, () => this.receiveResponse(response, flow))
     wire.onFlowClosed = (flow) => {
       for (const registration of this.registrations) registration.flowClosed(flow)
+    }
+    wire.transport.onForeignDatagram = (data, flow) => {
+      for (const registration of this.registrations) registration.foreign(data, flow)
     }
     wire.onTransportError = (branch, method, error) =>
       this.guard(`transport error of ${method}`, () => failTransaction(this.core, branch + method, error))
@@ -188,7 +192,7 @@ export class UserAgent {
       throw new UsageError('Referred-By names nobody; write it as <sip:user@host>.')
     const session = new OutgoingSession(
       this.context,
-      this.identityOf(options.account),
+      this.identityNow(options.account),
       target,
       handler,
       options,
@@ -201,12 +205,12 @@ export class UserAgent {
   async options(target: string, account?: Account): Promise<{ status: number; rttMs: number }> {
     this.refuseWhenStopped()
     callableUri(target)
-    const identity = this.identityOf(account)
+    const identity = this.identityNow(account)
     const { response, rttMs } = await this.standalone.send({
       method: 'OPTIONS',
       target,
       identity,
-      headers: [`Contact: <${contactUri(identity.user)}>`, acceptHeader],
+      headers: [`Contact: <${wayOf(identity).contact}>`, acceptHeader],
       authenticate: false,
     })
     return { status: response.status, rttMs }
@@ -217,7 +221,7 @@ export class UserAgent {
     this.refuseWhenStopped()
     callableUri(target)
     checkMessage(body)
-    const identity = this.identityOf(account)
+    const identity = this.identityNow(account)
     const answer = await this.standalone.send({
       method: 'MESSAGE',
       target,
@@ -287,6 +291,13 @@ export class UserAgent {
     }
   }
 
+  /** With what its registrar has told. */
+  private identityNow(account: Account | undefined): Identity {
+    for (const registration of this.registrations)
+      if (account && registration.isOf(account)) return registration.identity
+    return this.identityOf(account)
+  }
+
   private identityOf(account: Account | undefined): Identity {
     if (!account) {
       const own = this.listening.find(({ address }) => address !== '0.0.0.0' && address !== '::')
@@ -294,9 +305,10 @@ export class UserAgent {
       return { ...this.anonymous, uri: `sip:${this.anonymous.user}@${host}` }
     }
     const uri = callableUri(account.aor)
-    const { server, route = [] } = account
+    const { route = [] } = account
+    const [server, ...others] = serversOf(account)
+    for (const each of [...others, ...route]) callableUri(each)
     const routes = server !== undefined && callableUri(server).params.has('lr') ? [server, ...route] : route
-    for (const proxy of route) callableUri(proxy)
     const username = account.username ?? uri.user ?? ''
     const key = JSON.stringify([account.aor, username, account.password ?? null])
     const digest = this.digests.get(key) ?? new DigestClient(username, account.password, this.runtime.random)
@@ -306,7 +318,7 @@ export class UserAgent {
       digest,
       ...(account.displayName !== undefined && { displayName: account.displayName }),
       ...(uri.user !== undefined && { user: uri.user }),
-      ...(account.server !== undefined && { hop: account.server }),
+      ...(server !== undefined && { hop: server }),
       ...(routes.length > 0 && { routes: routes.map((route) => `<${route}>`) }),
     }
   }

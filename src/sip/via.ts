@@ -73,6 +73,14 @@ export function rewriteOwnVia(
   )
 }
 
+/** Host, port and transport of a Contact that leads back over such a flow.
+ *  @param sips whether its scheme is sips: */
+export const contactAddress = (
+  protocol: Protocol,
+  { address, port }: TransportAddress,
+  sips = false,
+): string => `${formatHost(address)}${port === 0 ? '' : `:${port}`}${transportParam(protocol, sips)}`
+
 /** Host and port of the placeholder in Contact become those of the flow, with the transport that keeps the peer on it.
  *  @param sips whether the dialog is one of sips: URIs (RFC 3261 8.1.1.8, 12.1.1) */
 export function rewriteContact(
@@ -84,9 +92,7 @@ export function rewriteContact(
 ): void {
   const contact = message.get('Contact')
   if (!contact?.includes(placeholder)) return
-  const port = sentBy.port === 0 ? '' : `:${sentBy.port}`
-  const place = `${formatHost(sentBy.address)}${port}${transportParam(protocol, sips)}`
-  const rewritten = contact.replaceAll(placeholder, place)
+  const rewritten = contact.replaceAll(placeholder, contactAddress(protocol, sentBy, sips))
   message.set('Contact', sips && isSecure(protocol) ? rewritten.replaceAll('<sip:', '<sips:') : rewritten)
 }
 

@@ -33,7 +33,9 @@ describe('a registration (RFC 3261 10.2)', () => {
     const first = await next()
     expect(first.uriText).toBe('sip:example.com')
     expect(first.get('To')).toBe('<sip:alice@example.com>')
-    expect(first.get('Contact')).toMatch(/^<sip:alice@192\.0\.2\.1:5060;rinstance=[0-9a-f]{8}>;expires=300$/)
+    expect(first.get('Contact')).toMatch(
+      /^<sip:alice@192\.0\.2\.1:5060;rinstance=[0-9a-f]{8}>;\+sip\.instance="<urn:uuid:[0-9a-f-]{36}>";reg-id=1;expires=300$/,
+    )
     expect(first.get('Expires')).toBe('300')
     on.peer.reply(first, 401, {
       headers: [
@@ -236,7 +238,7 @@ describe('a registration (RFC 3261 10.2)', () => {
       await on.world.clock.advance(20)
       expect(registration.state).toMatchObject({
         state: 'failed',
-        reason: expect.stringMatching(/connection to sip:example\.com was closed/),
+        reason: expect.stringMatching(/connection to sip:192\.0\.2\.3;transport=tcp was closed/),
       })
       await on.world.clock.advance(5_000)
       expect(names()).toEqual(['registered', 'failed', 'registering', 'registered'])
