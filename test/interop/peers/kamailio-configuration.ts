@@ -117,6 +117,8 @@ request_route {
   if (has_totag()) {
     if (loose_route()) {
       if (!isdsturiset()) handle_ruri_alias();
+      # A GRUU that the registrar here has given out (RFC 5627 5.4).
+      if (is_gruu() && uri==myself && !lookup("location")) { sl_send_reply("404", "Not Found"); exit; }
       if (is_method("INVITE|UPDATE")) { if (nat_uac_test("64") || nat_uac_test("19")) add_contact_alias(); record_route(); route(MEDIA); }
       if (is_method("BYE")) route(MEDIA_ENDS);
       route(RELAY);
