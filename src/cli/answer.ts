@@ -20,9 +20,10 @@ import { pause } from './pause.ts'
 import { runCall } from './run-call.ts'
 import { showMessages } from './show-messages.ts'
 import { describeAddresses } from './text.ts'
+import { type TransferFlags, transferFlags } from './transfers.ts'
 import { withPhone } from './with-phone.ts'
 
-interface Flags extends PhoneFlags, CallerFlags, MediaFlags, OutputFlags {
+interface Flags extends TransferFlags, PhoneFlags, CallerFlags, MediaFlags, OutputFlags {
   wait?: number
   after?: number
   reject?: number
@@ -39,7 +40,7 @@ export function addAnswer(program: Command, finish: (code: number) => void): voi
       'refuse the call with this SIP status instead of answering',
       wholeNumber(300, 699),
     )
-  outputFlags(mediaFlags(callerFlags(phoneFlags(command)))).action(async (flags: Flags) => {
+  outputFlags(transferFlags(mediaFlags(callerFlags(phoneFlags(command))))).action(async (flags: Flags) => {
     const output = new Output(flags)
     const options = { ...phoneOptions(flags), ...callerOptions(flags) }
     checkHeard(flags)

@@ -16,9 +16,10 @@ import {
 } from './flags.ts'
 import { Output } from './output.ts'
 import { runCall } from './run-call.ts'
+import { type TransferFlags, transferFlags } from './transfers.ts'
 import { withPhone } from './with-phone.ts'
 
-interface Flags extends PhoneFlags, MediaFlags, OutputFlags {
+interface Flags extends PhoneFlags, MediaFlags, TransferFlags, OutputFlags {
   ringFor?: number
   register?: boolean
   lateOffer?: boolean
@@ -33,7 +34,7 @@ export function addCall(program: Command, finish: (code: number) => void): void 
     .option('--register', 'register first (a call needs only the password)')
     .option('--redirects <number>', 'follow at most so many redirections (0: none)', wholeNumber(0, 50))
     .option('--late-offer', 'send the INVITE without an offer')
-  outputFlags(mediaFlags(phoneFlags(command))).action(async (target: string, flags: Flags) => {
+  outputFlags(transferFlags(mediaFlags(phoneFlags(command)))).action(async (target: string, flags: Flags) => {
     const output = new Output(flags)
     const options = { ...phoneOptions(flags), register: flags.register === true }
     checkHeard(flags)

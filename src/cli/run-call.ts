@@ -1,10 +1,11 @@
 // What `floe call` and `floe answer` share: one answered call from its first ring to its report and exit code.
 import { type Call, type CallReport, exitCodeOfReport, TimeoutError } from '../index.ts'
 import { exitCodes } from './exit-codes.ts'
-import type { MediaFlags } from './flags.ts'
+import { callOptions, type MediaFlags } from './flags.ts'
 import type { Interrupt } from './interrupt.ts'
 import type { Output } from './output.ts'
 import { pause } from './pause.ts'
+import { FollowedTransfers, handOver, type TransferFlags } from './transfers.ts'
 
 /** How long `--hear` and `--expect-dtmf` wait where no --for bounds them. */
 const defaultAssertionMs = 20_000
@@ -13,10 +14,12 @@ const statusMs = 250
 /** Runs an answered or ringing call to its end and shows it. Returns the exit code. */
 export async function runCall(
   call: Call,
-  flags: MediaFlags,
+  flags: MediaFlags & TransferFlags,
   output: Output,
   interrupt: Interrupt,
+  options = callOptions(flags),
 ): Promise<number> {
+  const followed = flags.followTransfers ? new FollowedTransfers(call, options) : undefined
   interrupt.onInterrupt(() => void call.hangUp({ text: 'interrupted' }))
   output.follow(call)
   const ticker = setInterval(() => output.setStatus(statusLine(call)), statusMs).unref()
@@ -25,6 +28,10 @@ export async function runCall(
   try {
     await call.answered
     await perform(call, flags, failures)
+    if (flags.transfer !== undefined && call.state === 'answered') {
+      const failure = await handOver(call, flags.transfer, output)
+      if (failure !== undefined) failures.push(failure)
+    }
   } catch (error) {
     // Why a call failed stands in its report; here only that it did.
     if (call.state !== 'ended') throw error
@@ -32,11 +39,16 @@ export async function runCall(
     clearInterval(ticker)
   }
   const report = await call.hangUp()
+  if (followed?.next && !interrupt.happened) {
+    // What was asked for is asked of the call that it became.
+    output.report(report)
+    return runCall(followed.next, flags, output, interrupt, followed.nextOptions)
+  }
   return conclude(report, failures, output, interrupt)
 }
 
 /** Everything the flags ask for, from the answer until it is time to hang up or the call is over. */
-async function perform(call: Call, flags: MediaFlags, failures: string[]): Promise<void> {
+async function perform(call: Call, flags: MediaFlags & TransferFlags, failures: string[]): Promise<void> {
   const limitMs = flags.for ?? defaultAssertionMs
   const over = flags.for === undefined ? undefined : pause(flags.for, call)
   const connected = call.connected.then(() => true)
@@ -55,7 +67,7 @@ async function perform(call: Call, flags: MediaFlags, failures: string[]): Promi
   const sending = Promise.allSettled(sent)
   const listening = Promise.allSettled(expected)
   if (over) await over
-  else if (sent.length + expected.length > 0) await sending
+  else if (sent.length + expected.length > 0 || flags.transfer !== undefined) await sending
   else await call.ended
   for (const outcome of await listening) {
     if (outcome.status === 'fulfilled') continue
