@@ -1,11 +1,14 @@
 // floe phone: a softphone in the terminal, or, with --control, driven by a program. Either is a face of phone/switchboard.ts.
 import type { Command } from 'commander'
+import pc from 'picocolors'
 import { UsageError } from '../index.ts'
 import { exitCodes } from './exit-codes.ts'
 import { collect, type PhoneFlags, phoneFlags, phoneOptions } from './flags.ts'
 import { Interrupt } from './interrupt.ts'
 import { control } from './phone/control.ts'
+import { plainTerminal } from './phone/plain-terminal.ts'
 import { Switchboard } from './phone/switchboard.ts'
+import { Terminal } from './phone/terminal.ts'
 
 interface Flags extends Omit<PhoneFlags, 'as' | 'profile'> {
   as?: string[]
@@ -27,7 +30,8 @@ export function addPhone(program: Command, finish: (code: number) => void): void
   command.action(async (flags: Flags) => {
     const { control: controlled, ...rest } = flags
     const accounts = accountsOf(rest)
-    if (!controlled)
+    const { stdin, stdout } = process
+    if (!controlled && !(stdin.isTTY && stdout.isTTY))
       throw new UsageError('floe phone needs a terminal: use floe phone --control to drive it by a program')
     const interrupt = new Interrupt()
     const board = new Switchboard(accounts.map(phoneOptions), { oneAtATime: !controlled })
@@ -36,16 +40,62 @@ export function addPhone(program: Command, finish: (code: number) => void): void
       code = exitCodes.interrupted
       board.leave()
     })
+    const face = controlled ? controlFace : process.env['TERM'] === 'dumb' ? plainFace : screenFace
     try {
-      const over = control(board, { input: process.stdin, output: process.stdout })
-      void board.start()
-      await over
+      await face(board)
     } finally {
       await board.stop()
-      process.stdin.destroy()
+      stdin.destroy()
     }
     finish(code)
   })
+}
+
+// Each begins to show what happens, starts the accounts, and resolves when the phone shall end.
+
+async function controlFace(board: Switchboard): Promise<void> {
+  const over = control(board, { input: process.stdin, output: process.stdout })
+  void board.start()
+  await over
+}
+
+async function plainFace(board: Switchboard): Promise<void> {
+  const over = plainTerminal(board, { input: process.stdin, output: process.stdout })
+  void board.start()
+  await over
+}
+
+async function screenFace(board: Switchboard): Promise<void> {
+  const terminal = new Terminal(board, {
+    input: process.stdin,
+    output: process.stdout,
+    colours: pc.isColorSupported,
+    unicode: speaksUnicode(process.env),
+  })
+  const hangUp = (): void => board.leave()
+  process.once('SIGHUP', hangUp)
+  terminal.open()
+  try {
+    void board.start()
+    await board.leaving
+  } finally {
+    terminal.close()
+    process.removeListener('SIGHUP', hangUp)
+  }
+  process.stdout.write(`${farewell(board)}\n`)
+}
+
+/** What stays on the terminal. */
+function farewell({ lines, history }: Switchboard): string {
+  const calls = lines.length + history.length
+  const missed = history.filter((line) => line.isMissed).length
+  return `floe: ${calls === 1 ? '1 call' : `${calls} calls`}, ${missed} missed`
+}
+
+/** Where the locale says otherwise, it is believed. */
+function speaksUnicode({ LC_ALL, LC_CTYPE, LANG, TERM }: NodeJS.ProcessEnv): boolean {
+  const locale = LC_ALL || LC_CTYPE || LANG
+  return TERM !== 'linux' && (locale === undefined || /utf-?8/i.test(locale))
 }
 
 /** The flags of each account: one for each --as and --profile, or one that all of the rest says. */

@@ -33,6 +33,7 @@ const text = z.preprocess(
   z.string().min(1, 'it is empty'),
 )
 const call = text.optional().meta({ what: 'call' })
+const target = text.meta({ what: 'target' })
 const account = text.optional().meta({ what: 'account' })
 const sound = text.meta({ what: 'sound' })
 const file = text.meta({ what: 'file' })
@@ -45,7 +46,7 @@ export const commands: readonly Command[] = [
     'dial',
     'calls `target`; answers when the INVITE is out',
     {
-      target: text,
+      target,
       account,
       ...played,
       ringTimeoutMs: milliseconds(1, 3_600_000).optional(),
@@ -64,7 +65,7 @@ export const commands: readonly Command[] = [
     ['call'],
     async (board, { call, ...options }) => {
       const line = board.ringing(call)
-      board.switchTo(line)
+      await board.switchTo(line)
       await (await line.call).answer(given(options))
       line.recordingTo = options.record
       return { call: line.number }
@@ -88,14 +89,32 @@ export const commands: readonly Command[] = [
   }),
   command(
     'switch',
-    'makes `call` the current one',
-    { call: text.meta({ what: 'call' }) },
+    'makes `call`, or the next one, the current call, and takes it back where it is held',
+    { call },
     ['call'],
-    (board, { call }) => {
-      board.switchTo(board.line(call))
-      return { call }
+    async (board, { call }) => {
+      const line = call === undefined ? board.next() : board.line(call)
+      await board.switchTo(line)
+      return { call: line.number }
     },
   ),
+  command(
+    'hold',
+    'holds a call: neither end hears the other',
+    { call },
+    ['call'],
+    async (board, { call }) => {
+      const line = board.line(call)
+      await (await line.call).hold()
+      return { call: line.number }
+    },
+  ),
+  command('resume', 'takes a held call back', { call }, ['call'], async (board, { call }) => {
+    const line = board.line(call)
+    await board.switchTo(line)
+    return { call: line.number }
+  }),
+
   command('mute', 'sends silence instead of what is played', { call }, ['call'], async (board, { call }) => {
     const line = board.line(call)
     ;(await line.call).mute()
@@ -109,11 +128,11 @@ export const commands: readonly Command[] = [
   command(
     'digits',
     'sends DTMF; answers when the last digit is sent',
-    { digits, call },
+    { digits, call, by: z.enum(['rtp', 'info', 'info-relay']).optional() },
     ['digits', 'call'],
-    async (board, { digits, call }) => {
+    async (board, { digits, call, ...options }) => {
       const line = board.line(call)
-      await (await line.call).sendDtmf(digits)
+      await (await line.call).sendDtmf(digits, given(options))
       return { call: line.number, digits }
     },
   ),
@@ -154,6 +173,16 @@ export const commands: readonly Command[] = [
     return { call: line.number, file }
   }),
   command(
+    'message',
+    'sends a text message; `status` 202 means that a server keeps it for delivery',
+    { target, text, account },
+    ['target', 'text'],
+    async (board, { target, text, account }) => {
+      const phone = await board.account(account).ready()
+      return { ...(await phone.message(target, text)) }
+    },
+  ),
+  command(
     'levels',
     'tells how loud it is; with `intervalMs` as events from now on, 0 stops them',
     { intervalMs: z.union([z.literal(0), milliseconds(20, 60_000)]).optional() },
@@ -186,13 +215,31 @@ export const commands: readonly Command[] = [
       return { call: line.number, report }
     },
   ),
+  command(
+    'help',
+    'lists the commands, or tells of one',
+    { command: text.optional().meta({ what: 'command' }) },
+    ['command'],
+    (_board, { command }) => ({
+      commands: (command === undefined ? commands : [commandNamed(command)]).map(
+        ({ name, summary, parameters }) => ({
+          command: name,
+          summary,
+          takes: Object.entries(parameters.shape).map(([parameter, schema]) => ({
+            parameter,
+            optional: schema.safeParse(undefined).success,
+          })),
+        }),
+      ),
+    }),
+  ),
   command('quit', 'hangs up, un-registers and ends', {}, [], (board) => {
     board.leave()
     return undefined
   }),
 ]
 
-const commandByName = (name: string): Command => {
+export const commandNamed = (name: string): Command => {
   const found = commands.find((each) => each.name === name)
   if (!found)
     throw new UsageError(
@@ -203,7 +250,7 @@ const commandByName = (name: string): Command => {
 
 /** Checks what goes with a command and runs it. Rejects with one sentence. */
 export async function runCommand(board: Switchboard, name: string, parameters: object): Promise<Answer> {
-  const found = commandByName(name)
+  const found = commandNamed(name)
   const checked = found.parameters.safeParse(parameters)
   if (!checked.success) throw new UsageError(`${name}: ${explain(checked.error, parameters)}`)
   return (await found.run(board, checked.data as never)) ?? {}

@@ -12,6 +12,19 @@ export type PhoneEvent =
   | { event: 'connected'; call: string; ice: CallReport['ice']['mode']; codec?: string }
   /** ICE has chosen this pair, or another one in its place. */
   | { event: 'path'; call: string; local: string; remote: string }
+  /** Who holds the call now. */
+  | { event: 'hold'; call: string; local: boolean; remote: boolean }
+  /** A text message has come, in a call or outside of any. */
+  | {
+      event: 'message'
+      account: string
+      from: string
+      displayName?: string
+      to: string
+      contentType: string
+      text: string
+      call?: string
+    }
   | { event: 'dtmf'; call: string; digit: string; durationMs: number }
   | ({ event: 'levels'; call: string } & Levels)
   | { event: 'warning'; call?: string; message: string }

@@ -63,6 +63,7 @@ export class Line {
     call.onState = (state) => {
       if (state !== 'ended') this.become(state)
     }
+    call.onHold = ({ local, remote }) => this.tell({ event: 'hold', call: this.number, local, remote })
     call.onDtmf = ({ digit, durationMs }) =>
       this.tell({ event: 'dtmf', call: this.number, digit, durationMs: Math.round(durationMs) })
     call.trace.subscribe((fact) => {
@@ -101,6 +102,15 @@ export class Line {
     )
   }
 
+  get heldBy(): { local: boolean; remote: boolean } {
+    return this.known?.heldBy ?? { local: false, remote: false }
+  }
+
+  /** Call-ID, once it is known. */
+  get callId(): string | undefined {
+    return this.known?.id
+  }
+
   get muted(): boolean {
     return this.known?.muted ?? false
   }
@@ -130,7 +140,7 @@ export class Line {
       state,
       startedAt: new Date(startedAt).toISOString(),
       ...(answeredAt !== undefined && { durationMs: Math.round((endedAt ?? this.now()) - answeredAt) }),
-      ...(!this.isOver && { muted }),
+      ...(!this.isOver && { muted, heldBy: this.heldBy }),
       ...(recordingTo !== undefined && { recordingTo }),
       ...(this.isOver && { ...outcome, state, missed: this.isMissed }),
     }
@@ -150,8 +160,8 @@ export class Line {
     this.outcome = outcome
     this.report = report
     this.known = undefined
-    this.tellState()
     this.onEnded?.()
+    this.tellState()
   }
 
   private tellState(): void {

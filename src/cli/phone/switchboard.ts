@@ -85,6 +85,12 @@ export class Switchboard {
     )
   }
 
+  /** The one after the current call, the first one after the last. */
+  next(): Line {
+    const at = this.current ? this.lines.indexOf(this.current) : -1
+    return this.lines[(at + 1) % this.lines.length] ?? this.line()
+  }
+
   /** The call that waits for an answer: the current one, or else the first that rings. */
   ringing(number?: string): Line {
     if (number === undefined) {
@@ -110,9 +116,9 @@ export class Switchboard {
   async dial(target: string, options: DialOptions & { account?: string }): Promise<Line> {
     const { account: name, ...dialOptions } = options
     const account = this.account(name)
-    const calling = account
-      .ready()
-      .then((phone) => phone.call(target, { keepHeardSeconds: 0, ...dialOptions }))
+    const calling = Promise.all([account.ready(), this.holdOthers(undefined)]).then(([phone]) =>
+      phone.call(target, { keepHeardSeconds: 0, ...dialOptions }),
+    )
     const line = this.add({ ...this.begin(account.name), direction: 'outgoing', remote: target }, calling)
     this.current = line
     try {
@@ -125,9 +131,28 @@ export class Switchboard {
     return line
   }
 
-  /** The call that is spoken in from now on. */
-  switchTo(line: Line): void {
+  /** The call that is spoken in from now on: it is taken back where we hold it, and the others are held where one is enough. */
+  async switchTo(line: Line): Promise<void> {
     this.current = line
+    await this.holdOthers(line)
+    if (line.heldBy.local) await (await line.call).resume()
+  }
+
+  /** One that cannot be held is told of, and stays as it is. */
+  private async holdOthers(line: Line | undefined): Promise<void> {
+    if (!this.oneAtATime) return
+    const others = this.lines.filter(
+      (other) => other !== line && other.state === 'answered' && !other.heldBy.local,
+    )
+    await Promise.all(
+      others.map(async (other) => {
+        try {
+          await (await other.call).hold()
+        } catch (error) {
+          other.warn(`it is not held: ${error instanceof Error ? error.message : error}`)
+        }
+      }),
+    )
   }
 
   /** Tells the levels of all answered calls from now on; 0 stops it. */
@@ -151,6 +176,10 @@ export class Switchboard {
 
   private listen(account: Account, phone: Phone): void {
     phone.onCall = (call) => this.receive(account, call)
+    phone.onMessage = ({ callId, ...message }) => {
+      const line = this.lines.find((each) => each.callId === callId)
+      this.tell({ event: 'message', account: account.name, ...message, ...(line && { call: line.number }) })
+    }
     this.tell({ event: 'listening', account: account.name, addresses: phone.addresses })
   }
 
