@@ -114,7 +114,8 @@ export function answerLines(command: string, answer: Answer): string[] {
       )
     case 'calls': {
       const all = [...(answer['history'] as Answer[]), ...(answer['calls'] as Answer[])]
-      return all.length === 0 ? ['no call yet'] : all.map(callLine)
+      if (all.length === 0) return ['no call yet']
+      return all.toSorted((one, other) => Number(one['call']) - Number(other['call'])).map(callLine)
     }
     case 'report':
       return formatReport(answer['report'] as CallReport).split('\n')

@@ -168,7 +168,9 @@ describe('the end', () => {
     const { alice, bob } = await inCall()
     alice.floe.child.stdin!.end()
     expect((await alice.floe.ended).code).toBe(0)
-    expect(await alice.event('call', { state: 'ended' })).toMatchObject({ report: { verdict: { ok: true } } })
+    expect(await alice.event('call', { state: 'ended' })).toMatchObject({
+      report: { outcome: { by: 'local' } },
+    })
     expect(alice.floe.lines.at(-1)).toMatchObject({ event: 'registration', state: 'unregistered' })
     await bob.event('call', { state: 'ended', by: 'remote' })
     bob.floe.send({ id: 9, command: 'quit' })
