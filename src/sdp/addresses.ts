@@ -24,5 +24,7 @@ export const isHostName = (text: string): boolean => hostName.test(text) && /[a-
 
 export const isUnspecified = (address: string): boolean => address === '0.0.0.0' || address === '::'
 
+export const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'
+
 export const isPort = (port: unknown): port is number =>
   typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65535

@@ -1,5 +1,5 @@
 // Whether ICE can be used with a peer, judged from its description (RFC 8839 4.2.5).
-import { isHostName, isUnspecified } from './addresses.ts'
+import { isHostName, isLoopback, isUnspecified } from './addresses.ts'
 import type { IceDescription, SdpProblem } from './description.ts'
 import type { MediaSection } from './session-description.ts'
 
@@ -24,6 +24,8 @@ export const iceSupport = (
   }
   if (unspecified || isHostName(address)) return usable
   if (candidates.some((c) => c.address === address && c.port === port)) return usable
+  // A host whose own name leads to the loopback names that (Asterisk over WebSocket); its candidates know better.
+  if (isLoopback(address) && candidates.some((c) => c.port === port)) return usable
   problems.push({
     message: `the default destination ${address} port ${port} is not among the ${candidates.length} candidate(s)`,
     section: 'RFC 8839 4.2.5',

@@ -73,7 +73,7 @@ async function pair(scene: Scene, asterisk: Asterisk, numbers: readonly [User, U
 
 // ---- transports ------------------------------------------------------------------------------------------------------------
 
-for (const transport of ['udp', 'tcp', 'tls'] as const) {
+for (const transport of ['udp', 'tcp', 'tls', 'ws', 'wss'] as const) {
   const number = user('ice_support=yes')
   row(
     transport.toUpperCase(),
@@ -117,6 +117,82 @@ row(
     await called.ended
   },
 )
+
+// ---- transfers ---------------------------------------------------------------------------------------------------------------
+
+const sentOn = user()
+row('blind transfer', 'peer', 'is sent on to Echo by a REFER of Asterisk', async (scene, asterisk) => {
+  const phone = await phoneOf(scene, asterisk, sentOn)
+  const call = await phone.call(asterisk.uri('transfer'))
+  const next = await new Promise<Call>((resolve, reject) => {
+    call.onTransfer = (transfer) => transfer.accept().then(resolve, reject)
+  })
+  await expectEcho(next)
+  await call.ended
+  await asterisk.logged(/transfer SUCCESS/)
+  await next.hangUp()
+})
+
+const blind = [user(), user(), user()] as const
+row('blind transfer', 'floe', 'hands the far end over to a third phone', async (scene, asterisk) => {
+  const { caller, called } = await pair(scene, asterisk, [blind[0], blind[1]])
+  const third = await phoneOf(scene, asterisk, blind[2])
+  const incoming = third.nextCall({ timeoutMs: answerWithinMs })
+  const transferred = caller.transfer(asterisk.uri(blind[2]))
+  const last = await incoming
+  await last.answer()
+  await transferred
+  await caller.ended
+  await expectBothHear(called, last)
+  await last.hangUp()
+  await called.ended
+})
+
+const attended = [user(), user(), user()] as const
+row(
+  'attended transfer',
+  'floe',
+  'asks a third phone, then hands the first over to it',
+  async (scene, asterisk) => {
+    const { a, caller, called } = await pair(scene, asterisk, [attended[0], attended[1]])
+    const third = await phoneOf(scene, asterisk, attended[2])
+    await caller.hold()
+    await hearsFromNow(called, music)
+    const incoming = third.nextCall({ timeoutMs: answerWithinMs })
+    const asking = await a.call(asterisk.uri(attended[2]))
+    const last = await incoming
+    await last.answer()
+    await expectBothHear(asking, last)
+    await caller.transferTo(asking)
+    await Promise.all([caller.ended, asking.ended])
+    await expectBothHear(called, last)
+    await called.hangUp()
+    await last.ended
+  },
+)
+
+// ---- messages and digits -------------------------------------------------------------------------------------------------------
+
+const writers = [user(), user()] as const
+row('MESSAGE', 'both', 'writes to another phone through Asterisk', async (scene, asterisk) => {
+  const [a, b] = [await phoneOf(scene, asterisk, writers[0]), await phoneOf(scene, asterisk, writers[1])]
+  const texts: string[] = []
+  b.onMessage = ({ text }) => texts.push(text)
+  expect([200, 202]).toContain((await a.message(asterisk.uri(writers[1]), 'hello from here')).status)
+  await eventually(() => texts.includes('hello from here'), { what: 'the text has come' })
+})
+
+for (const by of ['info', 'info-relay'] as const) {
+  const presses = user('dtmf_mode=info')
+  row('DTMF in INFO', 'floe', `presses digits by ${by}, which Asterisk reads`, async (scene, asterisk) => {
+    const phone = await phoneOf(scene, asterisk, presses)
+    const call = await phone.call(asterisk.uri('read-dtmf'))
+    await call.answered
+    await call.sendDtmf(by === 'info' ? '2580' : '1470', { by })
+    await asterisk.logged(by === 'info' ? /read digits=2580/ : /read digits=1470/)
+    await call.hangUp()
+  })
+}
 
 // ---- keep-alive --------------------------------------------------------------------------------------------------------------
 

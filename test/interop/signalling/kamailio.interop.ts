@@ -77,6 +77,9 @@ for (const [from, to] of [
   ['tls', 'tls'],
   ['tls', 'udp'],
   ['udp', 'tls'],
+  ['ws', 'ws'],
+  ['wss', 'udp'],
+  ['tls', 'wss'],
 ] as const) {
   const [a, b] = [user(), user()]
   const name = `calls from ${from.toUpperCase()} to ${to.toUpperCase()}, holds, resumes`
@@ -93,6 +96,44 @@ for (const [from, to] of [
     await caller.ended
   })
 }
+
+const transferred = { a: user(), b: user(), c: user() }
+row(
+  'blind transfer',
+  'floe',
+  'a phone hands another over to a third through the proxy',
+  async (scene, kamailio) => {
+    const [a, b, c] = [
+      await phoneOf(scene, kamailio, transferred.a),
+      await phoneOf(scene, kamailio, transferred.b, { transport: 'tcp' }),
+      await phoneOf(scene, kamailio, transferred.c, { transport: 'tls' }),
+    ]
+    const [first, called] = await connect(a, b, kamailio.uri(transferred.b))
+    await expectBothHear(first, called)
+    const onward = new Promise<Call>((resolve, reject) => {
+      called.onTransfer = (transfer) => transfer.accept().then(resolve, reject)
+    })
+    const incoming = c.nextCall({ timeoutMs: 20_000 })
+    const handedOver = first.transfer(kamailio.uri(transferred.c))
+    const last = await incoming
+    await last.answer()
+    await Promise.all([handedOver, first.ended, called.ended])
+    await expectBothHear(await onward, last)
+    await last.hangUp()
+  },
+)
+
+const written = { a: user(), b: user() }
+row('MESSAGE', 'both', 'a phone writes to another through the proxy', async (scene, kamailio) => {
+  const [a, b] = [
+    await phoneOf(scene, kamailio, written.a),
+    await phoneOf(scene, kamailio, written.b, { transport: 'tls' }),
+  ]
+  const texts: string[] = []
+  b.onMessage = ({ text }) => texts.push(text)
+  expect((await a.message(kamailio.uri(written.b), 'hello from here')).status).toBe(200)
+  expect(texts).toEqual(['hello from here'])
+})
 
 const forked = { caller: user(), called: user() }
 row(

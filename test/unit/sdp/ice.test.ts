@@ -209,6 +209,12 @@ describe('whether ICE is used', () => {
     expect(negotiated.ice).toBeUndefined()
   })
 
+  test('the loopback as default destination of a peer that does not know its own name: no mismatch', () => {
+    expect(at('c=IN IP4 127.0.0.1', '27110', peerHost)).toMatchObject({ ice: { ufrag: 'abcd' } })
+    expect(at('c=IN IP4 127.0.1.1', '27110', peerHost)).toMatchObject({ iceMismatch: false })
+    expect(at('c=IN IP4 127.0.0.1', '30000', peerHost)).toMatchObject({ iceMismatch: true })
+  })
+
   test('the default of RTCP alone does not decide', () => {
     const second = candidate('H1 2 UDP 2130706430 198.51.100.9 40000 typ host')
     expect(at(c, '27110', peerHost, second).ice?.candidates).toHaveLength(2)
