@@ -45,7 +45,7 @@ export function addDoctor(program: Command, finish: (code: number) => void): voi
     .option('--lifetime', 'search how long UDP bindings last, which takes up to 5 minutes')
   outputForm(serverFlags(command)).action(async (uri: string | undefined, flags: Flags) => {
     const output = new Output(flags)
-    const { account, server, iceServers, httpProxy, tlsCa, interfaces } = phoneOptions(flags)
+    const { account, server, iceServers, httpProxy, tlsCa, interfaces, dnsServers } = phoneOptions(flags)
     const target =
       uri === undefined ? ([server].flat()[0] ?? account) : withTransport(sipUri(uri), flags.transport)
     const giveUp = new AbortController()
@@ -55,6 +55,7 @@ export function addDoctor(program: Command, finish: (code: number) => void): voi
       ...(httpProxy !== undefined && { httpProxy }),
       ...(tlsCa !== undefined && { tlsCa }),
       ...(interfaces && { interfaces }),
+      ...(dnsServers && { dnsServers }),
       ...(flags.lifetime && { lifetime: true }),
       signal: giveUp.signal,
     })

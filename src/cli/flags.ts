@@ -25,6 +25,8 @@ export interface PhoneFlags extends TlsFlags {
   profile?: string
   server?: string
   transport?: Protocol
+  route?: string[]
+  dns?: string[]
   bind?: string
   ice?: IcePolicy
   stun?: string[]
@@ -69,6 +71,16 @@ export function serverFlags(command: Command): Command {
     )
     .addOption(
       new Option('--transport <protocol>', 'SIP over this protocol').choices(Object.keys(defaultPorts)),
+    )
+    .option(
+      '--route <uri>',
+      'proxy that calls and registrations pass, behind the server where there is one: sip:edge.example;lr; repeat for several, in order',
+      collect,
+    )
+    .option(
+      '--dns <server>',
+      "DNS server to ask instead of the system's: ADDRESS or ADDRESS:PORT; repeat for several",
+      collect,
     )
     .option('--stun <server>', 'STUN server, host or host:port; repeat for several', collect)
     .option(
@@ -184,6 +196,8 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
     ...(profile.username !== undefined && { username: profile.username }),
     ...(server !== undefined && { server }),
     ...(tls && { tls }),
+    ...(merged.route && { route: merged.route }),
+    ...(merged.dns && { dnsServers: merged.dns }),
     ...(merged.ice !== undefined && { ice: merged.ice }),
     ...iceOptions(merged),
     ...(merged.codec && {
@@ -301,6 +315,8 @@ const profileKeys = new Set([
   'username',
   'password',
   'server',
+  'route',
+  'dns',
   'transport',
   'bind',
   'ice',
@@ -348,6 +364,8 @@ function readProfile(name: string): Profile {
         `profile "${name}" in ${file} has an unknown setting "${key}"; known are ${[...profileKeys].join(', ')}`,
       )
   const {
+    route,
+    dns,
     stun,
     turn,
     codec,
@@ -364,6 +382,8 @@ function readProfile(name: string): Profile {
   const asText = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, String(value)]))
   return withoutUndefined({
     ...asText,
+    route: list(route),
+    dns: list(dns),
     stun: list(stun),
     turn: list(turn),
     codec: list(codec),

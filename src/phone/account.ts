@@ -9,7 +9,7 @@ import type { PhoneOptions } from './options.ts'
 const withScheme = (uri: string): string => (/^sips?:/i.test(uri) ? uri : `sip:${uri}`)
 
 export function accountOf(options: PhoneOptions, { machine }: Runtime): Account | undefined {
-  const { account, displayName, username, password, server } = options
+  const { account, displayName, username, password, server, route } = options
   if (account === undefined) return undefined
   const aor = withScheme(account)
   const instanceId = options.instanceId ?? instanceIdOf(aor, options.listen, machine)
@@ -19,6 +19,7 @@ export function accountOf(options: PhoneOptions, { machine }: Runtime): Account 
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(server !== undefined && { server: [server].flat().map(serverUri) }),
+    ...(route && { route: route.map(serverUri) }),
     ...(instanceId !== undefined && { instanceId }),
   }
 }

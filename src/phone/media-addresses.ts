@@ -4,9 +4,8 @@
 // Of the IPv6 addresses that an interface has in one network the one that RFC 6724 would choose stands for all. Whoever names
 // interfaces gets these and no others.
 import { UsageError } from '../errors.ts'
-import { addressFamily } from '../runtime/address.ts'
+import { addressFamily, type TransportAddress } from '../runtime/address.ts'
 import type { Network, NetworkInterface } from '../runtime/runtime.ts'
-import { sipUri } from '../sip/uri.ts'
 import { parseIp } from '../stun/ip-address.ts'
 
 const virtualInterface =
@@ -89,17 +88,16 @@ export function checkInterfaces(wanted: readonly string[], interfaces: readonly 
   )
 }
 
-const sipPort = 5060
-
 /**
- * The local address from which the system reaches the SIP server or peer of `uri`.
- * Rejects with UsageError where `uri` is no sip: URI, with NetworkError where its host is unknown.
+ * The local address from which the system reaches the first of these places that it has a route to.
+ * @param places where a SIP server or peer is, best first
  */
-export async function signallingAddress(uri: string, network: Network): Promise<string> {
-  const parsed = sipUri(uri)
-  if (!parsed) throw new UsageError(`"${uri}" cannot be called: write sip:user@host`)
-  for (const address of await network.resolve(parsed.host)) {
-    const source = await network.sourceAddressFor({ address, port: parsed.port ?? sipPort })
+export async function signallingAddress(
+  places: readonly TransportAddress[],
+  network: Network,
+): Promise<string> {
+  for (const { address, port } of places) {
+    const source = await network.sourceAddressFor({ address, port })
     if (source !== undefined) return source
   }
   return network.interfaces().find((i) => !i.loopback)?.address ?? '127.0.0.1'

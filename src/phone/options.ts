@@ -37,6 +37,11 @@ export interface PhoneOptions extends CallerOptions {
   /** Registrar and outbound proxy, "sip:pbx.example:5060;transport=tcp", "sips:pbx.example", "wss://pbx.example:8089/ws"; the
    *  account's domain where absent. Of several the first that works; all of them at once, each with a flow of its own, where they keep flows (RFC 5626). */
   server?: string | string[]
+  /** Proxies that requests outside of a dialog pass behind `server`, in order (RFC 3261 8.1.2): "sip:edge.example;lr". A `server`
+   *  with ";lr" is written into the Route as well. */
+  route?: string[]
+  /** DNS servers to ask instead of the system's, "192.0.2.53" or "192.0.2.53:5353". */
+  dnsServers?: string[]
   /** Register at the server. Default: true where there is an account. 'in-background': starting does not wait for it, nor fail with
    *  it; `onRegistration` tells. */
   register?: boolean | 'in-background'

@@ -26,6 +26,7 @@ import { type IncomingTransfer, incomingTransfer } from './call-transfers.ts'
 import { callerRules } from './callers.ts'
 import { checkInterfaces, signallingAddress } from './media-addresses.ts'
 import { MediaPaths } from './media-paths.ts'
+import { askingServers } from './name-servers.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { type CallOptions, type DialOptions, defaults, type PhoneOptions } from './options.ts'
 
@@ -70,6 +71,7 @@ export class Phone {
   private readonly warnings: string[] = []
   private readonly cname: string
   private readonly account: Account | undefined
+  private readonly runtime: Runtime
   private userAgent!: UserAgent
   private stopped = false
 
@@ -98,8 +100,10 @@ export class Phone {
 
   private constructor(
     private readonly options: PhoneOptions,
-    private readonly runtime: Runtime,
+    world: Runtime,
   ) {
+    const runtime = options.dnsServers ? askingServers(world, options.dnsServers) : world
+    this.runtime = runtime
     for (const name of options.codecs ?? [])
       if (!codecByName(name))
         throw new UsageError(`codec ${name} is unknown: use ${codecs.map((codec) => codec.name).join(', ')}`)
@@ -167,7 +171,7 @@ export class Phone {
   async call(target: string, options: DialOptions = {}): Promise<Call> {
     const uri = this.completeTarget(target)
     const via = this.server ?? uri
-    const towards = await signallingAddress(via, this.runtime.network)
+    const towards = await this.towards(via)
     const call = this.createCall('outgoing', { uri: via, address: towards }, options)
     await call.dial(options, (handler, offer) => {
       const session = this.userAgent.invite(uri, handler, {
@@ -264,7 +268,7 @@ export class Phone {
     await this.paths.resolve()
     await this.gatherAhead()
     // While the registrar or the first callee thinks. Once a process, and not in simulated worlds, whose time is not ours.
-    if (runtime === nodeRuntime) runtime.clock.setTimer(0, warmUpOnce)
+    if (runtime.clock === nodeRuntime.clock) runtime.clock.setTimer(0, warmUpOnce)
     if (this.account && options.register !== false) await this.register(this.account)
   }
 
@@ -273,15 +277,19 @@ export class Phone {
     const { account } = this
     const server = this.server ?? account?.aor
     const { network } = this.runtime
-    const towards =
-      server === undefined ? undefined : await signallingAddress(server, network).catch(() => undefined)
+    const towards = server === undefined ? undefined : await this.towards(server).catch(() => undefined)
     const own = towards ?? network.interfaces().find((i) => !i.loopback)?.address
     if (own !== undefined) this.paths.gatherAhead(own)
   }
 
-  /** The server that calls of the account go to now. */
+  /** The local address from which requests for that URI leave. */
+  private async towards(uri: string): Promise<string> {
+    return signallingAddress(await this.userAgent.destinations(uri), this.runtime.network)
+  }
+
+  /** Where calls of the account go first now. */
   private get server(): string | undefined {
-    return serverInUse(this.account, this.registrationState)
+    return serverInUse(this.account, this.registrationState) ?? this.account?.route?.[0]
   }
 
   private async register(account: Account): Promise<void> {
@@ -348,8 +356,7 @@ export class Phone {
     const uri = peer.uri ?? this.server ?? this.account?.aor
     const own = network.interfaces()
     if (peer.uri === undefined && own.some(({ address }) => address === peer.address)) return peer.address
-    const towards =
-      uri === undefined ? undefined : await signallingAddress(uri, network).catch(() => undefined)
+    const towards = uri === undefined ? undefined : await this.towards(uri).catch(() => undefined)
     return towards ?? own.find((i) => !i.loopback)?.address ?? peer.address
   }
 

@@ -73,6 +73,11 @@ export class Failover {
     private readonly outlet: FailoverOutlet,
   ) {}
 
+  /** Those that are not down first. */
+  inOrder(hops: readonly Hop[]): Hop[] {
+    return this.liveness.inOrder(hops)
+  }
+
   /** @param hops all servers, best first */
   start(request: SipRequest, hops: readonly Hop[]): void {
     const ordered = this.liveness.inOrder(hops)

@@ -3,7 +3,7 @@
 import { NetworkError } from '../errors.ts'
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Clock, Millis, Runtime } from '../runtime/runtime.ts'
-import { settle } from './chain.ts'
+import { chain, settle } from './chain.ts'
 import type { ClientReliability } from './client-reliability.ts'
 import type { DestinationResolver } from './destination.ts'
 import { type AttemptFate, Failover } from './failover.ts'
@@ -14,6 +14,7 @@ import { setRoutes, takeRoute } from './route-set.ts'
 import { ServerLiveness } from './server-liveness.ts'
 import { largestUdpRequestBytes, TcpFailures, tcpPatienceMs } from './tcp-preference.ts'
 import type { SipTransport } from './transport.ts'
+import type { SipUri } from './uri.ts'
 import { placeholderHost, rewriteContact, rewriteOwnVia } from './via.ts'
 
 export interface RequestOutlet {
@@ -57,6 +58,10 @@ export class OutgoingRequests {
       },
       (error) => this.fail(branchOf(request), request.method, asError(error)),
     )
+  }
+
+  destinations(uri: SipUri): readonly Hop[] | Promise<readonly Hop[]> {
+    return chain(this.resolver.resolveUri(uri, ''), (hops) => this.failover.inOrder(hops))
   }
 
   /** Stops repeating, and trying, an INVITE that nobody waits for any more. */

@@ -1,6 +1,7 @@
 // The user agent: one wire, one sip.js core, and the sessions and registrations on them. What a peer sends ends in an answer
 // or a recorded drop, never in an exception; what the application does wrong is said in a UsageError before anything is sent.
 import { RemoteError, UsageError } from '../errors.ts'
+import type { TransportAddress } from '../runtime/address.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { SipFact } from '../trace/facts.ts'
 import { type AgentContext, type Identity, wayOf } from './agent-context.ts'
@@ -163,6 +164,11 @@ export class UserAgent {
   isRegistrar(address: string): boolean {
     for (const registration of this.registrations) if (registration.isAt(address)) return true
     return false
+  }
+
+  /** Where requests for that URI would go, best first. Rejects with UsageError or NetworkError. */
+  async destinations(uri: string): Promise<readonly TransportAddress[]> {
+    return this.wire.destinations(callableUri(uri))
   }
 
   /** Interfaces have come or gone: what went through them is opened anew, and registrars are told. */

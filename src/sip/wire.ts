@@ -28,6 +28,7 @@ import {
 import { ServerReliability, type ServerTransaction } from './server-reliability.ts'
 import { answerStateless } from './stateless.ts'
 import { SipTransport, type TransportOptions } from './transport.ts'
+import type { SipUri } from './uri.ts'
 import { placeholderHost, responseDestination, rewriteContact } from './via.ts'
 
 export interface WireOptions extends TransportOptions {
@@ -150,6 +151,11 @@ export class SipWire {
   /** Stops repeating an INVITE that nobody waits for any more. */
   giveUp(transactionId: string): void {
     this.outgoing.giveUp(transactionId)
+  }
+
+  /** Where requests for that URI would go, best first. */
+  destinations(uri: SipUri): readonly Hop[] | Promise<readonly Hop[]> {
+    return this.outgoing.destinations(uri)
   }
 
   /** Interfaces have come or gone. */
