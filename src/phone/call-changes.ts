@@ -45,16 +45,26 @@ export class CallChanges {
     return session.reinvite(offer, limitMs === undefined ? {} : { limitMs })
   }
 
+  /** Tells the peer that the call still is (RFC 4028), by an offer that changes nothing. What comes of it, the session timer tells. */
+  refresh(): Promise<void> {
+    const { media } = this.options
+    return this.inTurn(async () => {
+      const answer = await this.offer(() => media.sameOffer())
+      if (answer) media.accept(answer)
+      this.look()
+    }).catch((error) => this.warn(`session not refreshed: ${toError(error).message}`))
+  }
+
   /** Answers the peer's offer, or offers where it asks for that. */
   async answer(reinvite: Reinvite): Promise<void> {
-    const { media, trace, onPeerChange } = this.options
+    const { media, onPeerChange } = this.options
     try {
       reinvite.accept(reinvite.offer ? await media.answer(reinvite.offer) : media.offerAgain())
       onPeerChange()
       this.look()
     } catch (error) {
       const problem = toError(error)
-      trace.record({ layer: 'call', type: 'warning', message: `re-INVITE refused: ${problem.message}` })
+      this.warn(`change of the call refused: ${problem.message}`)
       reinvite.reject(error instanceof RemoteError ? (error.statusHint ?? 488) : 500)
     }
   }
@@ -89,6 +99,10 @@ export class CallChanges {
     } finally {
       this.look()
     }
+  }
+
+  private warn(message: string): void {
+    this.options.trace.record({ layer: 'call', type: 'warning', message })
   }
 
   private inTurn<T>(change: () => Promise<T>): Promise<T> {

@@ -167,6 +167,14 @@ export class CallMedia {
     return this.sendOffer(this.present())
   }
 
+  /** Our description word for word, so that nothing is changed by it (RFC 4028 7.4); again where the media have moved meanwhile. */
+  sameOffer(): Body {
+    if (this.sent === undefined || this.paths.next) return this.offerAgain()
+    this.sentOffer = this.sent
+    this.recordDescription(this.sent, 'sent', 'offer')
+    return { contentType: sdpType, content: this.sent }
+  }
+
   /** An offer that restarts ICE over other sockets (RFC 8839 4.4.1.1.1); media stays where it is until these work.
    *  @param gathering.all waits for every server, not for the first of each kind, and names every candidate */
   async restartOffer(why: string, gathering: { limitMs: Millis; all: boolean }): Promise<Body> {

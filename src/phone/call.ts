@@ -303,6 +303,7 @@ export class Call extends CallAudio {
       onAccepted: (response, acknowledge) => this.onAccepted(response, acknowledge),
       onConfirmed: (answer) => this.onConfirmed(answer),
       onReinvite: (reinvite) => void this.changes.answer(reinvite),
+      onRefreshDue: () => void this.changes.refresh(),
       onInfo: (body, infoPackage) => this.onInfo(body, infoPackage),
       onRefer: (refer) => this.transfers.offer(refer, this.onTransfer),
       onEnded: (end, rejected) => this.onSessionEnded(end, rejected),

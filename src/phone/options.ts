@@ -77,6 +77,8 @@ export interface PhoneOptions extends CallerOptions {
   codecs?: string[]
   /** Packet time to offer, in ms. Default 20. */
   ptimeMs?: Millis
+  /** How often calls prove that they still are (RFC 4028), in seconds: 90 or more, or 0 to leave it to the far end. Default 1800. */
+  sessionExpiresSeconds?: number
   /** What stands in User-Agent and Server headers. */
   userAgent?: string
   /** Gives up starting: `Phone.start` then rejects, and nothing is left open. */

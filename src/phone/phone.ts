@@ -251,6 +251,9 @@ export class Phone {
         anywhere.flatMap((address) => protocols.map((protocol) => ({ protocol, address, port: 0 }))),
       userAgent: options.userAgent ?? 'floe',
       ...(options.tls && { tls: options.tls }),
+      ...(options.sessionExpiresSeconds !== undefined && {
+        sessionExpiresSeconds: options.sessionExpiresSeconds,
+      }),
       record: (fact) => this.onSipFact(fact),
     })
     if (this.stopped) {

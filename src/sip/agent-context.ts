@@ -30,6 +30,8 @@ export interface AgentContext {
   readonly clock: Clock
   readonly random: Random
   readonly core: SignallingCore
+  /** What calls ask for (RFC 4028); 0: nothing. */
+  readonly sessionExpiresSeconds: number
   identityOf(account: Account | undefined): Identity
   /** Runs code that is not ours (handlers) or that answers a peer: an exception is reported and goes no further. */
   guard(what: string, run: () => void): void

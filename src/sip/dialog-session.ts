@@ -7,6 +7,7 @@ import { type DialogOutlet, receiveMessage } from './dialog-requests.ts'
 import { sendInDialog } from './in-dialog-request.ts'
 import { checkMessage } from './instant-message.ts'
 import type { SipMessage } from './message.ts'
+import { PeerReinvites } from './peer-reinvite.ts'
 import { formatReferTo } from './refer-to.ts'
 import { Referee } from './referee.ts'
 import { Referrer } from './referrer.ts'
@@ -14,9 +15,11 @@ import { Reinviter } from './reinvite.ts'
 import type { Replaces } from './replaces.ts'
 import { capabilityHeaders, infoPackages, recvInfoHeader } from './request-checks.ts'
 import type { Body, EndInfo, Offer, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
-import { type SignallingCore, sipjsBody } from './sipjs-core.ts'
-import { beforeInvite, closeDialog, isWaitingForAck, stopWaitingForAck } from './sipjs-corrections.ts'
+import { SessionTimer } from './session-timer.ts'
+import type { SignallingCore } from './sipjs-core.ts'
+import { beforeRequest, closeDialog, isWaitingForAck, stopWaitingForAck } from './sipjs-corrections.ts'
 import { anyBody, IncomingRequest, sessionBody } from './sipjs-messages.ts'
+import { Updates } from './update.ts'
 
 export abstract class DialogSession implements Session {
   abstract readonly callId: string
@@ -30,25 +33,62 @@ export abstract class DialogSession implements Session {
   protected dialog: Core.Session | undefined
   /** The IP address that the call came from or was answered from: a proxy there may ask for credentials in the dialog. Nobody
    *  else may: who calls a phone could otherwise challenge its BYE and crack the password at leisure. */
-  protected challenger = ''
+  challenger = ''
   protected ended = false
   private byeSent = false
   private waitingForAck: (() => void) | undefined
-  private incomingReinvite: Core.IncomingInviteRequest | undefined
+  protected readonly timer: SessionTimer
   private readonly reinviter: Reinviter
   private readonly referrer: Referrer
   private readonly referee: Referee
   /** Told when the call ends before their request is answered. */
   private readonly asked = new Set<(error: CallFailed) => void>()
+  private readonly reinvites: PeerReinvites
+  private readonly updates: Updates
+  /** Methods that the peer takes. */
+  private peerMethods: ReadonlySet<string> = new Set()
 
   peerInfoPackages: ReadonlySet<string> = new Set()
 
   constructor(
-    protected readonly context: AgentContext,
-    protected readonly core: SignallingCore,
-    protected readonly identity: Identity,
+    readonly context: AgentContext,
+    readonly core: SignallingCore,
+    readonly identity: Identity,
+    sessionExpiresSeconds: number = context.sessionExpiresSeconds,
   ) {
-    this.reinviter = new Reinviter(context, identity, (status) => this.dialogIsGone(status))
+    const guarded = (what: string, run: () => void) => () => context.guard(what, run)
+    this.timer = new SessionTimer({
+      clock: context.clock,
+      wantedSeconds: sessionExpiresSeconds,
+      onRefresh: guarded('session refresh', () => this.refresh()),
+      onLapse: guarded('session expiry', () => this.lapse()),
+    })
+    this.reinviter = new Reinviter(context, identity, (status) => this.dialogIsGone(status), {
+      headers: () => [...this.headers, ...this.timer.requestHeaders()],
+      onAccepted: (response) => {
+        this.learn(response)
+        this.timer.accepted(response)
+      },
+      onTooBrief: (response) => this.timer.refused(response),
+      isBusy: () => this.updates.isPending,
+    })
+    this.reinvites = new PeerReinvites({
+      context,
+      headers: ({ wire }) => {
+        this.learn(wire)
+        return [...this.headers, ...this.timer.answerHeaders(wire)]
+      },
+      onOffer: (offer) => this.onOffer(offer),
+      onAckTimeout: () => this.onAckTimeout(),
+    })
+    this.updates = new Updates({
+      context,
+      timer: this.timer,
+      send: (dialog, body, headers, onFinal) => this.sendInDialog(dialog, 'UPDATE', body, onFinal, headers),
+      headers: () => this.headers,
+      learn: (message) => this.learn(message),
+      onOffer: (offer) => this.onOffer(offer),
+    })
     const outlet: DialogOutlet = {
       contactHeader: this.contactHeader,
       send: (method, body, headers, onFinal) => {
@@ -67,6 +107,11 @@ export abstract class DialogSession implements Session {
     return `Contact: ${this.core.configuration.contact.toString()}`
   }
 
+  /** Of each INVITE and UPDATE of ours, and its 2xx. */
+  private get headers(): string[] {
+    return [this.contactHeader, ...capabilityHeaders]
+  }
+
   /** The dialog from its 2xx to its end. */
   private get confirmedDialog(): Core.Session | undefined {
     const { dialog } = this
@@ -79,13 +124,7 @@ export abstract class DialogSession implements Session {
       return Promise.reject(
         new CallFailed('The call cannot be changed: it is not established.', 0, 'not established'),
       )
-    return this.reinviter.offer(
-      dialog,
-      offer,
-      [this.contactHeader, ...capabilityHeaders],
-      this.challenger,
-      options.limitMs,
-    )
+    return this.reinviter.offer(dialog, offer, this.challenger, options.limitMs)
   }
 
   info(body: Body, infoPackage?: string): Promise<void> {
@@ -162,8 +201,10 @@ export abstract class DialogSession implements Session {
     })
   }
 
-  /** RFC 6086 5.2.2: what each INVITE and 2xx of the peer says counts from then on. */
-  protected learnInfoPackages(message: SipMessage): void {
+  /** What each INVITE, UPDATE and 2xx of the peer says counts from then on (RFC 6086 5.2.2, RFC 3311 4). */
+  protected learn(message: SipMessage): void {
+    const methods = message.list('Allow').map((method) => method.toUpperCase())
+    if (methods.length > 0) this.peerMethods = new Set(methods)
     this.peerInfoPackages = new Set(
       message.list('Recv-Info').map((name) => name.replace(/;.*$/s, '').trim().toLowerCase()),
     )
@@ -173,8 +214,10 @@ export abstract class DialogSession implements Session {
   protected end(end: EndInfo, rejected?: ResponseInfo): void {
     if (this.ended) return
     this.ended = true
+    this.timer.stop()
     this.reinviter.stop()
     this.referrer.stop(end.by === 'remote')
+    this.updates.stop()
     for (const reject of this.asked)
       reject(new CallFailed('The call ended before its request was answered.', 487, 'Request Terminated'))
     this.cleanUp()
@@ -193,17 +236,64 @@ export abstract class DialogSession implements Session {
 
   protected attach(dialog: Core.Session): void {
     this.dialog = dialog
-    beforeInvite(dialog, () => this.reinviter.yield())
+    this.listen(dialog)
     dialog.delegate = {
       onAck: ({ message }) => this.context.guard('ACK', () => this.onAck(message)),
       onAckTimeout: () => this.context.guard('ACK time-out', () => this.onAckTimeout()),
       onBye: (request) => this.context.guard('BYE', () => this.onBye(request)),
       onInfo: (request) => this.context.guard('INFO', () => this.onInfo(request)),
-      onInvite: (request) => this.context.guard('re-INVITE', () => this.onReinvite(request)),
+      onInvite: (request) =>
+        this.context.guard('re-INVITE', () =>
+          this.reinvites.receive(this.dialog as Core.SessionDialog, request),
+        ),
       onNotify: (request) => this.context.guard('NOTIFY', () => this.referrer.receiveNotify(request)),
       onRefer: (request) => this.context.guard('REFER', () => this.onRefer(request)),
       onMessage: (request) => this.context.guard('MESSAGE', () => receiveMessage(this.context, request)),
     }
+  }
+
+  /** Hears what sip.js would not tell of. */
+  protected listen(dialog: Core.Session): void {
+    beforeRequest(dialog, (message) => {
+      if (message.method === 'INVITE') this.reinviter.yield()
+      if (message.method !== 'UPDATE' || !(message instanceof IncomingRequest)) return false
+      this.updates.receive(dialog, message)
+      return true
+    })
+  }
+
+  /** RFC 4028 10: by UPDATE without an offer where the peer takes that, else by a re-INVITE that changes nothing. */
+  private refresh(): void {
+    const dialog = this.confirmedDialog
+    if (!dialog) return
+    if (!this.peerMethods.has('UPDATE')) {
+      this.handler?.onRefreshDue?.()
+      return
+    }
+    this.updates.send(dialog, undefined, (status) => {
+      if (this.ended || status < 300) return
+      if (status === 481 || status === 408) this.dialogIsGone(status)
+      else if (status === 491 || status === 500 || status === 503) this.timer.tryAgain()
+      else {
+        // It takes none after all.
+        this.peerMethods = new Set()
+        this.handler?.onRefreshDue?.()
+      }
+    })
+  }
+
+  /** RFC 4028 10. */
+  private lapse(): void {
+    if (this.ended || !this.dialog) return
+    this.bye(this.dialog, 'SIP;cause=408;text="Session timer expired"')
+    const reason = 'the session timer ran out: nobody refreshed the call (RFC 4028)'
+    this.end({ by: 'network', status: 408, reason })
+  }
+
+  private onOffer(offer: Reinvite): boolean {
+    if (this.ended || !this.handler?.onReinvite) return false
+    this.handler.onReinvite(offer)
+    return true
   }
 
   /** BYE now, or as soon as our 2xx is acknowledged (RFC 3261 15). The dialog is gone afterwards. */
@@ -254,10 +344,9 @@ export abstract class DialogSession implements Session {
       if (this.dialog && this.waitingForAck) this.bye(this.dialog)
       return
     }
-    const reinvite = this.incomingReinvite
-    this.incomingReinvite = undefined
+    const reinvite = this.reinvites.acknowledged()
     const answer = message instanceof IncomingRequest ? sessionBody(message.wire) : undefined
-    if (reinvite && (!answer || reinvite.message.body)) return
+    if (reinvite && !(answer && reinvite.offered)) return
     this.handler?.onConfirmed?.(answer)
   }
 
@@ -286,11 +375,7 @@ export abstract class DialogSession implements Session {
 
   /** What the peer's BYE leaves unanswered. */
   protected rejectPending(): void {
-    const pending = this.incomingReinvite
-    this.incomingReinvite = undefined
-    if (!pending) return
-    if (isUnanswered(pending)) pending.reject({ statusCode: 487 })
-    else this.context.settle(pending.message.viaBranch)
+    this.reinvites.reject()
   }
 
   private onInfo(request: Core.IncomingInfoRequest): void {
@@ -311,54 +396,4 @@ export abstract class DialogSession implements Session {
     if (this.ended) request.reject({ statusCode: 481 })
     else this.referee.receive(request, this.handler?.onRefer?.bind(this.handler))
   }
-
-  private onReinvite(request: Core.IncomingInviteRequest): void {
-    const { message } = request
-    if (this.ended || !this.handler?.onReinvite || !(message instanceof IncomingRequest)) {
-      request.reject({ statusCode: this.ended ? 481 : 488 })
-      return
-    }
-    this.incomingReinvite = request
-    this.learnInfoPackages(message.wire)
-    request.delegate = { onCancel: () => this.context.guard('CANCEL', () => this.rejectPending()) }
-    this.endWithoutAck(request)
-    const offer = sessionBody(message.wire)
-    const answerable = (): boolean => this.incomingReinvite === request && isUnanswered(request)
-    const reinvite: Reinvite = {
-      ...(offer && { offer }),
-      accept: (body) => {
-        if (!answerable()) return
-        const extraHeaders = [this.contactHeader, ...capabilityHeaders]
-        request.accept({ statusCode: 200, extraHeaders, body: sipjsBody(body) })
-      },
-      reject: (status, reason) => {
-        if (!answerable()) return
-        this.incomingReinvite = undefined
-        request.reject(responseOptions(status, reason))
-      },
-    }
-    this.handler.onReinvite(reinvite)
-    // RFC 3261 17.2.1: an application that needs time must not make the peer repeat its INVITE.
-    if (answerable()) request.trying()
-  }
-
-  /** RFC 3261 14.2 and 13.3.1.4: a 2xx to a re-INVITE that is never acknowledged ends the session too. */
-  private endWithoutAck(request: Core.IncomingInviteRequest): void {
-    const { transaction } = request as unknown as Core.ReInviteUserAgentServer
-    const dialog = this.dialog as Core.SessionDialog | undefined
-    let accepted = false
-    transaction.addStateChangeListener(() => {
-      if (transaction.state === Core.TransactionState.Accepted) accepted = true
-      if (transaction.state !== Core.TransactionState.Terminated || !accepted) return
-      if (dialog?.reinviteUserAgentServer === (request as unknown)) this.onAckTimeout()
-    })
-  }
 }
-
-const isUnanswered = (request: Core.IncomingInviteRequest): boolean =>
-  (request as unknown as Core.UserAgentServer).transaction.state === Core.TransactionState.Proceeding
-
-export const responseOptions = (status: number, reason?: string): Core.ResponseOptions =>
-  reason === undefined
-    ? { statusCode: status }
-    : { statusCode: status, reasonPhrase: reason.replace(/[\r\n]+/g, ' ') }

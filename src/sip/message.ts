@@ -226,13 +226,15 @@ const isAnswerable = (request: SipRequest): boolean =>
   request.method !== 'ACK' &&
   ['Via', 'From', 'To', 'Call-ID', 'CSeq'].every((name) => request.get(name) !== undefined)
 
-/** The message in wire form; Content-Length is what the body's length is. */
+/** The message in wire form; Content-Length is what the body's length is. In the compact form (RFC 3261 7.3.3) names are short, no
+ *  space follows them, and User-Agent, which nobody needs, is left out. */
 export function serializeMessage(message: SipMessage, form: 'long' | 'compact' = 'long'): Uint8Array {
-  const written = form === 'long' ? (name: string) => name : compactName
+  const isLong = form === 'long'
+  const written = isLong ? (name: string) => `${name}: ` : (name: string) => `${compactName(name)}:`
   let head = `${message.startLine}\r\n`
   for (const { name, value } of message.headers)
-    if (name !== 'Content-Length') head += `${written(name)}: ${value}\r\n`
-  head += `${written('Content-Length')}: ${message.body.length}\r\n\r\n`
+    if (name !== 'Content-Length' && (isLong || name !== 'User-Agent')) head += `${written(name)}${value}\r\n`
+  head += `${written('Content-Length')}${message.body.length}\r\n\r\n`
   // Not from Node's pool: what is kept to be sent again would keep the pool's 8 KiB, too.
   const headBytes = Buffer.byteLength(head)
   const data = Buffer.allocUnsafeSlow(headBytes + message.body.length)

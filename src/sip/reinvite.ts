@@ -3,6 +3,7 @@ import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import type { Millis, Timer } from '../runtime/runtime.ts'
 import { type AgentContext, type Identity, randomDelayMs } from './agent-context.ts'
+import type { SipResponse } from './message.ts'
 import type { Body, Offer } from './session.ts'
 import { sipjsBody } from './sipjs-core.ts'
 import { abandonReinvite, isCaller, isWaitingForAck, refreshRemoteTarget } from './sipjs-corrections.ts'
@@ -14,6 +15,16 @@ const maximumTries = 8
 const lostAfterMs = 2_000
 /** How long the 487 that answers our CANCEL is waited for. */
 const cancelPatienceMs = 1_000
+
+export interface ReinviteHooks {
+  /** Contact, Allow, Session-Expires ... */
+  headers: () => string[]
+  onAccepted: (response: SipResponse) => void
+  /** 422: whether to send it again. */
+  onTooBrief: (response: SipResponse) => boolean
+  /** Whether an offer of the peer is being answered. */
+  isBusy: () => boolean
+}
 
 export class Reinviter {
   private timer: Timer | undefined
@@ -28,6 +39,7 @@ export class Reinviter {
     private readonly context: AgentContext,
     private readonly identity: Identity,
     private readonly onDialogGone: (status: number) => void,
+    private readonly hooks: ReinviteHooks,
   ) {}
 
   /** @param challenger the IP address that may ask for credentials
@@ -35,7 +47,6 @@ export class Reinviter {
   async offer(
     session: Core.Session,
     offer: Offer,
-    headers: string[],
     challenger: string,
     limitMs?: number,
   ): Promise<Body | undefined> {
@@ -89,6 +100,10 @@ export class Reinviter {
           return
         }
         const reason = message.reasonPhrase ?? ''
+        if (status === 422 && message instanceof IncomingResponse && this.hooks.onTooBrief(message.wire)) {
+          send()
+          return
+        }
         if (status === 491) {
           again(status, reason)
           return
@@ -104,12 +119,15 @@ export class Reinviter {
       }: Core.AckableIncomingResponseWithSession): void => {
         refreshRemoteTarget(accepted, message)
         ack()
-        const answer = message instanceof IncomingResponse ? sessionBody(message.wire) : undefined
+        const wire = message instanceof IncomingResponse ? message.wire : undefined
+        if (wire) this.hooks.onAccepted(wire)
+        const answer = wire && sessionBody(wire)
         finish(() => resolve(answer))
       }
       const send = (): void => {
         if (this.stopped || over) return
-        if (dialog.reinviteUserAgentClient || dialog.reinviteUserAgentServer || isWaitingForAck(dialog)) {
+        const { reinviteUserAgentClient: ours, reinviteUserAgentServer: theirs } = dialog
+        if (ours || theirs || isWaitingForAck(dialog) || this.hooks.isBusy()) {
           again(491, 'Request Pending')
           return
         }
@@ -123,7 +141,7 @@ export class Reinviter {
           finish(() => reject(error))
           return
         }
-        const extraHeaders = [...headers, ...attempt.headers('INVITE', target, body.content)]
+        const extraHeaders = [...this.hooks.headers(), ...attempt.headers('INVITE', target, body.content)]
         const guarded =
           <T>(run: (response: T) => void) =>
           (response: T): void =>

@@ -3,6 +3,7 @@
 import { bodyOfType } from './body-parts.ts'
 import { isSecure, type Protocol } from './flow.ts'
 import type { SipRequest } from './message.ts'
+import { isSessionTooBrief, minSeHeader } from './session-timer.ts'
 import { allowedMethods } from './sipjs-core.ts'
 
 export interface Refusal {
@@ -12,15 +13,16 @@ export interface Refusal {
 }
 
 /** Methods of the IANA registry that floe does not serve: known, so 405 and not 501 (RFC 3261 21.4.6, 21.5.2). */
-const otherMethods = ['PRACK', 'PUBLISH', 'REGISTER', 'SUBSCRIBE', 'UPDATE']
+const otherMethods = ['PRACK', 'PUBLISH', 'REGISTER', 'SUBSCRIBE']
 
-export const allowHeader = `Allow: ${allowedMethods.join(', ')}`
+export const allowHeader = `Allow: ${allowedMethods.join(',')}`
 /** Info-Packages that floe takes (RFC 6086 5.2): candidates of ICE that trickle (RFC 8840 10). */
 export const infoPackages: readonly string[] = ['trickle-ice']
 export const recvInfoHeader = `Recv-Info: ${infoPackages.join(', ')}`
-/** Option tags of the extensions that floe speaks in calls, whoever asks for them (RFC 3261 20.37): RFC 8840, RFC 3891, RFC 4488. */
-const supportedExtensions: readonly string[] = ['trickle-ice', 'replaces', 'norefersub']
-export const supportedHeader = `Supported: ${supportedExtensions.join(', ')}`
+/** Option tags of the extensions that floe speaks in calls, whoever asks for them (RFC 3261 20.37): RFC 4028, RFC 8840, RFC 3891,
+ *  RFC 4488. */
+const supportedExtensions: readonly string[] = ['timer', 'trickle-ice', 'replaces', 'norefersub']
+export const supportedHeader = `Supported: ${supportedExtensions.join(',')}`
 /** What each INVITE and its 2xx say of us (RFC 3261 13.2.1, RFC 8840 10.5). */
 export const capabilityHeaders: readonly string[] = [allowHeader, recvInfoHeader, supportedHeader]
 export const acceptHeader = 'Accept: application/sdp'
@@ -41,7 +43,8 @@ export function refusalOf(request: SipRequest, protocol: Protocol): Refusal | un
     return { status: 416, reason: 'Unsupported URI Scheme: sips came without TLS', headers: [] }
   const unknown = request.list('Require').filter((tag) => !supportedExtensions.includes(tag.toLowerCase()))
   if (unknown.length > 0) return { status: 420, headers: [`Unsupported: ${unknown.join(', ')}`] }
-  if (method !== 'INVITE') return undefined
+  if (method !== 'INVITE' && method !== 'UPDATE') return undefined
+  if (isSessionTooBrief(request)) return { status: 422, headers: [minSeHeader] }
   if (request.get('Contact') === undefined)
     return { status: 400, reason: 'Missing Contact Header', headers: [] }
   return unsupportedBody(request)

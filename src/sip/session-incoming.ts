@@ -3,8 +3,9 @@
 import { Core } from 'sip.js'
 import type { Timer } from '../runtime/runtime.ts'
 import type { AgentContext, Identity } from './agent-context.ts'
-import { DialogSession, responseOptions } from './dialog-session.ts'
+import { DialogSession } from './dialog-session.ts'
 import { allowHeader, capabilityHeaders } from './request-checks.ts'
+import { responseOptions } from './response-options.ts'
 import type { Body, IncomingSession, Session } from './session.ts'
 import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
 import { retire, setLocalTag } from './sipjs-corrections.ts'
@@ -35,18 +36,20 @@ export class IncomingCall extends DialogSession implements IncomingSession {
   constructor(
     context: AgentContext,
     identity: Identity,
-    message: IncomingRequest,
+    private readonly invitation: IncomingRequest,
     readonly replaces?: Session,
   ) {
     super(
       context,
-      context.core.through({ contact: identity.contact ?? contactUri(sipUri(message.wire.uriText)?.user) }),
+      context.core.through({
+        contact: identity.contact ?? contactUri(sipUri(invitation.wire.uriText)?.user),
+      }),
       identity,
     )
-    const { wire, flow } = message
+    const { wire, flow } = invitation
     this.callId = wire.callId
     this.challenger = flow.remote.address
-    this.learnInfoPackages(wire)
+    this.learn(wire)
     this.remote = {
       uri: wire.from.uriText,
       // A quoted pair may hold any character; people are shown this.
@@ -61,7 +64,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     const userAgent = wire.get('User-Agent')
     if (userAgent !== undefined) this.userAgent = userAgent
     this.done = context.pending()
-    this.server = new Core.InviteUserAgentServer(this.core, message, {
+    this.server = new Core.InviteUserAgentServer(this.core, invitation, {
       onCancel: (cancel) => context.guard('CANCEL', () => this.onCancel(cancel as IncomingRequest)),
     })
     setLocalTag(this.server, randomToken(context.random))
@@ -104,7 +107,10 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     this.trying?.cancel()
     this.expiry?.cancel()
     this.accepted = true
-    const extraHeaders = capabilityHeaders.filter((header) => header !== allowHeader)
+    const extraHeaders = [
+      ...capabilityHeaders.filter((header) => header !== allowHeader),
+      ...this.timer.answerHeaders(this.invitation.wire),
+    ]
     const { session } = this.server.accept({ statusCode: 200, extraHeaders, body: answer })
     this.attach(session)
     this.replaces?.hangUp({ text: 'replaced by another call' })

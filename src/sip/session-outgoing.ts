@@ -11,7 +11,7 @@ import { isAtHome, Redirection } from './redirection.ts'
 import { formatReplaces } from './replaces.ts'
 import { capabilityHeaders } from './request-checks.ts'
 import type { Body, EndInfo, InviteOptions, SessionHandler } from './session.ts'
-import { contactUri, randomToken, type SignallingCore, sipjsBody } from './sipjs-core.ts'
+import { contactUri, randomTag, randomToken, type SignallingCore, sipjsBody } from './sipjs-core.ts'
 import { discard, refreshRemoteTarget } from './sipjs-corrections.ts'
 import { challengeOf, IncomingResponse, responseInfo, VerbatimUri } from './sipjs-messages.ts'
 
@@ -50,9 +50,9 @@ export class OutgoingSession extends DialogSession {
     override readonly handler: SessionHandler,
     private readonly options: InviteOptions,
   ) {
-    super(context, context.core.through(wayOf(identity)), identity)
+    super(context, context.core.through(wayOf(identity)), identity, options.sessionExpiresSeconds)
     this.callId = randomToken(context.random)
-    this.fromTag = randomToken(context.random)
+    this.fromTag = randomTag(context.random)
     this.remote = { uri: target }
     this.local = { uri: identity.uri }
     this.target = target
@@ -107,6 +107,7 @@ export class OutgoingSession extends DialogSession {
       [
         this.contactHeader,
         ...capabilityHeaders,
+        ...this.timer.requestHeaders(),
         ...referralHeaders(options),
         ...(options.headers ?? []).map(([name, value]) => `${name}: ${value}`),
         ...this.attempt.headers('INVITE', this.target, options.offer?.content),
@@ -139,7 +140,7 @@ export class OutgoingSession extends DialogSession {
     refreshRemoteTarget(session, message)
     if (message instanceof IncomingResponse) {
       this.challenger ||= message.flow.remote.address
-      if (!this.dialog) this.learnInfoPackages(message.wire)
+      if (!this.dialog) this.learn(message.wire)
     }
     if (this.dialog || this.ended || this.givenUp) {
       // A fork that answered too late, or a 2xx that crossed our CANCEL (RFC 3261 13.2.2.4, 9.1).
@@ -151,6 +152,7 @@ export class OutgoingSession extends DialogSession {
     this.ringTimer?.cancel()
     this.done()
     this.attach(session)
+    if (message instanceof IncomingResponse) this.timer.accepted(message.wire)
     this.acknowledged = false
     this.acknowledge = (answer) => {
       if (this.acknowledged) return
@@ -174,6 +176,12 @@ export class OutgoingSession extends DialogSession {
     }
     if (this.givenUp) {
       this.end(this.givenUp, responseInfo(message))
+      return
+    }
+    const wire = message instanceof IncomingResponse ? message.wire : undefined
+    if (wire?.status === 422 && this.timer.refused(wire)) {
+      this.sequence++
+      this.send()
       return
     }
     const { status, reason } = responseInfo(message)

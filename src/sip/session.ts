@@ -88,7 +88,10 @@ export interface SessionHandler {
   /** Incoming call: the ACK arrived, with the peer's answer where our 200 carried the offer. In both roles also the answer to
    *  the offer with which we accepted a re-INVITE that had none. */
   onConfirmed?(answer?: Body): void
+  /** An offer of the peer in mid-call, by re-INVITE or UPDATE. */
   onReinvite?(reinvite: Reinvite): void
+  /** The session must be refreshed (RFC 4028) by a re-INVITE with the description as it is: the peer takes no UPDATE. */
+  onRefreshDue?(): void
   /** SIP INFO in the dialog (RFC 6086); answered 200 by the layer, 469 where its package is none of ours.
    *  @param infoPackage of the Info-Package header; absent in the older use of INFO */
   onInfo?(body: Body | undefined, infoPackage?: string): void
@@ -170,6 +173,8 @@ export interface InviteOptions {
   headers?: [string, string][]
   /** Give up ringing after this many ms (CANCEL, then onEnded with 408). Default 180 s. */
   ringTimeoutMs?: number
+  /** In the place of the user agent's. */
+  sessionExpiresSeconds?: number
 }
 
 /** A way to us that a registrar knows (RFC 5626). */

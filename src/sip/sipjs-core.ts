@@ -23,6 +23,7 @@ export const allowedMethods = [
   'MESSAGE',
   'REFER',
   'NOTIFY',
+  'UPDATE',
 ]
 
 /** What the core hands its text to. */
@@ -131,7 +132,7 @@ export class SignallingCore extends Core.UserAgentCore {
     const identifiers =
       options.callId && options.fromTag
         ? { routeSet, ...options }
-        : { routeSet, callId: randomToken(this.random), fromTag: randomToken(this.random), ...options }
+        : { routeSet, callId: randomToken(this.random), fromTag: randomTag(this.random), ...options }
     const request = new OutgoingRequest(method, ruri, from, to, identifiers, extraHeaders, body)
     request.userAgent = this.userAgent
     request.transactionId = `z9hG4bK${randomToken(this.random)}`
@@ -139,8 +140,10 @@ export class SignallingCore extends Core.UserAgentCore {
   }
 }
 
-/** 64 random bits as a token (RFC 3261 19.3 asks for 32 at least): an INVITE with relays has to fit into 1300 octets. */
-export const randomToken = (random: Random): string => Buffer.from(random.bytes(8)).toString('hex')
+/** 64 random bits as a token: an INVITE with relays has to fit into 1300 octets. */
+export const randomToken = (random: Random): string => Buffer.from(random.bytes(8)).toString('base64url')
+/** 48 random bits: RFC 3261 19.3 asks for 32 at least in a tag. */
+export const randomTag = (random: Random): string => Buffer.from(random.bytes(6)).toString('base64url')
 
 class OutgoingRequest extends Core.OutgoingRequestMessage {
   userAgent = ''

@@ -34,6 +34,7 @@ interface DialogInternals {
   initialTransaction: Core.Transaction
   delegate: Core.SessionDelegate | undefined
   ackWait: boolean
+  sequenceGuard(message: Core.IncomingRequestMessage): boolean
 }
 
 /** Of every request that floe writes (sipjs-core.ts). */
@@ -72,6 +73,8 @@ export function correctCore(allowedMethods: readonly string[]): void {
   quickenHeaderNames()
   for (const name of ['dispose', 'receiveRequest', 'ack', 'invite'] as const)
     requireThat(typeof Core.SessionDialog?.prototype[name] === 'function', `SessionDialog.${name}`)
+  const guarded = Core.SessionDialog?.prototype as unknown as Partial<DialogInternals>
+  requireThat(typeof guarded?.sequenceGuard === 'function', 'SessionDialog.sequenceGuard')
   const client = Core.UserAgentClient?.prototype as unknown as Partial<ClientInternals>
   requireThat(typeof client?.receiveResponse === 'function', 'UserAgentClient.receiveResponse')
   const server = Core.InviteServerTransaction?.prototype as unknown as Partial<TransactionInternals>
@@ -184,14 +187,25 @@ export function discard(core: Core.UserAgentCore, client: Core.UserAgentClient):
   client.dispose()
 }
 
-/** Calls back before sip.js looks whether a re-INVITE of the peer crosses one of ours, and answers 491 by itself. */
-export function beforeInvite(dialog: Core.Session, callback: () => void): void {
+/** Calls back before sip.js takes a request of the peer: it answers a re-INVITE that crosses one of ours with 491 by itself, and
+ *  knows no UPDATE. What the callback has dealt with (true) sip.js does not see. */
+export function beforeRequest(
+  dialog: Core.Session,
+  callback: (message: Core.IncomingRequestMessage) => boolean,
+): void {
   const session = dialog as Core.SessionDialog
   const receive = session.receiveRequest
   session.receiveRequest = (message) => {
-    if (message.method === 'INVITE') callback()
-    receive.call(session, message)
+    if (!callback(message)) receive.call(session, message)
   }
+}
+
+/** Takes a request that sip.js does not know into its dialog (RFC 3261 12.2.2); false where it came out of order, which has been
+ *  answered 500. */
+export function admitRequest(dialog: Core.SessionDialog, message: Core.IncomingRequestMessage): boolean {
+  if (!(dialog as unknown as DialogInternals).sequenceGuard(message)) return false
+  Core.Dialog.prototype.receiveRequest.call(dialog, message)
+  return true
 }
 
 /** Forgets a re-INVITE of ours that nobody has answered, as if it had been refused. Where it is accepted all the same, that is
@@ -229,9 +243,10 @@ export const localTagOf = (server: Core.UserAgentServer): string =>
 
 const stateOf = (dialog: Core.Session): DialogInternals => dialog as unknown as DialogInternals
 
-/** sip.js keeps the remote target of the first response; every 2xx of an INVITE or re-INVITE refreshes it (RFC 3261 12.2.1.2, 13.2.2.4). */
-export function refreshRemoteTarget(dialog: Core.Session, response: Core.IncomingResponseMessage): void {
-  const contact: unknown = response.parseHeader('contact')
+/** sip.js keeps the remote target of the first response; every 2xx of an INVITE or re-INVITE refreshes it (RFC 3261 12.2.1.2,
+ *  13.2.2.4), and UPDATE in both directions (RFC 3311 5.1, 5.2). */
+export function refreshRemoteTarget(dialog: Core.Session, message: Core.IncomingMessage): void {
+  const contact: unknown = message.parseHeader('contact')
   if (contact instanceof Core.NameAddrHeader) stateOf(dialog).dialogState.remoteTarget = contact.uri
 }
 

@@ -33,6 +33,7 @@ import type {
 } from './session.ts'
 import { IncomingCall } from './session-incoming.ts'
 import { OutgoingSession } from './session-outgoing.ts'
+import { checkSessionExpires, defaultSessionSeconds } from './session-timer.ts'
 import { SignallingCore } from './sipjs-core.ts'
 import { failTransaction } from './sipjs-corrections.ts'
 import { type IncomingRequest, IncomingResponse } from './sipjs-messages.ts'
@@ -48,6 +49,8 @@ export interface UserAgentOptions {
   tls?: TlsSettings
   /** User-Agent header; "floe" where absent. */
   userAgent?: string
+  /** Session timer to ask for (RFC 4028), in seconds: 90 or more, or 0 for none. Default 1800. */
+  sessionExpiresSeconds?: number
   record?: (fact: SipFact) => void
 }
 
@@ -93,6 +96,7 @@ export class UserAgent {
     private readonly runtime: Runtime,
     private readonly record: ((fact: SipFact) => void) | undefined,
     userAgent: string,
+    sessionExpiresSeconds: number,
     door: Door,
   ) {
     this.gate = new Gate(runtime.clock, door)
@@ -108,6 +112,7 @@ export class UserAgent {
       clock: runtime.clock,
       random: runtime.random,
       core: this.core,
+      sessionExpiresSeconds,
       identityOf: (account) => this.identityOf(account),
       guard: (what, run) => this.guard(what, run),
       settle: (transactionId) => wire.settle(transactionId),
@@ -141,11 +146,13 @@ export class UserAgent {
   /** Opens the listening points. Rejects with NetworkError, or InvariantError with the wrong version of sip.js. */
   static async start(options: UserAgentOptions): Promise<UserAgent> {
     const { runtime, listen, userAgent = 'floe', record, tls } = options
+    const { sessionExpiresSeconds = defaultSessionSeconds } = options
+    checkSessionExpires(sessionExpiresSeconds)
     if (/[\r\n]/.test(userAgent))
       throw new UsageError('The user agent name holds a line break; leave it out.')
     const door = new Door(runtime.clock)
     const wire = new SipWire(runtime, { door, ...(record && { record }), ...(tls && { tls }) })
-    const agent = new UserAgent(wire, runtime, record, userAgent, door)
+    const agent = new UserAgent(wire, runtime, record, userAgent, sessionExpiresSeconds, door)
     agent.listening = await agent.wire.start(listen)
     return agent
   }
@@ -196,6 +203,7 @@ export class UserAgent {
     for (const [name, value] of options.headers ?? []) checkHeader(name, value)
     if (options.referredBy !== undefined && !parseNameAddr(options.referredBy))
       throw new UsageError('Referred-By names nobody; write it as <sip:user@host>.')
+    if (options.sessionExpiresSeconds !== undefined) checkSessionExpires(options.sessionExpiresSeconds)
     const session = new OutgoingSession(
       this.context,
       this.identityNow(options.account),

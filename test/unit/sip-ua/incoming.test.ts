@@ -52,7 +52,7 @@ describe('a call that comes in (RFC 3261 13.3)', () => {
     expect(ok.get('Contact')).toBe('<sip:alice@192.0.2.1:5060>')
     expect(ok.get('Record-Route')).toBe('<sip:192.0.2.2;lr>')
     expect(ok.list('Allow').sort()).toEqual(
-      'ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS REFER'.split(' '),
+      'ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS REFER UPDATE'.split(' '),
     )
     on.peer.inDialog(ok, 'ACK', ok.cseq.sequence)
     await on.world.clock.advance(5)
@@ -295,7 +295,7 @@ describe('what a UAS examines first (RFC 3261 8.2)', () => {
     ['REFER', { 'Refer-To': '<sip:carol@192.0.2.3>' }, 603, 'Call-ID'],
     ['NOTIFY', { Event: 'message-summary' }, 481, 'Call-ID'],
     ['SUBSCRIBE', { Event: 'presence' }, 405, 'Allow'],
-    ['UPDATE', {}, 405, 'Allow'],
+    ['PUBLISH', {}, 405, 'Allow'],
     ['FROBNICATE', {}, 501, 'Allow'],
     ['INVITE', { Require: '100rel, timer' }, 420, 'Unsupported'],
     ['OPTIONS', { Require: 'x' }, 420, 'Unsupported'],
@@ -314,8 +314,8 @@ describe('what a UAS examines first (RFC 3261 8.2)', () => {
   })
 
   it('names what it does not support', async () => {
-    on.peer.send('INVITE', { Require: '100rel, timer' }, sdp())
-    expect((await on.run(on.peer.response(420))).list('Unsupported')).toEqual(['100rel', 'timer'])
+    on.peer.send('INVITE', { Require: 'precondition, timer, foo' }, sdp())
+    expect((await on.run(on.peer.response(420))).list('Unsupported')).toEqual(['precondition', 'foo'])
     on.peer.send('INVITE', {}, { contentType: 'text/plain', content: 'hello' })
     expect((await on.run(on.peer.response(415))).get('Accept')).toBe('application/sdp')
     on.peer.send('INVITE', { 'Content-Encoding': 'gzip' }, sdp())
@@ -353,9 +353,7 @@ describe('what a UAS examines first (RFC 3261 8.2)', () => {
     expect((await on.run(on.peer.response(200))).cseq.method).toBe('OPTIONS')
     on.peer.inDialog(ok, 'INFO', 99)
     await on.run(on.peer.response(500))
-    on.peer.inDialog(ok, 'UPDATE', 102)
-    await on.run(on.peer.response(405))
-    on.peer.inDialog(ok, 'PRACK', 103)
+    on.peer.inDialog(ok, 'PUBLISH', 102)
     await on.run(on.peer.response(405))
   })
 

@@ -34,7 +34,7 @@ describe('a registration (RFC 3261 10.2)', () => {
     expect(first.uriText).toBe('sip:example.com')
     expect(first.get('To')).toBe('<sip:alice@example.com>')
     expect(first.get('Contact')).toMatch(
-      /^<sip:alice@192\.0\.2\.1:5060;rinstance=[0-9a-f]{8}>;\+sip\.instance="<urn:uuid:[0-9a-f-]{36}>";reg-id=1;expires=300$/,
+      /^<sip:alice@192\.0\.2\.1:5060;rinstance=[\w-]{8}>;\+sip\.instance="<urn:uuid:[0-9a-f-]{36}>";reg-id=1;expires=300$/,
     )
     expect(first.get('Expires')).toBe('300')
     on.peer.reply(first, 401, {

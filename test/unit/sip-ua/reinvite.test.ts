@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { SipRequest, SipResponse } from '../../../src/sip/message.ts'
-import type { IncomingSession, Reinvite, Session } from '../../../src/sip/session.ts'
+import type { SipRequest } from '../../../src/sip/message.ts'
+import * as established from './established.ts'
+import { Changeable } from './established.ts'
 import { Listener, type Scene, scene, sdp } from './scripted-peer.ts'
 
 let on: Scene
@@ -14,43 +15,8 @@ afterEach(async () => {
   expect(on.world.clock.pendingTimers).toBe(0)
 })
 
-class Changeable extends Listener {
-  readonly changes: Reinvite[] = []
-  onReinvite(reinvite: Reinvite): void {
-    this.changes.push(reinvite)
-  }
-}
-
-/** A call that we placed. */
-async function placed(
-  listener: Listener = new Changeable(),
-): Promise<{ session: Session; ack: SipRequest; invite: SipRequest }> {
-  const session = on.agent.invite(on.peer.uri, listener, {
-    account: { aor: 'sip:alice@example.com', password: 'p' },
-    offer: sdp(),
-  })
-  const invite = await on.run(on.peer.request('INVITE'))
-  on.peer.reply(invite, 200, { body: sdp('answer') })
-  await on.run(listener.answered)
-  return { session, invite, ack: await on.run(on.peer.request('ACK')) }
-}
-
-/** A call that we answered. */
-async function answered(
-  listener: Listener = new Changeable(),
-): Promise<{ session: IncomingSession; ok: SipResponse }> {
-  let session: IncomingSession | undefined
-  on.agent.onInvite = (incoming) => {
-    session = incoming
-    incoming.handler = listener
-    incoming.accept(sdp('answer'))
-  }
-  on.peer.send('INVITE', {}, sdp())
-  const ok = await on.run(on.peer.response(200))
-  on.peer.inDialog(ok, 'ACK', ok.cseq.sequence)
-  await on.world.clock.advance(5)
-  return { session: session!, ok }
-}
+const placed = (listener?: Listener) => established.placed(on, listener)
+const answered = (listener?: Listener) => established.answered(on, listener)
 
 describe('our re-INVITE (RFC 3261 14.1)', () => {
   it('is answered, acknowledged, and moves the remote target', async () => {
