@@ -20,6 +20,7 @@ export type Need =
   | 'baresip'
   | 'linphone'
   | 'rtpengine'
+  | 'openssl'
   /** nft rules and loopback addresses of our own: the private network namespace that `namespace` makes. */
   | 'namespace'
 
@@ -40,6 +41,7 @@ const present: Record<Need, () => string | undefined> = {
   coturn: () => program('turnserver'),
   sipp: () => program('sipp'),
   python: () => program('python3'),
+  openssl: () => program('openssl'),
   'node 22': () => (nodePath(22) ? undefined : 'Node 22 is not installed (test/interop/install)'),
   'node 24': () => (nodePath(24) ? undefined : 'Node 24 is not installed (test/interop/install)'),
   'libnice agent': () => installedFile('libnice', 'ice/libnice'),
