@@ -1,7 +1,7 @@
 // The import directions of "How floe is built" in the README: a folder may import only folders of a lower rank.
 const ranks = [
   ['errors', 'runtime', 'trace'],
-  ['stun', 'wire', 'sdp', 'rtp', 'codec', 'audio', 'diagnose'],
+  ['stun', 'wire', 'sdp', 'rtp', 'srtp', 'dtls', 'codec', 'audio', 'diagnose'],
   ['rtcp', 'turn'],
   ['ice', 'stream', 'sip'],
   ['phone', 'sim', 'serve'],

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'NETWORK'
   | 'TIMEOUT'
   | 'ICE_FAILED'
+  | 'ENCRYPTION_FAILED'
   | 'INVARIANT'
 
 export abstract class FloeError extends Error {
@@ -95,6 +96,11 @@ export class TimeoutError extends FloeError {
   ) {
     super(message)
   }
+}
+
+/** There are no keys for SRTP that both ends can trust (RFC 5764). */
+export class EncryptionFailed extends FloeError {
+  readonly code = 'ENCRYPTION_FAILED'
 }
 
 /** No candidate pair works (RFC 8445 8.1.2). */

@@ -14,6 +14,7 @@ export { type ExamineOptions, examine } from './doctor/examine.ts'
 export type { Finding, Mark } from './doctor/finding.ts'
 export {
   CallFailed,
+  EncryptionFailed,
   type ErrorCode,
   FloeError,
   IceFailed,
@@ -33,6 +34,7 @@ export type {
   DialOptions,
   IcePolicy,
   PhoneOptions,
+  SrtpPolicy,
   TricklePolicy,
 } from './phone/options.ts'
 export { Phone } from './phone/phone.ts'

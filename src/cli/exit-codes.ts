@@ -1,6 +1,7 @@
 // The exit codes of every verb. Stable: scripts depend on them, and the README's table is checked against this one.
 import {
   CallFailed,
+  EncryptionFailed,
   IceFailed,
   NetworkError,
   RegistrationFailed,
@@ -18,6 +19,7 @@ export const exitCodes = {
   rejected: 12,
   timeout: 13,
   ice: 20,
+  encryption: 21,
   audio: 22,
   interrupted: 130,
 } as const
@@ -37,5 +39,6 @@ export function exitCodeOfError(error: unknown): number {
   }
   if (error instanceof TimeoutError) return exitCodes.timeout
   if (error instanceof IceFailed) return exitCodes.ice
+  if (error instanceof EncryptionFailed) return exitCodes.encryption
   return exitCodes.assertion
 }

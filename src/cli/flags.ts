@@ -15,6 +15,7 @@ import {
   openSource,
   type PhoneOptions,
   type Protocol,
+  type SrtpPolicy,
   type TricklePolicy,
   UsageError,
 } from '../index.ts'
@@ -37,6 +38,9 @@ export interface PhoneFlags extends TlsFlags {
   iceTcp?: boolean
   interface?: string[]
   codec?: string[]
+  srtp?: SrtpPolicy
+  srtpKeying?: 'dtls' | 'sdes'
+  srtpSuite?: string[]
 }
 
 export interface MediaFlags {
@@ -116,6 +120,18 @@ export function phoneFlags(command: Command): Command {
     .addOption(new Option('--ice-tcp').hideHelp())
     .option('--no-ice-tcp', 'offer no ICE candidates for TCP')
     .option('--codec <name>', 'offer these codecs, best first; repeat for several', collect)
+    .addOption(
+      new Option(
+        '--srtp <policy>',
+        'no call without SRTP (require), SRTP where the far end can (prefer), none (off)',
+      ).choices(['require', 'prefer', 'off']),
+    )
+    .addOption(
+      new Option('--srtp-keying <way>', 'offer keys by a DTLS handshake (dtls) or in the SDP (sdes)').choices(
+        ['dtls', 'sdes'],
+      ),
+    )
+    .option('--srtp-suite <name>', 'with sdes, offer these suites, best first; repeat for several', collect)
 }
 
 export function mediaFlags(command: Command): Command {
@@ -199,7 +215,7 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
     ...(merged.route && { route: merged.route }),
     ...(merged.dns && { dnsServers: merged.dns }),
     ...(merged.ice !== undefined && { ice: merged.ice }),
-    ...iceOptions(merged),
+    ...mediaPathOptions(merged),
     ...(merged.codec && {
       codecs: merged.codec.flatMap((c) => c.split(',')).map((c) => c.trim().toUpperCase()),
     }),
@@ -210,7 +226,8 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
 /** A TURN URI with a user and no password. */
 const userAlone = /^(?:turns?:)?[^:@]+@/i
 
-function iceOptions(merged: Profile): PhoneOptions {
+function mediaPathOptions(merged: Profile): PhoneOptions {
+  const { srtp, srtpKeying, srtpSuite } = merged
   const { stun = [], turn = [], httpProxy, tlsCa, trickle, iceLite, iceTcp, interface: interfaces } = merged
   const credential = process.env['FLOE_TURN_PASSWORD'] ?? merged.turnPassword
   const secret = process.env['FLOE_TURN_SECRET'] ?? merged.turnSecret
@@ -240,6 +257,9 @@ function iceOptions(merged: Profile): PhoneOptions {
     ...(iceLite !== undefined && { iceLite }),
     ...(iceTcp !== undefined && { iceTcp }),
     ...(interfaces !== undefined && { interfaces }),
+    ...(srtp !== undefined && { srtp }),
+    ...(srtpKeying !== undefined && { srtpKeying }),
+    ...(srtpSuite !== undefined && { srtpSuites: srtpSuite.map((name) => name.toUpperCase()) }),
   }
 }
 
@@ -335,6 +355,9 @@ const profileKeys = new Set([
   'iceTcp',
   'interface',
   'codec',
+  'srtp',
+  'srtpKeying',
+  'srtpSuite',
 ])
 
 function readProfile(name: string): Profile {
@@ -369,6 +392,7 @@ function readProfile(name: string): Profile {
     stun,
     turn,
     codec,
+    srtpSuite,
     iceLite,
     iceTcp,
     tlsInsecure,
@@ -387,6 +411,7 @@ function readProfile(name: string): Profile {
     stun: list(stun),
     turn: list(turn),
     codec: list(codec),
+    srtpSuite: list(srtpSuite),
     interface: list(interfaces),
     iceLite: yes(iceLite),
     iceTcp: yes(iceTcp),

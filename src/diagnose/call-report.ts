@@ -20,6 +20,8 @@ export interface CallReport {
   transfers?: TransferReport[]
   /** What media was agreed on last; absent where it came to no agreement. */
   codec?: CodecReport
+  /** Absent where media is in the clear. */
+  srtp?: { by: 'sdes' | 'dtls'; suite: string }
   ice: IceReport
   /** Every pair that was tried, and its fate. */
   pairs: PairReport[]

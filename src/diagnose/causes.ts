@@ -1,7 +1,7 @@
 // Every cause a verdict can name, in one table: the README's list of causes and exit codes is made from it.
 // Codes are stable: scripts and test reports depend on them.
 
-export type VerdictLayer = 'sip' | 'sdp' | 'ice' | 'rtp' | 'audio'
+export type VerdictLayer = 'sip' | 'sdp' | 'ice' | 'srtp' | 'rtp' | 'audio'
 
 export interface Cause {
   layer: VerdictLayer
@@ -65,7 +65,7 @@ export const causes = {
     layer: 'sdp',
     exitCode: 12,
     meaning: 'The two ends share no codec or media profile.',
-    fix: 'Allow PCMU or PCMA over RTP/AVP at the far end; mandatory SRTP is refused for now.',
+    fix: 'Allow one of our codecs at the far end (--codec); where the reason is SRTP, bring --srtp and --srtp-keying in line with what it allows.',
   },
   'bad-description': {
     layer: 'sdp',
@@ -156,6 +156,18 @@ export const causes = {
     exitCode: 20,
     meaning: 'The far end stopped answering consent checks on the selected path (RFC 7675).',
     fix: 'The far end or the path to it went away in mid-call: look for a crash, a change of network or a NAT binding that expired.',
+  },
+  'no-keys': {
+    layer: 'srtp',
+    exitCode: 21,
+    meaning: 'The DTLS handshake that gives SRTP its keys did not succeed.',
+    fix: 'Look at the reason: a certificate that signalling does not name is somebody in between or a proxy that changes SDP; silence is a far end that never began its handshake.',
+  },
+  'srtp-refused': {
+    layer: 'srtp',
+    exitCode: 21,
+    meaning: 'Encrypted packets arrived, and none could be opened with the keys agreed on.',
+    fix: 'The two ends have different keys: look for a server in between that answers for one end and passes the media of the other.',
   },
   'no-rtp-sent': {
     layer: 'rtp',

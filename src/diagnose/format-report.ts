@@ -26,6 +26,7 @@ export const formatReport = (report: CallReport, options: { style?: TextStyle } 
     ...rows('path', pathTexts(report)),
     ...rows('restarts', report.ice.restarts.map(restartText)),
     ...row('codec', codecText(report)),
+    ...row('SRTP', srtpText(report)),
     ...row('sent', sentText(report)),
     ...row('received', receivedText(report)),
     ...row('dtmf', dtmfText(report)),
@@ -139,6 +140,9 @@ const codecText = ({ codec }: CallReport): string | undefined =>
     ...(codec.telephoneEvent ? ['telephone-event'] : []),
     ...(codec.rtcpMux ? ['rtcp-mux'] : []),
   ].join(', ')
+
+const srtpText = ({ srtp }: CallReport): string | undefined =>
+  srtp && `${srtp.suite}, keys ${srtp.by === 'dtls' ? 'by DTLS' : 'in the SDP'}`
 
 const sentText = ({ statistics }: CallReport): string | undefined => {
   if (!statistics) return undefined

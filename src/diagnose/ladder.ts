@@ -3,7 +3,16 @@
 
 import { formatAddress } from '../runtime/address.ts'
 import type { Millis } from '../runtime/runtime.ts'
-import type { CallFact, Fact, IceFact, MediaFact, PairFact, SdpFact, SipFact } from '../trace/facts.ts'
+import type {
+  CallFact,
+  Fact,
+  IceFact,
+  MediaFact,
+  PairFact,
+  SdpFact,
+  SipFact,
+  SrtpFact,
+} from '../trace/facts.ts'
 import { handedOverMilestone } from './handed-over.ts'
 import { origin } from './selecting.ts'
 
@@ -57,6 +66,8 @@ const milestone = (fact: Fact): string | undefined => {
       return sdpMilestone(fact)
     case 'ice':
       return iceMilestone(fact)
+    case 'srtp':
+      return srtpMilestone(fact)
     case 'rtp':
     case 'audio':
       return mediaMilestone(fact)
@@ -97,6 +108,19 @@ const sdpMilestone = (fact: SdpFact): string => {
 
 const pairText = (pair: PairFact): string =>
   `component ${pair.component} ${pair.local.type} ${formatAddress(pair.local.address)} -> ${pair.remote.type} ${formatAddress(pair.remote.address)}${pair.transport ? ' over TCP' : ''}`
+
+const srtpMilestone = (fact: SrtpFact): string => {
+  switch (fact.type) {
+    case 'keyed':
+      return `SRTP: ${fact.suite}, keys ${fact.by === 'dtls' ? 'by DTLS' : 'in the SDP'}`
+    case 'failed':
+      return `! no keys for SRTP: ${fact.reason}`
+    case 'refused':
+      return `! SRTP refused: ${Object.entries(fact.packets)
+        .map(([why, n]) => `${n} ${why}`)
+        .join(', ')}`
+  }
+}
 
 const iceMilestone = (fact: IceFact): string | undefined => {
   switch (fact.type) {

@@ -31,6 +31,7 @@ export const report = (facts: readonly Fact[]): CallReport => {
     timings: timingsOf(facts),
     ...handedOver(facts),
     ...codecOf(facts),
+    ...srtpOf(facts),
     ice: iceOf(facts),
     ...pairsOf(facts),
     media: mediaOf(facts),
@@ -115,6 +116,11 @@ const codecOf = (facts: readonly Fact[]): { codec?: CodecReport } => {
       rtcpMux: agreed.rtcpMux,
     },
   }
+}
+
+const srtpOf = (facts: readonly Fact[]): Pick<CallReport, 'srtp'> => {
+  const keyed = last(facts, 'srtp', 'keyed')
+  return keyed ? { srtp: { by: keyed.by, suite: keyed.suite } } : {}
 }
 
 const iceOf = (facts: readonly Fact[]): IceReport => {

@@ -19,6 +19,7 @@ const patientCheckMs = 3_000
 export const judge = (facts: readonly Fact[], report: UnjudgedReport): Verdict =>
   judgeSignalling(facts, report) ??
   judgeIce(facts, report) ??
+  judgeKeys(facts, report) ??
   judgeMedia(facts, report) ??
   judgeHearing(report) ?? { ok: true, evidence: goodEvidence(report) }
 
@@ -73,7 +74,8 @@ const judgeRefusedHere = (facts: readonly Fact[], report: UnjudgedReport): Failu
 const words = ({ status, reason }: UnjudgedReport['outcome']): string =>
   [status, reason].filter(Boolean).join(' ') || 'no reason was given'
 
-const isCodecProblem = (message: string): boolean => /no common codec|are spoken here/.test(message)
+const isCodecProblem = (message: string): boolean =>
+  /no common codec|spoken here|SRTP|encrypted|brings no key/.test(message)
 
 const responsesToInvite = (facts: readonly Fact[]) =>
   all(facts, 'sip', 'message').filter(
@@ -266,6 +268,17 @@ const endedBy = (report: UnjudgedReport): string => {
   const who =
     by === 'local' ? 'ended by us' : by === 'remote' ? 'ended by the far end' : 'ended by the network'
   return reason ? `${who}: ${reason}` : who
+}
+
+// ── could it be encrypted? ───────────────────────────────────────────────────────────────────────
+
+const judgeKeys = (facts: readonly Fact[], report: UnjudgedReport): Failure | undefined => {
+  const failed = last(facts, 'srtp', 'failed')
+  if (failed) return failure('no-keys', [failed.reason, endedBy(report)])
+  const refused = last(facts, 'srtp', 'refused')
+  if (!refused || (report.statistics?.received.packets ?? 0) > 0) return undefined
+  const evidence = Object.entries(refused.packets).map(([why, count]) => `${count} packets refused: ${why}`)
+  return failure('srtp-refused', evidence, { direction: 'receiving' })
 }
 
 // ── was media sent, did it arrive, could it be played? ─────────────────────────────────────────

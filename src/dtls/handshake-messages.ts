@@ -3,7 +3,7 @@
 import { extensionType, handshakeType, namedGroup } from './numbers.ts'
 import { Malformed, numbers, Reader, uint, vector } from './octets.ts'
 
-export const handshakeHeaderBytes = 12
+const handshakeHeaderBytes = 12
 /** A certificate chain fits; more is an attack on memory. */
 const longestMessageBytes = 16_384
 /** Messages ahead of the one that is due: no flight is longer. */

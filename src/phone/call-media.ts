@@ -13,6 +13,7 @@ import { describe, describeNegotiated } from '../sdp/describe.ts'
 import type { CodecDescription, IceDescription, LocalAudio, NegotiatedAudio } from '../sdp/description.ts'
 import { receives, sends } from '../sdp/direction.ts'
 import { fragmentType, readFragment, writeFragment } from '../sdp/fragment.ts'
+import { keyingLengthBytes } from '../sdp/keying.ts'
 import { createAnswer, createOffer, readAnswer, readOffer } from '../sdp/negotiation.ts'
 import type { Body, Session } from '../sip/session.ts'
 import { AudioStream } from '../stream/audio-stream.ts'
@@ -23,6 +24,7 @@ import type { MediaPath } from './media-path.ts'
 import type { PathRequest } from './media-paths.ts'
 import { defaults, type IcePolicy, type TricklePolicy } from './options.ts'
 import { interruptionMs, PathSuccession } from './path-succession.ts'
+import { SecureMedia, type SecureMediaOptions } from './secure-media.ts'
 import { codecDescription, streamParameters } from './stream-parameters.ts'
 import { TrickledCandidates } from './trickled-candidates.ts'
 
@@ -36,6 +38,7 @@ export interface CallMediaOptions {
   openPath: (request: Omit<PathRequest, 'signalling'>) => Promise<MediaPath>
   codecs: readonly string[]
   ptimeMs: Millis
+  srtp: Omit<SecureMediaOptions, 'clock' | 'random' | 'record'>
   silence: boolean
   gatherLimitMs: Millis
   /** What a description may spend on candidates, so that its SIP message stays one datagram. */
@@ -68,6 +71,7 @@ export class CallMedia {
 
   stream: AudioStream | undefined
   readonly paths: PathSuccession
+  readonly secure: SecureMedia
   /** To send INFO through. */
   session: Pick<Session, 'info' | 'peerInfoPackages'> | undefined
   private opening: Promise<MediaPath> | undefined
@@ -96,9 +100,14 @@ export class CallMedia {
     this.codecs = options.codecs.map(codecDescription)
     this.sessionId = String(1 + runtime.random.integer(0x7fffffff))
     this.paths = new PathSuccession(runtime.clock)
+    this.secure = new SecureMedia(
+      { clock: runtime.clock, random: runtime.random, record, ...options.srtp },
+      this.paths,
+    )
+    this.secure.onChange = () => this.transportChanged()
     this.paths.onChange = () => {
-      if (this.paths.current?.isUsable) this.stream?.transportReady()
-      this.onPathChange?.()
+      this.secure.pathChanged()
+      this.transportChanged()
     }
     this.paths.onResumed = (silentMs) => {
       const missedMs = Math.min(silentMs, runtime.clock.now() - this.expectedSince)
@@ -108,6 +117,11 @@ export class CallMedia {
     this.trickled = new TrickledCandidates(runtime.clock, (candidates, end) =>
       this.sendFragment(candidates, end),
     )
+  }
+
+  private transportChanged(): void {
+    if (this.paths.current?.isUsable && this.secure.isReady) this.stream?.transportReady()
+    this.onPathChange?.()
   }
 
   /** Whether an offer of ours is out, so that what comes next is its answer. */
@@ -197,7 +211,7 @@ export class CallMedia {
   accept(answer: Body): void {
     if (this.sentOffer === undefined) throw new InvariantError('an answer without an offer')
     this.recordDescription(answer.content, 'received', 'answer')
-    this.apply(readAnswer(this.sentOffer, answer.content), { weOffered: true })
+    this.apply(readAnswer(this.sentOffer, answer.content, this.secure.local), { weOffered: true })
   }
 
   /** Our answer to the peer's offer, first or later. Throws RemoteError with the status to refuse it with. */
@@ -213,7 +227,7 @@ export class CallMedia {
 
   private async answerOffer(offer: Body): Promise<Body> {
     this.recordDescription(offer.content, 'received', 'offer')
-    const remote = readOffer(offer.content, this.codecs)
+    const remote = readOffer(offer.content, this.codecs, this.secure.local)
     const remoteIce = remote.ice
     if (!remoteIce && requiresIce(this.options.policy))
       throw new RemoteError('the caller offers no ICE and this phone requires it', 'RFC 8839 4.2.5', 488)
@@ -255,6 +269,7 @@ export class CallMedia {
     this.closed = true
     this.stream?.stop()
     this.trickled.stop()
+    this.secure.close()
     this.opening?.then(
       (path) => path.close(),
       () => undefined,
@@ -413,6 +428,7 @@ export class CallMedia {
       rtp,
       ...(rtcp && { rtcp }),
       rtcpMux: true,
+      ...(this.secure.local && { keying: this.secure.local }),
       ...(path.agent && { ice: this.describeIce(path, path.agent, rtp, all) }),
     }
   }
@@ -428,7 +444,9 @@ export class CallMedia {
     const relays = own.some(({ type }) => type === 'relay') ? defaults.relayBudgetBytes : 0
     const routes = this.sent === undefined ? 0 : defaults.dialogBytes
     // RFC 3261 18.1.1 bounds requests; a response need only be one packet.
-    const budgetBytes = this.answering ? defaults.answerBudgetBytes : candidateBudgetBytes + relays - routes
+    const budgetBytes = this.answering
+      ? defaults.answerBudgetBytes
+      : candidateBudgetBytes + relays - routes - keyingLengthBytes(this.secure.local)
     const candidates = all ? own : withinBudget(own, budgetBytes, rtp)
     const isAll = path.isGathered && candidates.length === own.length
     this.trickled.follow(path, candidates)
@@ -477,6 +495,7 @@ export class CallMedia {
         rtcpMux: negotiated.rtcpMux,
       })
     }
+    this.secure.apply(negotiated.keying)
     this.applyToStream(negotiated)
   }
 
@@ -497,7 +516,7 @@ export class CallMedia {
       ...parameters,
       clock: runtime.clock,
       random: runtime.random,
-      transport: this.paths,
+      transport: this.secure,
       pacer,
       cname,
       idle: silence ? 'silence' : 'nothing',

@@ -1,7 +1,7 @@
 // Whether the media of an answered call can flow: connected as soon as a path works, kept by recovery while it may come back,
 // ended by what cannot be mended (RFC 7675, RFC 8445 8.1.2) or by a peer that is silent for too long.
 import { report } from '../diagnose/report.ts'
-import { IceFailed, TimeoutError } from '../errors.ts'
+import { EncryptionFailed, IceFailed, TimeoutError } from '../errors.ts'
 import type { Millis, Runtime, Timer } from '../runtime/runtime.ts'
 import type { Body } from '../sip/session.ts'
 import type { Trace } from '../trace/trace.ts'
@@ -103,14 +103,19 @@ export class MediaConnection {
 
   private look(): void {
     if (!this.answered || this.stopped) return
-    const { current: path } = this.options.media.paths
+    const { media } = this.options
+    const { current: path } = media.paths
+    if (media.secure.failure !== undefined) {
+      this.options.onLost(new EncryptionFailed(`no keys for SRTP: ${media.secure.failure}`))
+      return
+    }
     if (path?.failure) {
       // A path that has worked may do so again.
       if (!this.recovery.pathFailed(path.failure)) this.lost(path.failure)
       return
     }
     if (path?.isSettled) this.settledLater.resolve()
-    if (!path?.isUsable || this.connectedLater.isSettled) return
+    if (!path?.isUsable || !media.secure.isReady || this.connectedLater.isSettled) return
     this.connectedLater.resolve()
     this.recovery.start()
     this.startWatchdog()

@@ -4,7 +4,7 @@
 //   stream ── sendRtp/sendRtcp ──> pair in use ─┬─> its UDP socket
 //                                               └─> relay or TCP, by the agent
 //   wires ──> demux (RFC 7983) ── STUN, ChannelData, TCP, TURN ──> ICE agent ── data ─┐
-//                              └─ RTP / RTCP (RFC 5761) ──────────────────────────────┴─> stream
+//                              └─ DTLS, RTP / RTCP (RFC 5761) ────────────────────────┴─> stream
 import { InvariantError } from '../errors.ts'
 import { IceAgent, type IceEvent } from '../ice/agent.ts'
 import type { Candidate, RemoteIce } from '../ice/candidate.ts'
@@ -53,6 +53,8 @@ type ServerEvent = Extract<IceEvent, { type: 'server' }>
 export class MediaPath implements MediaTransport {
   onRtp: ((packet: Uint8Array) => void) | undefined
   onRtcp: ((packet: Uint8Array) => void) | undefined
+  /** Of DTLS-SRTP (RFC 5764): its handshake takes the path of RTP. */
+  onDtls: ((record: Uint8Array) => void) | undefined
   /** `isUsable` or `failure` has changed. */
   onChange: (() => void) | undefined
   /** A candidate was found, or (absent) all have been. */
@@ -249,6 +251,10 @@ export class MediaPath implements MediaTransport {
     return this.send(this.mux ? 1 : 2, packet) !== undefined
   }
 
+  sendDtls(record: Uint8Array): boolean {
+    return this.send(1, record) !== undefined
+  }
+
   close(): void {
     if (this.closed) return
     this.closed = true
@@ -323,6 +329,8 @@ export class MediaPath implements MediaTransport {
 
   private deliver(component: 1 | 2, data: Uint8Array, from: TransportAddress): void {
     const first = data[0] ?? 0
+    // RFC 7983.
+    if (first >= 20 && first < 64 && component === 1) this.onDtls?.(data)
     if (first < 128 || first > 191) return
     if (isRtcp(data)) {
       this.onRtcp?.(data)

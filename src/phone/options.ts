@@ -13,6 +13,9 @@ export type IcePolicy = 'auto' | 'require' | 'relay' | 'off'
  *  peers that are known to trickle. off: only descriptions name candidates. */
 export type TricklePolicy = 'half' | 'full' | 'off'
 
+/** require: no call without SRTP. prefer: it is offered beside plain RTP (RFC 8643). off: it is neither offered nor taken. */
+export type SrtpPolicy = 'require' | 'prefer' | 'off'
+
 /** Who may call, and how many may at once. */
 export interface CallerOptions {
   /** "sip:alice@example.com", "example.com", "192.0.2.0/24", "server" (the registrar), "authenticated" (by one of `callers`): who
@@ -73,6 +76,13 @@ export interface PhoneOptions extends CallerOptions {
   httpProxy?: string
   /** Authorities to trust beside the system's when a TURN server speaks TLS, PEM. */
   tlsCa?: string
+  /** SRTP. Default: as "prefer" where signalling runs over TLS; elsewhere it is taken from those who offer it. */
+  srtp?: SrtpPolicy
+  /** How keys are offered: by a DTLS handshake over the media path, or in the SDP, for signalling that nobody reads along.
+   *  Default: "dtls", and over TLS both. */
+  srtpKeying?: 'dtls' | 'sdes'
+  /** Suites that are offered with keys in the SDP, best first, by their names of RFC 4568. */
+  srtpSuites?: string[]
   /** Codecs by RTP name, best first. Default PCMU, PCMA. */
   codecs?: string[]
   /** Packet time to offer, in ms. Default 20. */
@@ -121,6 +131,7 @@ export const defaults = {
   registerExpires: 300,
   redirects: 5,
   ptimeMs: 20,
+  srtpSuites: ['AES_CM_128_HMAC_SHA1_80'],
   codecs: ['PCMU', 'PCMA'],
   keepHeardSeconds: 120,
   mediaTimeoutMs: 30_000,

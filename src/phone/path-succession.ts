@@ -15,6 +15,7 @@ export const interruptionMs = 1_000
 export class PathSuccession implements MediaTransport {
   onRtp: ((packet: Uint8Array) => void) | undefined
   onRtcp: ((packet: Uint8Array) => void) | undefined
+  onDtls: ((record: Uint8Array) => void) | undefined
   /** The path in use has become usable, has failed, or is another one. */
   onChange: (() => void) | undefined
   onProbed: ((alive: boolean) => void) | undefined
@@ -79,6 +80,11 @@ export class PathSuccession implements MediaTransport {
     return this.current?.sendRtcp(packet) ?? false
   }
 
+  /** An ICE restart keeps the keys (RFC 8842 3.2): the handshake goes on over whatever path there is. */
+  sendDtls(record: Uint8Array): boolean {
+    return this.current?.sendDtls(record) ?? false
+  }
+
   close(): void {
     this.closed = true
     this.dropNext('the call has ended')
@@ -96,6 +102,7 @@ export class PathSuccession implements MediaTransport {
       this.onRtp?.(packet)
     }
     path.onRtcp = (packet) => this.onRtcp?.(packet)
+    path.onDtls = (record) => this.onDtls?.(record)
     path.onChange = () => this.changed(path)
     path.onProbed = (alive) => path === this.current && this.onProbed?.(alive)
     path.onTrouble = () => path === this.current && this.onTrouble?.()

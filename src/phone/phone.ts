@@ -1,7 +1,7 @@
 // A phone: one SIP user agent, at most one account, any number of calls.
 import { codecByName, codecs } from '../codec/registry.ts'
+import { type Certificate, createCertificate } from '../dtls/certificate.ts'
 import { TimeoutError, UsageError } from '../errors.ts'
-
 import { warmUpIce } from '../ice/warm-up.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
@@ -14,6 +14,7 @@ import type {
   TextMessage,
 } from '../sip/session.ts'
 import { UserAgent } from '../sip/user-agent.ts'
+import { srtpSuites, suiteByName } from '../srtp/suite.ts'
 import { type Pacer, WheelPacer } from '../stream/pacer.ts'
 import type { Fact, SipFact } from '../trace/facts.ts'
 import { Trace } from '../trace/trace.ts'
@@ -73,6 +74,8 @@ export class Phone {
   private readonly account: Account | undefined
   private readonly runtime: Runtime
   private userAgent!: UserAgent
+  /** For DTLS, made when it is needed first. */
+  private certificate: Certificate | undefined
   private stopped = false
 
   /**
@@ -107,6 +110,11 @@ export class Phone {
     for (const name of options.codecs ?? [])
       if (!codecByName(name))
         throw new UsageError(`codec ${name} is unknown: use ${codecs.map((codec) => codec.name).join(', ')}`)
+    for (const name of options.srtpSuites ?? [])
+      if (!suiteByName(name))
+        throw new UsageError(
+          `SRTP suite ${name} is unknown: use ${srtpSuites.map((suite) => suite.name).join(', ')}`,
+        )
     const { iceServers = [], httpProxy, tlsCa, interfaces } = options
     if (interfaces) checkInterfaces(interfaces, runtime.network.interfaces())
     const servers = parseIceServers(iceServers)
@@ -322,6 +330,8 @@ export class Phone {
     const trace = new Trace(runtime.clock)
     trace.subscribe((fact) => this.onFact?.(fact))
     for (const message of this.warnings) trace.record({ layer: 'call', type: 'warning', message })
+    const isSecure = /^sips:|;transport=(tls|wss)\b/i.test(peer.uri ?? '')
+    const { srtp, srtpKeying } = this.options
     const media = new CallMedia({
       runtime,
       pacer: pacerOf(runtime),
@@ -334,6 +344,12 @@ export class Phone {
       },
       codecs: this.options.codecs ?? defaults.codecs,
       ptimeMs: this.options.ptimeMs ?? defaults.ptimeMs,
+      srtp: {
+        policy: srtp ?? (isSecure ? 'prefer' : 'answer'),
+        keying: srtpKeying ? [srtpKeying] : isSecure ? ['dtls', 'sdes'] : ['dtls'],
+        suites: this.options.srtpSuites ?? defaults.srtpSuites,
+        certificate: () => (this.certificate ??= createCertificate(runtime.random, runtime.clock.wallTime())),
+      },
       silence: options.silence ?? true,
       gatherLimitMs: defaults.gatherLimitMs,
       candidateBudgetBytes: /^sips:|;transport=(tcp|tls|wss?)\b/i.test(peer.uri ?? '')

@@ -38,17 +38,25 @@ export interface Core<Event> {
   nextTimeout(): Deadline | undefined
 }
 
+/** What a driver needs of a machine. `Out` is what it sends: a Datagram, or octets alone where it knows one path only. */
+interface Drained<Event, Out> {
+  handleTimeout(now: Millis): void
+  pollTransmit(): Out | undefined
+  pollEvent(): Event | undefined
+  nextTimeout(): Deadline | undefined
+}
+
 /** Runs a Core: mutates it, then sends what it wants sent, hands out its events and re-arms its one deadline. */
-export class CoreDriver<Event> {
+export class CoreDriver<Event, Out = Datagram> {
   private timer: Timer | undefined
   private armedFor: Millis | undefined
   private draining = false
   private stopped = false
 
   constructor(
-    private readonly core: Core<Event>,
+    private readonly core: Drained<Event, Out>,
     private readonly clock: Clock,
-    private readonly transmit: (datagram: Datagram) => void,
+    private readonly transmit: (datagram: Out) => void,
     private readonly onEvent: (event: Event) => void,
   ) {}
 

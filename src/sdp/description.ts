@@ -1,5 +1,5 @@
 // What a session description says about one audio stream, in our own words; the text form is session-description's business.
-// Covers RFC 8866, RFC 3264, RFC 8839 (ICE), RFC 8840 (trickle), RFC 6544 (TCP candidates), RFC 5761 (rtcp-mux), RFC 3605 (a=rtcp).
+// Covers RFC 8866, RFC 3264, RFC 8839 (ICE), RFC 8840 (trickle), RFC 6544 (TCP candidates), RFC 5761 (rtcp-mux), RFC 3605 (a=rtcp); keys are keying.ts's.
 import type { TransportAddress } from '../runtime/address.ts'
 
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
@@ -52,6 +52,44 @@ export interface SdpProblem {
   section: string
 }
 
+/** One line of a=crypto: a way in which its writer can send. */
+export interface CryptoAttribute {
+  tag: number
+  suite: string
+  /** Master key and master salt, one behind the other. */
+  key: Uint8Array
+  mki?: Uint8Array
+}
+
+export interface FingerprintAttribute {
+  /** Lower case, "sha-256". */
+  algorithm: string
+  value: string
+}
+
+/** What we bring. */
+export interface LocalKeying {
+  /** Without SRTP no media. */
+  required: boolean
+  /** A key for each suite that we can do; the first `offered` of them are offered. */
+  cryptos: readonly CryptoAttribute[]
+  offered: number
+  /** Whether the handshake is offered; where it is not, it can still be what we answer with. */
+  offersDtls: boolean
+  dtls?: {
+    fingerprint: FingerprintAttribute
+    /** The half that we have had since the handshake: it stays (RFC 8842 5.5). */
+    role?: DtlsRole
+  }
+}
+
+export type DtlsRole = 'client' | 'server'
+
+/** What both agree on. Keys are as they stand in a=crypto. */
+export type NegotiatedKeying =
+  | { type: 'sdes'; suite: string; local: CryptoAttribute; remote: CryptoAttribute }
+  | { type: 'dtls'; role: DtlsRole; fingerprints: FingerprintAttribute[] }
+
 /** What our side brings to an offer or an answer. */
 export interface LocalAudio {
   /** Identifies this end. `version` is that of the session's first description; later ones count on from the previous (RFC 3264 8). */
@@ -66,6 +104,8 @@ export interface LocalAudio {
   rtcp?: TransportAddress
   rtcpMux: boolean
   ice?: IceDescription
+  /** Absent: no SRTP. */
+  keying?: LocalKeying
 }
 
 /** What both sides agreed on, seen from ours. */
@@ -95,6 +135,8 @@ export interface NegotiatedAudio {
   ice?: IceDescription
   /** a=ice-mismatch was received, or the peer's default destination is not among its candidates (RFC 8839 4.2.5). */
   iceMismatch: boolean
+  /** Absent: RTP in the clear. */
+  keying?: NegotiatedKeying
   /** What was passed over in the peer's description. */
   problems: SdpProblem[]
 }

@@ -1,5 +1,5 @@
 // Offer and answer (RFC 3264) for one audio stream: what we write, what we make of the peer's, what both then agree on.
-// ICE: RFC 8839; rtcp-mux: RFC 5761; BUNDLE: RFC 9143. SRTP profiles and streams other than the first acceptable audio are refused.
+// ICE: RFC 8839; rtcp-mux: RFC 5761; BUNDLE: RFC 9143; keys: keying.ts. Streams other than the first acceptable audio are refused.
 import { InvariantError, RemoteError } from '../errors.ts'
 import type { TransportAddress } from '../runtime/address.ts'
 import { isHostName, isUnspecified } from './addresses.ts'
@@ -8,6 +8,7 @@ import type {
   Direction,
   IceDescription,
   LocalAudio,
+  LocalKeying,
   NegotiatedAudio,
   SdpProblem,
 } from './description.ts'
@@ -21,6 +22,14 @@ import {
 } from './formats.ts'
 import { iceSupport } from './ice-support.ts'
 import {
+  agreedKeying,
+  answerKeying,
+  offeredKeying,
+  offeredProfile,
+  secureProfiles,
+  whyUnkeyed,
+} from './keying.ts'
+import {
   type MediaSection,
   readSession,
   rtcpDestination,
@@ -29,7 +38,7 @@ import {
 } from './session-description.ts'
 import { writeSession } from './writing.ts'
 
-const plainProfiles: readonly string[] = ['RTP/AVP', 'RTP/AVPF']
+const profiles: readonly string[] = ['RTP/AVP', 'RTP/AVPF', ...secureProfiles]
 
 /** The mid of our own offers, which have one m-line. */
 const ownMid = '0'
@@ -76,7 +85,7 @@ export const createOffer = (local: LocalAudio, previous?: string): { text: strin
     local,
     sections,
     {
-      protocol: slot?.protocol ?? 'RTP/AVP',
+      protocol: slot?.protocol ?? offeredProfile(local.keying),
       ...(mid === undefined ? {} : { mid }),
       codecs: [...local.codecs, ...events],
       direction: local.direction,
@@ -86,6 +95,7 @@ export const createOffer = (local: LocalAudio, previous?: string): { text: strin
       onlyComponent1: false,
       ice: true,
       iceMismatch: false,
+      keying: offeredKeying(local.keying),
     },
     // RFC 9143 9.3.1.1: bundled RTP has its RTCP with it.
     bundled && local.rtcpMux,
@@ -96,11 +106,17 @@ export const createOffer = (local: LocalAudio, previous?: string): { text: strin
 
 /** Reads a peer's offer before any address of ours is chosen. `codecs` are those we can do. Throws RemoteError, with
  *  status hint 400 where the text is malformed and 488 where it holds no audio that we can take. */
-export const readOffer = (text: string, codecs: readonly CodecDescription[]): RemoteOffer => {
+export const readOffer = (
+  text: string,
+  codecs: readonly CodecDescription[],
+  keying?: LocalKeying,
+): RemoteOffer => {
   const session = readSession(text)
   const reasons: string[] = []
   for (const [index, section] of session.sections.entries()) {
-    const reason = section.media === 'audio' ? whyNot(section, codecs) : undefined
+    const agreed = answerKeying(section, keying)?.negotiated
+    const reason =
+      section.media === 'audio' ? (whyNot(section, codecs) ?? whyUnkeyed(section, keying, agreed)) : undefined
     if (reason !== undefined) reasons.push(reason)
     if (section.media !== 'audio' || reason !== undefined) continue
     const problems = [...session.problems]
@@ -128,6 +144,7 @@ export const createAnswer = (
   const direction = both(local.direction, offer.direction)
   const rtcpMux = offer.rtcpMux && local.rtcpMux
   const ptimeMs = agreedPtime(section, local.ptimeMs)
+  const keyed = answerKeying(section, local.keying)
   const text = writeSession(
     local,
     session.sections.map((other, i) => (i === index ? 'audio' : other)),
@@ -146,6 +163,7 @@ export const createAnswer = (
       onlyComponent1: rtcpMux,
       ice: offer.ice !== undefined,
       iceMismatch: offer.iceMismatch,
+      keying: keyed?.text ?? { cryptos: [], fingerprints: [] },
     },
     rtcpMux && isBundled(session, section.mid),
     previous,
@@ -159,13 +177,18 @@ export const createAnswer = (
     ptimeMs,
     direction,
     ...agreedTransport(offer, rtcpMux, local.ice !== undefined),
+    ...(keyed && { keying: keyed.negotiated }),
     problems: [...offer.problems],
   }
   return { text, ...(section.mid === undefined ? {} : { mid: section.mid }), negotiated }
 }
 
 /** What our offer and the peer's answer add up to. Throws RemoteError where the answer does not fit or refuses the audio. */
-export const readAnswer = (offerText: string, answerText: string): NegotiatedAudio => {
+export const readAnswer = (
+  offerText: string,
+  answerText: string,
+  localKeying?: LocalKeying,
+): NegotiatedAudio => {
   const offered = readSession(offerText).sections
   const session = readSession(answerText)
   const answered = session.sections
@@ -182,7 +205,8 @@ export const readAnswer = (offerText: string, answerText: string): NegotiatedAud
   const ours = offered[index]
   const theirs = answered[index]
   if (!ours || !theirs) throw new InvariantError('readAnswer was called with an offer that holds no audio')
-  const reason = whyNot(theirs, ours.codecs)
+  const keying = agreedKeying(ours, theirs)
+  const reason = whyNot(theirs, ours.codecs) ?? whyUnkeyed(theirs, localKeying, keying)
   if (reason !== undefined) throw new RemoteError(`The answer cannot be used: ${reason}`, 'RFC 3264 6.1', 488)
 
   const problems = [...session.problems]
@@ -211,6 +235,7 @@ export const readAnswer = (offerText: string, answerText: string): NegotiatedAud
     ptimeMs: agreedPtime(theirs, ours.ptimeMs ?? 20),
     direction: both(ours.direction, audio.direction),
     ...agreedTransport(audio, ours.rtcpMux && audio.rtcpMux, ours.ice !== undefined),
+    ...(keying && { keying }),
     problems,
   }
 }
@@ -223,8 +248,8 @@ const whyNot = (section: MediaSection, codecs: readonly CodecDescription[]): str
   // RFC 9143 7.3.1: without an address of its own it stands or falls with the m-line it is bundled with.
   if (section.bundleOnly) return 'the audio is bundle-only, and nothing that it is bundled with is taken here'
   if (section.port === 0) return 'the audio is refused (port 0)'
-  if (!plainProfiles.includes(section.protocol))
-    return `the audio uses ${section.protocol.slice(0, 40)} and only ${plainProfiles.join(' and ')} are spoken here`
+  if (!profiles.includes(section.protocol))
+    return `the audio uses ${section.protocol.slice(0, 40)} and only ${profiles.join(', ')} are spoken here`
   if (commonCodecs(section, codecs).length === 0)
     return `no common codec: the peer names ${names(section.codecs)}, we ${names(codecs)}`
   if (section.address === undefined) return 'the audio has no usable connection address (c=)'

@@ -7,6 +7,7 @@ import { canonicalAddress, isHostName, isPort, isUnspecified } from './addresses
 import type { CodecDescription, Direction, IceDescription, SdpProblem } from './description.ts'
 import { codecsOf, type RtpMap } from './formats.ts'
 import { hasFlag, readIce } from './ice-attributes.ts'
+import { type KeyingDescription, readKeying } from './keying.ts'
 
 /** More than any phone says, less than a datagram holds. */
 const maximumLengthChars = 65_535
@@ -36,6 +37,7 @@ export interface MediaSection {
   ice?: IceDescription
   /** a=ice-mismatch (RFC 8839 5.3). */
   iceMismatch: boolean
+  keying: KeyingDescription
 }
 
 export interface SessionText {
@@ -107,6 +109,7 @@ const readSection = (
     rtcpMux: media.rtcpMux !== undefined,
     ...(ice ? { ice } : {}),
     iceMismatch: hasFlag(lines, 'ice-mismatch') || hasFlag(head, 'ice-mismatch'),
+    keying: readKeying(lines, head, problems),
   }
 }
 

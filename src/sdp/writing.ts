@@ -3,6 +3,7 @@ import { type MediaDescription, type SessionDescription, write } from 'sdp-trans
 import { addressFamily } from '../runtime/address.ts'
 import type { CodecDescription, Direction, LocalAudio } from './description.ts'
 import { writeIce, writeSessionIce } from './ice-attributes.ts'
+import { type KeyingDescription, writeKeying } from './keying.ts'
 import { type MediaSection, readSession } from './session-description.ts'
 
 /** The audio m-line as it will stand in the text. */
@@ -21,6 +22,7 @@ export interface AudioText {
   /** Whether our ICE attributes are written at all. */
   ice: boolean
   iceMismatch: boolean
+  keying: KeyingDescription
 }
 
 /** Lines in m-line order: 'audio' is ours, the others are refused. */
@@ -83,9 +85,17 @@ const audioLine = (local: LocalAudio, audio: AudioText): MediaDescription => ({
   direction: audio.direction,
   ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
   ...(local.rtcp && !audio.onlyComponent1 ? { rtcp: rtcpAttribute(local) } : {}),
-  ...(audio.ice && local.ice ? writeIce(local.ice, audio) : {}),
-  ...(audio.iceMismatch ? { invalid: [{ value: 'ice-mismatch' }] } : {}),
+  ...withOwnLines(audio.ice && local.ice ? writeIce(local.ice, audio) : {}, [
+    ...(audio.iceMismatch ? [{ value: 'ice-mismatch' }] : []),
+    ...writeKeying(audio.keying),
+  ]),
 })
+
+/** Under this name sdp-transform writes attributes as they are given. */
+const withOwnLines = (
+  attributes: Partial<MediaDescription>,
+  lines: { value: string }[],
+): Partial<MediaDescription> => ({ ...attributes, invalid: [...(attributes.invalid ?? []), ...lines] })
 
 /** RFC 3605: the address only where it differs from c=. */
 const rtcpAttribute = (local: LocalAudio): NonNullable<MediaDescription['rtcp']> => {

@@ -190,6 +190,13 @@ export interface StreamStatistics {
   dropped: Record<string, number>
 }
 
-export type FactBody = SipFact | CallFact | SdpFact | IceFact | MediaFact
+export type SrtpFact =
+  /** There are keys: from SDP, or of a DTLS handshake with the certificate that SDP names. */
+  | { layer: 'srtp'; type: 'keyed'; by: 'sdes' | 'dtls'; suite: string }
+  | { layer: 'srtp'; type: 'failed'; reason: string }
+  /** Packets that were not what they claim to be, by what was wrong. */
+  | { layer: 'srtp'; type: 'refused'; packets: Record<string, number> }
+
+export type FactBody = SipFact | CallFact | SdpFact | IceFact | SrtpFact | MediaFact
 /** `at` is the Clock's monotonic time. */
 export type Fact = FactBody & { at: Millis }

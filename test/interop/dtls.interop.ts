@@ -13,9 +13,11 @@ import type { DtlsEndpoint, DtlsEvent } from '../../src/dtls/endpoint.ts'
 import { DtlsServer } from '../../src/dtls/server.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
 import { type InteropCase, interop, type Scene } from './case.ts'
+import { programPath } from './installed.ts'
 import { freePort } from './peers/process.ts'
 
 const host = '127.0.0.1'
+const program = programPath('openssl') ?? 'openssl'
 /** SRTP_AES128_CM_SHA1_80, which OpenSSL has too: two keys of 16 octets, two salts of 14. */
 const profile = { number: 0x0001, keyBytes: 16, saltBytes: 14 }
 const materialBytes = 2 * (profile.keyBytes + profile.saltBytes)
@@ -59,7 +61,7 @@ function openssl(
   scene: Scene,
   args: readonly string[],
 ): { material: Promise<string>; listening: Promise<void> } {
-  const child = spawn('openssl', args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   scene.onEnd(() => void child.kill('SIGKILL'))
   let text = ''
   let heard = (): void => undefined
@@ -100,7 +102,7 @@ interface Variant {
 function makeKey(scene: Scene, kind: 'ec' | 'rsa'): Buffer {
   const key = kind === 'ec' ? ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'] : ['rsa:2048']
   execFileSync(
-    'openssl',
+    program,
     [
       ...['req', '-x509', '-newkey', ...key, '-nodes', '-days', '30', '-subj', '/CN=openssl'],
       ...['-keyout', join(scene.folder, 'key.pem'), '-out', join(scene.folder, 'cert.pem')],

@@ -211,6 +211,7 @@ class SimulatedCall {
       openPath: (request) => paths.open({ ...request, signalling: signalling() }),
       codecs: defaults.codecs,
       ptimeMs: defaults.ptimeMs,
+      srtp: { policy: 'off', keying: [], suites: [], certificate: () => unused() },
       silence: true,
       gatherLimitMs: defaults.gatherLimitMs,
       candidateBudgetBytes: plan.budget ? defaults.candidateBudgetBytes : Number.POSITIVE_INFINITY,
@@ -441,3 +442,7 @@ const neighbour = (address: string, last: number): string =>
   address.includes(':')
     ? `${address.slice(0, address.lastIndexOf(':') + 1)}${last}`
     : address.replace(/\d+$/, String(last))
+
+function unused(): never {
+  throw new Error('nobody encrypts here')
+}

@@ -331,6 +331,30 @@ const cases: [name: string, cause: CauseCode, facts: Fact[]][] = [
     answeredCall(plainMode, playing, 4000, statistics({ sent: 0, received: nothingReceived })),
   ],
   [
+    'the handshake for SRTP fails',
+    'no-keys',
+    answeredCall(
+      ...ice,
+      ...nominated,
+      { layer: 'srtp', type: 'failed', reason: 'the far end shows no certificate' },
+      statistics({ sent: 0, received: nothingReceived }),
+    ),
+  ],
+  [
+    'no packet can be opened',
+    'srtp-refused',
+    answeredCall(
+      ...ice,
+      ...nominated,
+      { layer: 'srtp', type: 'keyed', by: 'sdes', suite: 'AES_CM_128_HMAC_SHA1_80' },
+      playing,
+      firstSent,
+      4000,
+      statistics({ received: nothingReceived }),
+      { layer: 'srtp', type: 'refused', packets: { authentication: 190 } },
+    ),
+  ],
+  [
     'nothing arrives',
     'no-rtp-received',
     answeredCall(plainMode, playing, firstSent, 4000, statistics({ received: nothingReceived })),
@@ -453,7 +477,7 @@ describe('causes', () => {
 
   test('exit codes are those of the documented table', () => {
     expect([...new Set(Object.values(causes).map((cause) => cause.exitCode))].sort((a, b) => a - b)).toEqual([
-      1, 10, 11, 12, 13, 20, 22, 130,
+      1, 10, 11, 12, 13, 20, 21, 22, 130,
     ])
   })
 })

@@ -1,0 +1,258 @@
+// SRTP for the media of one call: between the stream and its paths, with keys from SDP (RFC 4568) or from a DTLS handshake over the
+// path itself (RFC 5763, RFC 5764), or none. Until there are keys nothing leaves, and what arrives waits a moment for them.
+//
+//   stream ── sendRtp ──> protect ──> paths          paths ── onRtp ──> unprotect ──> stream
+//                                     paths <── DTLS handshake ──> paths
+import type { Certificate, Fingerprint } from '../dtls/certificate.ts'
+import { fingerprintOf } from '../dtls/certificate.ts'
+import { DtlsClient } from '../dtls/client.ts'
+import type { DtlsEndpoint, DtlsEvent } from '../dtls/endpoint.ts'
+import { DtlsServer } from '../dtls/server.ts'
+import { CoreDriver } from '../runtime/core.ts'
+import type { Clock, Random } from '../runtime/runtime.ts'
+import type { CryptoAttribute, DtlsRole, LocalKeying, NegotiatedKeying } from '../sdp/description.ts'
+import { SrtpReceiver, SrtpSender } from '../srtp/context.ts'
+import { type MasterKey, type SrtpSuite, srtpSuites, suiteByName } from '../srtp/suite.ts'
+import type { MediaTransport } from '../stream/media-transport.ts'
+import type { FactBody } from '../trace/facts.ts'
+import type { SrtpPolicy } from './options.ts'
+import type { PathSuccession } from './path-succession.ts'
+
+export interface SecureMediaOptions {
+  clock: Clock
+  random: Random
+  /** What is offered. SRTP that the peer offers is taken whatever this says, but for "off". */
+  policy: SrtpPolicy | 'answer'
+  /** How keys are offered. */
+  keying: readonly ('dtls' | 'sdes')[]
+  /** Suites to offer by SDES, best first. */
+  suites: readonly string[]
+  certificate: () => Certificate
+  record: (fact: FactBody) => void
+}
+
+/** Packets that came before the keys they need: the answer may be slower than media. */
+const keptPackets = 32
+/** Records of a handshake that began before we knew of it. */
+const keptRecords = 8
+
+const dtlsProfiles = srtpSuites.flatMap(({ dtlsProfile, keyBytes, saltBytes }) =>
+  dtlsProfile === undefined ? [] : [{ number: dtlsProfile, keyBytes, saltBytes }],
+)
+
+export class SecureMedia implements MediaTransport {
+  onRtp: ((packet: Uint8Array) => void) | undefined
+  onRtcp: ((packet: Uint8Array) => void) | undefined
+  /** `isReady` or `failure` has changed. */
+  onChange: (() => void) | undefined
+  /** Why there will be no keys: half a sentence. */
+  failure: string | undefined
+
+  private mode: 'undecided' | 'clear' | 'keyed' | 'handshake' = 'undecided'
+  private sender: SrtpSender | undefined
+  private receiver: SrtpReceiver | undefined
+  private agreed: NegotiatedKeying | undefined
+  private readonly own: CryptoAttribute[] = []
+  private dtls:
+    | { endpoint: DtlsEndpoint; driver: CoreDriver<DtlsEvent, Uint8Array>; role: DtlsRole }
+    | undefined
+  private started = false
+  private readonly early: { packet: Uint8Array; isRtcp: boolean }[] = []
+  private readonly earlyRecords: Uint8Array[] = []
+  private readonly refused: Record<string, number> = {}
+
+  constructor(
+    private readonly options: SecureMediaOptions,
+    private readonly paths: PathSuccession,
+  ) {
+    paths.onRtp = (packet) => this.receive(packet, false)
+    paths.onRtcp = (packet) => this.receive(packet, true)
+    paths.onDtls = (record) => this.receiveRecord(record)
+  }
+
+  /** What our descriptions say. */
+  get local(): LocalKeying | undefined {
+    const { policy, keying, suites, certificate } = this.options
+    if (policy === 'off') return undefined
+    if (this.own.length === 0) this.makeKeys(suites)
+    const offers = policy === 'prefer' || policy === 'require'
+    const isOffered = (kind: 'dtls' | 'sdes'): boolean =>
+      (offers || this.agreed?.type === kind) && keying.includes(kind)
+    // In a profile of DTLS alone keys in SDP have no place (RFC 5763 5).
+    const withKeys = isOffered('sdes') && !(policy === 'require' && keying.includes('dtls'))
+    return {
+      required: policy === 'require',
+      cryptos: this.own,
+      offered: withKeys ? suites.length : 0,
+      offersDtls: isOffered('dtls'),
+      dtls: {
+        fingerprint: fingerprintOf(certificate().der)!,
+        ...(this.dtls && { role: this.dtls.role }),
+      },
+    }
+  }
+
+  /** What descriptions have agreed on, the first time or again. */
+  apply(agreed: NegotiatedKeying | undefined): void {
+    const before = this.agreed
+    this.agreed = agreed
+    if (!agreed) {
+      if (this.mode !== 'clear') this.become('clear')
+    } else if (agreed.type === 'sdes') this.useKeys(agreed, before)
+    else if (!this.dtls || before?.type !== 'dtls' || !sameHandshake(before, agreed))
+      this.shakeHands(agreed.role, agreed.fingerprints)
+  }
+
+  /** The path may have become usable: a handshake waits for that. */
+  pathChanged(): void {
+    if (!this.dtls || this.started || !this.paths.current?.isUsable) return
+    const { driver, endpoint } = this.dtls
+    this.started = true
+    driver.drive((now) => endpoint.start(now))
+    for (const record of this.earlyRecords.splice(0)) this.receiveRecord(record)
+  }
+
+  /** Whether media may flow. */
+  get isReady(): boolean {
+    return this.mode === 'clear' || this.mode === 'keyed'
+  }
+
+  sendRtp(packet: Uint8Array): boolean {
+    if (this.mode === 'clear') return this.paths.sendRtp(packet)
+    const sealed = this.mode === 'keyed' ? this.sender?.protectRtp(packet) : undefined
+    return sealed ? this.paths.sendRtp(sealed) : false
+  }
+
+  sendRtcp(packet: Uint8Array): boolean {
+    if (this.mode === 'clear') return this.paths.sendRtcp(packet)
+    const sealed = this.mode === 'keyed' ? this.sender?.protectRtcp(packet) : undefined
+    return sealed ? this.paths.sendRtcp(sealed) : false
+  }
+
+  close(): void {
+    if (Object.keys(this.refused).length > 0)
+      this.options.record({ layer: 'srtp', type: 'refused', packets: this.refused })
+    this.endHandshake()
+  }
+
+  // ── keys ─────────────────────────────────────────────────────────────────────────────────────
+
+  private makeKeys(preferred: readonly string[]): void {
+    const rank = ({ name }: SrtpSuite): number =>
+      preferred.includes(name) ? preferred.indexOf(name) : preferred.length
+    const suites = [...srtpSuites].sort((a, b) => rank(a) - rank(b))
+    for (const [at, { name, keyBytes, saltBytes }] of suites.entries())
+      this.own.push({ tag: at + 1, suite: name, key: this.options.random.bytes(keyBytes + saltBytes) })
+  }
+
+  /** Counters go on where a key stays (RFC 3711 3.3.1), so only what has changed is replaced. */
+  private useKeys(
+    agreed: Extract<NegotiatedKeying, { type: 'sdes' }>,
+    before: NegotiatedKeying | undefined,
+  ): void {
+    const known = before?.type === 'sdes' ? before : undefined
+    const suite = suiteByName(agreed.suite)
+    if (!suite) return
+    if (!known || !sameCrypto(known.local, agreed.local))
+      this.sender = new SrtpSender(masterOf(suite, agreed.local))
+    if (!known || !sameCrypto(known.remote, agreed.remote))
+      this.receiver = new SrtpReceiver(masterOf(suite, agreed.remote))
+    if (!known) {
+      this.options.record({ layer: 'srtp', type: 'keyed', by: 'sdes', suite: suite.name })
+      this.become('keyed')
+    }
+  }
+
+  private shakeHands(role: DtlsRole, fingerprints: readonly Fingerprint[]): void {
+    this.endHandshake()
+    const { clock, random, certificate } = this.options
+    const Endpoint = role === 'client' ? DtlsClient : DtlsServer
+    const endpoint = new Endpoint({
+      random,
+      certificate: certificate(),
+      srtpProfiles: dtlsProfiles,
+      fingerprints,
+    })
+    const driver = new CoreDriver<DtlsEvent, Uint8Array>(
+      endpoint,
+      clock,
+      (record) => this.paths.sendDtls(record),
+      (event) => this.onDtls(event),
+    )
+    this.dtls = { endpoint, driver, role }
+    this.started = false
+    this.mode = 'handshake'
+    this.pathChanged()
+  }
+
+  private onDtls(event: DtlsEvent): void {
+    if (event.type === 'connected') {
+      const suite = srtpSuites.find(({ dtlsProfile }) => dtlsProfile === event.srtpProfile)!
+      this.sender = new SrtpSender({ suite, ...event.local })
+      this.receiver = new SrtpReceiver({ suite, ...event.remote })
+      this.options.record({ layer: 'srtp', type: 'keyed', by: 'dtls', suite: suite.name })
+      this.become('keyed')
+    } else if (event.type === 'failed') {
+      this.failure = event.reason
+      this.options.record({ layer: 'srtp', type: 'failed', reason: event.reason })
+      this.onChange?.()
+    }
+  }
+
+  private endHandshake(): void {
+    this.dtls?.driver.drive(() => this.dtls?.endpoint.close())
+    this.dtls?.driver.stop()
+    this.dtls = undefined
+  }
+
+  private become(mode: 'clear' | 'keyed'): void {
+    this.mode = mode
+    for (const { packet, isRtcp } of this.early.splice(0)) this.receive(packet, isRtcp)
+    this.onChange?.()
+  }
+
+  // ── in ───────────────────────────────────────────────────────────────────────────────────────
+
+  private receive(packet: Uint8Array, isRtcp: boolean): void {
+    if (!this.isReady) {
+      if (this.early.length < keptPackets) this.early.push({ packet, isRtcp })
+      return
+    }
+    const deliver = isRtcp ? this.onRtcp : this.onRtp
+    if (this.mode === 'clear') {
+      deliver?.(packet)
+      return
+    }
+    const clear = isRtcp ? this.receiver!.unprotectRtcp(packet) : this.receiver!.unprotectRtp(packet)
+    if (typeof clear === 'string') this.refused[clear] = (this.refused[clear] ?? 0) + 1
+    else deliver?.(clear)
+  }
+
+  private receiveRecord(record: Uint8Array): void {
+    const { dtls } = this
+    if (dtls && this.started) dtls.driver.drive((now) => dtls.endpoint.handleDatagram(now, record))
+    else if (this.earlyRecords.length < keptRecords && this.options.policy !== 'off')
+      this.earlyRecords.push(record)
+  }
+}
+
+const masterOf = (suite: SrtpSuite, { key, mki }: CryptoAttribute): MasterKey => ({
+  suite,
+  key: key.subarray(0, suite.keyBytes),
+  salt: key.subarray(suite.keyBytes),
+  ...(mki && { mki }),
+})
+
+const sameCrypto = (a: CryptoAttribute, b: CryptoAttribute): boolean =>
+  a.suite === b.suite && Buffer.compare(a.key, b.key) === 0
+
+const sameHandshake = (
+  a: Extract<NegotiatedKeying, { type: 'dtls' }>,
+  b: Extract<NegotiatedKeying, { type: 'dtls' }>,
+): boolean =>
+  a.role === b.role &&
+  a.fingerprints.length === b.fingerprints.length &&
+  a.fingerprints.every(
+    ({ algorithm, value }, i) =>
+      b.fingerprints[i]!.algorithm === algorithm && b.fingerprints[i]!.value === value,
+  )
