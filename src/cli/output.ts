@@ -1,4 +1,4 @@
-// What a verb shows: one live line and a readable end on a terminal, one JSON object a line when piped.
+// What a verb shows: one live line, or several, and a readable end on a terminal, one JSON object a line when piped.
 import pc from 'picocolors'
 import type { Call, CallReport, Fact } from '../index.ts'
 import { formatFact, formatReport } from '../index.ts'
@@ -14,9 +14,12 @@ const thousandths = (_key: string, value: unknown): unknown =>
 
 export class Output {
   readonly json: boolean
-  private readonly live: boolean
+  /** Whether there is a terminal that living lines are drawn on. */
+  readonly isLive: boolean
   private readonly verbose: boolean
-  private status = ''
+  private status: () => readonly string[] = () => []
+  /** Lines on the screen now that will be drawn again. */
+  private drawn = 0
   private tick = 0
   private timer: NodeJS.Timeout | undefined
 
@@ -24,13 +27,18 @@ export class Output {
     const terminal = process.stdout.isTTY === true
     this.json = flags.output === 'json' || (flags.output === undefined && !terminal)
     this.verbose = flags.verbose === true
-    this.live = !this.json && terminal
+    this.isLive = !this.json && terminal
   }
 
   /** The live line's text; nothing where there is no terminal. */
   setStatus(text: string): void {
-    this.status = text
-    if (!this.live) return
+    this.live(() => [text])
+  }
+
+  /** The same for several lines, asked for again at each drawing. */
+  live(status: () => readonly string[]): void {
+    this.status = status
+    if (!this.isLive) return
     this.draw()
     this.timer ??= setInterval(() => this.draw(), refreshMs).unref()
   }
@@ -102,12 +110,16 @@ export class Output {
   }
 
   private draw(): void {
-    const frame = spinner[this.tick++ % spinner.length]
+    this.erase()
+    const frame = pc.cyan(spinner[this.tick++ % spinner.length] ?? '')
     const width = (process.stdout.columns ?? 80) - 3
-    process.stdout.write(`\r\x1b[2K${pc.cyan(frame ?? '')} ${this.status.slice(0, width)}`)
+    const lines = this.status().map((line) => `${frame} ${line.slice(0, width)}`)
+    process.stdout.write(lines.join('\n'))
+    this.drawn = lines.length
   }
 
   private erase(): void {
-    if (this.live && this.status) process.stdout.write('\r\x1b[2K')
+    if (this.drawn > 0) process.stdout.write(`\r\x1b[2K${'\x1b[1A\x1b[2K'.repeat(this.drawn - 1)}`)
+    this.drawn = 0
   }
 }

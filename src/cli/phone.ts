@@ -2,17 +2,16 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
 import { UsageError } from '../index.ts'
+import { accountsOf, type SeveralAccounts, severalAccounts } from './accounts.ts'
 import { exitCodes } from './exit-codes.ts'
-import { collect, type PhoneFlags, phoneFlags, phoneOptions } from './flags.ts'
+import { phoneFlags, phoneOptions } from './flags.ts'
 import { Interrupt } from './interrupt.ts'
 import { control } from './phone/control.ts'
 import { plainTerminal } from './phone/plain-terminal.ts'
 import { Switchboard } from './phone/switchboard.ts'
 import { Terminal } from './phone/terminal.ts'
 
-interface Flags extends Omit<PhoneFlags, 'as' | 'profile'> {
-  as?: string[]
-  profile?: string[]
+interface Flags extends SeveralAccounts {
   control?: boolean
 }
 
@@ -22,12 +21,7 @@ export function addPhone(program: Command, finish: (code: number) => void): void
       .command('phone')
       .description('an interactive phone in the terminal; with --control driven by JSON lines on stdin'),
   ).option('--control', 'take one JSON command a line on stdin, answer and tell events on stdout')
-  for (const option of command.options) {
-    if (option.long !== '--as' && option.long !== '--profile') continue
-    option.description += '; repeat for several'
-    option.argParser(collect)
-  }
-  command.action(async (flags: Flags) => {
+  severalAccounts(command).action(async (flags: Flags) => {
     const { control: controlled, ...rest } = flags
     const accounts = accountsOf(rest)
     const { stdin, stdout } = process
@@ -96,13 +90,4 @@ function farewell({ lines, history }: Switchboard): string {
 function speaksUnicode({ LC_ALL, LC_CTYPE, LANG, TERM }: NodeJS.ProcessEnv): boolean {
   const locale = LC_ALL || LC_CTYPE || LANG
   return TERM !== 'linux' && (locale === undefined || /utf-?8/i.test(locale))
-}
-
-/** The flags of each account: one for each --as and --profile, or one that all of the rest says. */
-function accountsOf({ as = [], profile = [], ...rest }: Flags): PhoneFlags[] {
-  const accounts: PhoneFlags[] = [
-    ...as.map((each) => ({ ...rest, as: each })),
-    ...profile.map((each) => ({ ...rest, profile: each })),
-  ]
-  return accounts.length > 0 ? accounts : [rest]
 }

@@ -1,25 +1,38 @@
-// A verb's frame: the phone it needs, one sentence for whatever goes wrong, and a phone that is stopped in any case.
+// A verb's frame: the phones it needs, one sentence for whatever goes wrong, and phones that are stopped in any case.
 import { Phone, type PhoneOptions } from '../index.ts'
 import { exitCodeOfError, exitCodes } from './exit-codes.ts'
 import { Interrupt } from './interrupt.ts'
 import type { Output } from './output.ts'
 
-export async function withPhone(
+export const withPhone = (
   options: PhoneOptions,
   output: Output,
   use: (phone: Phone, interrupt: Interrupt) => Promise<number>,
+): Promise<number> => withPhones([options], output, ([phone], interrupt) => use(phone!, interrupt))
+
+/** @param use gets the phones in the order of their options */
+export async function withPhones(
+  options: readonly PhoneOptions[],
+  output: Output,
+  use: (phones: Phone[], interrupt: Interrupt) => Promise<number>,
 ): Promise<number> {
   const interrupt = new Interrupt()
-  let phone: Phone | undefined
+  const phones: Phone[] = []
   try {
-    if (options.account && options.register !== false) {
-      output.event({ type: 'registering', account: options.account })
-      output.setStatus(`registering ${options.account}`)
+    for (const { account, register } of options) {
+      if (!account || register === false) continue
+      output.event({ type: 'registering', account })
+      output.setStatus(`registering ${account}`)
     }
     const giveUp = new AbortController()
     interrupt.onInterrupt(() => giveUp.abort())
-    phone = await Phone.start({ ...options, signal: giveUp.signal })
-    return await use(phone, interrupt)
+    const starts = options.map(async (each, i) => {
+      phones[i] = await Phone.start({ ...each, signal: giveUp.signal })
+    })
+    // Nobody is left behind: whoever starts after another has failed is stopped as well.
+    const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
+    return await use(phones, interrupt)
   } catch (error) {
     output.clear()
     if (interrupt.happened) return exitCodes.interrupted
@@ -27,6 +40,6 @@ export async function withPhone(
     return exitCodeOfError(error)
   } finally {
     output.clear()
-    await phone?.stop()
+    await Promise.all(phones.map((phone) => phone?.stop()))
   }
 }
