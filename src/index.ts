@@ -27,6 +27,7 @@ export {
   UsageError,
 } from './errors.ts'
 export { Call } from './phone/call.ts'
+export type { IncomingTransfer } from './phone/call-transfers.ts'
 export { hearFile } from './phone/hearing.ts'
 export type {
   CallerOptions,

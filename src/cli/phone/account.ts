@@ -1,12 +1,6 @@
-// One account of the phone: its library Phone, and how its registration goes. A registration that fails at the start leaves
-// the account where it is, marked as failed, until it is tried again.
-import {
-  FloeError,
-  Phone,
-  type PhoneOptions,
-  RegistrationFailed,
-  type RegistrationState,
-} from '../../index.ts'
+// One account of the phone: its library Phone, and how its registration goes. What fails leaves the account where it is,
+// marked as failed: a registration is tried again by the library, a phone that could not start (a port in use) by `start`.
+import { FloeError, NetworkError, Phone, type PhoneOptions, type RegistrationState } from '../../index.ts'
 
 export class Account {
   /** "alice@pbx.example"; "anonymous" where the phone has no account and is only called by address. */
@@ -40,11 +34,7 @@ export class Account {
     if (this.phone) return this.phone
     const { registration } = this
     const why = registration.state === 'failed' ? registration.reason : 'it has not been started'
-    throw new RegistrationFailed(
-      `${this.name} cannot be used: ${why}`,
-      registration.state === 'failed' ? registration.status : 0,
-      why,
-    )
+    throw new NetworkError(`${this.name} cannot be used: ${why}`, this.name)
   }
 
   async stop(): Promise<void> {
@@ -57,19 +47,19 @@ export class Account {
   private async open(): Promise<void> {
     if (this.registers) this.become({ state: 'registering' })
     try {
-      const phone = await Phone.start({ ...this.options, signal: this.giveUp.signal })
+      // It is there for calls while the registration is tried again and again.
+      const phone = await Phone.start({
+        ...this.options,
+        register: 'in-background',
+        signal: this.giveUp.signal,
+      })
       this.phone = phone
       phone.onRegistration = (state) => this.become(state)
       this.onPhone?.(phone)
       if (phone.registrationState) this.become(phone.registrationState)
     } catch (error) {
       if (!(error instanceof FloeError)) throw error
-      const failed = error instanceof RegistrationFailed
-      this.become({
-        state: 'failed',
-        status: failed ? error.status : 0,
-        reason: failed ? error.reason : error.message,
-      })
+      this.become({ state: 'failed', status: 0, reason: error.message })
     }
   }
 

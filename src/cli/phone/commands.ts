@@ -173,6 +173,50 @@ export const commands: readonly Command[] = [
     return { call: line.number, file }
   }),
   command(
+    'transfer',
+    'hands the other side over to `target`; answers when that one has answered',
+    { target, call },
+    ['target'],
+    async (board, { target, call }) => {
+      const line = board.line(call)
+      await (await line.call).transfer(target)
+      return { call: line.number, target }
+    },
+  ),
+  command(
+    'transfer-to',
+    'connects the other sides of two calls with each other and leaves both',
+    { to: text.meta({ what: 'call' }), call },
+    ['to', 'call'],
+    async (board, { to, call }) => {
+      const other = board.line(to)
+      const line = call === undefined ? board.otherThan(other) : board.line(call)
+      await (await line.call).transferTo(await other.call)
+      return { call: line.number, to }
+    },
+  ),
+  command(
+    'accept-transfer',
+    'calls whom the other side names, in its place',
+    { call },
+    ['call'],
+    async (board, { call }) => {
+      const line = await board.acceptTransfer(board.line(call))
+      return { call: line.number }
+    },
+  ),
+  command(
+    'reject-transfer',
+    'stays with the other side, which wanted to hand us over',
+    { call, status: z.number().int().min(300).max(699).optional() },
+    ['call', 'status'],
+    (board, { call, status }) => {
+      const line = board.line(call)
+      board.rejectTransfer(line, status)
+      return { call: line.number }
+    },
+  ),
+  command(
     'message',
     'sends a text message; `status` 202 means that a server keeps it for delivery',
     { target, text, account },

@@ -14,6 +14,8 @@ export type PhoneEvent =
   | { event: 'path'; call: string; local: string; remote: string }
   /** Who holds the call now. */
   | { event: 'hold'; call: string; local: boolean; remote: boolean }
+  /** The other side wants us to call `target` in its place: accept-transfer or reject-transfer. */
+  | { event: 'transfer'; call: string; target: string; attended: boolean; referredBy?: string }
   /** A text message has come, in a call or outside of any. */
   | {
       event: 'message'

@@ -1,4 +1,4 @@
-// Single keys at an empty prompt. Digits go into the call at once, for no command begins with one. A letter could also begin a
+// Single keys at an empty prompt. Digits, y and n act at once, for no command begins with them. Another letter could begin a
 // word, so it waits a moment: another key makes it typing, Enter or the moment's end does what it stands for.
 import type { Line } from './line.ts'
 import type { Switchboard } from './switchboard.ts'
@@ -21,6 +21,10 @@ export function actionOf(key: string, board: Switchboard): KeyAction | undefined
   if (/^[0-9*#]$/.test(key))
     return isTalking(current) ? { line: `digits ${key}`, what: `sends ${key}`, atOnce: true } : undefined
   switch (key) {
+    case 'y':
+      return current?.transfer && { line: 'accept-transfer', what: 'calls them', atOnce: true }
+    case 'n':
+      return current?.transfer && { line: 'reject-transfer', what: 'stays', atOnce: true }
     case 'a':
       return board.lines.some((line) => line.rings) ? letter('answer', 'answers') : undefined
     case 'x': {
@@ -41,7 +45,7 @@ export function actionOf(key: string, board: Switchboard): KeyAction | undefined
 
 /** The keys that do something now, for the hint line. */
 export function hint(board: Switchboard): string {
-  const letters = ['a', 'h', 'm', 'x'].flatMap((key) => {
+  const letters = ['y', 'n', 'a', 'h', 'm', 'x'].flatMap((key) => {
     const action = actionOf(key, board)
     return action ? [`${key} ${action.what}`] : []
   })

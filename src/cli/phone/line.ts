@@ -1,5 +1,5 @@
 // One call at the phone, with its number: what the status block, the call list and the events need to know of it.
-import { type Call, type CallReport, formatAddress, type Levels } from '../../index.ts'
+import { type Call, type CallReport, formatAddress, type IncomingTransfer, type Levels } from '../../index.ts'
 import type { CallStateName, PhoneEvent } from './events.ts'
 
 export interface LineStart {
@@ -36,6 +36,8 @@ export class Line {
   outcome: Outcome | undefined
   report: CallReport | undefined
   recordingTo: string | undefined
+  /** The other side wants us to call somebody else. */
+  transfer: IncomingTransfer<Call> | undefined
   /** Once the INVITE is out, or in. */
   readonly call: Promise<Call>
   onEnded: (() => void) | undefined
@@ -64,6 +66,17 @@ export class Line {
       if (state !== 'ended') this.become(state)
     }
     call.onHold = ({ local, remote }) => this.tell({ event: 'hold', call: this.number, local, remote })
+    call.onTransfer = (transfer) => {
+      this.transfer = transfer
+      const { target, attended, referredBy } = transfer
+      this.tell({
+        event: 'transfer',
+        call: this.number,
+        target,
+        attended,
+        ...(referredBy !== undefined && { referredBy }),
+      })
+    }
     call.onDtmf = ({ digit, durationMs }) =>
       this.tell({ event: 'dtmf', call: this.number, digit, durationMs: Math.round(durationMs) })
     call.trace.subscribe((fact) => {
@@ -160,6 +173,7 @@ export class Line {
     this.outcome = outcome
     this.report = report
     this.known = undefined
+    this.transfer = undefined
     this.onEnded?.()
     this.tellState()
   }

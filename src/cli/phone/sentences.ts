@@ -26,6 +26,11 @@ export function sentenceOf(event: PhoneEvent, board: Switchboard): Sentence | un
         `call ${event.call} ${who.length > 0 ? `is held ${who.join(' and ')}` : 'goes on: nobody holds it'}`,
       )
     }
+    case 'transfer':
+      return {
+        text: `call ${event.call}: the other side wants you to ${event.attended ? 'talk to' : 'call'} ${shortUri(event.target)}: y does, n stays`,
+        kind: 'good',
+      }
     case 'message': {
       const text = event.contentType === 'text/plain' ? event.text : `(${event.contentType}) ${event.text}`
       return { text: `${nameOf(event.displayName, event.from)} writes: ${text}`, kind: 'good' }
@@ -132,6 +137,10 @@ export function answerLines(command: string, answer: Answer): string[] {
       return [`call ${answer['call']} is recorded to ${answer['file']}`]
     case 'stop-recording':
       return [`${answer['file']} is written`]
+    case 'transfer':
+      return [`the other side talks to ${answer['target']} now`]
+    case 'transfer-to':
+      return ['the other sides talk to each other now']
     case 'play':
       return ['played']
     case 'help':

@@ -1,6 +1,13 @@
 // The phone behind both faces: accounts, the calls that are up, the one of them that is current, and those that were. What
 // happens is told as events. Commands (commands.ts) act on it; it prints nothing and reads nothing.
-import { type Call, type DialOptions, type Phone, type PhoneOptions, UsageError } from '../../index.ts'
+import {
+  type Call,
+  type DialOptions,
+  type IncomingTransfer,
+  type Phone,
+  type PhoneOptions,
+  UsageError,
+} from '../../index.ts'
 import { Account } from './account.ts'
 import type { PhoneEvent } from './events.ts'
 import { Line, type LineStart } from './line.ts'
@@ -85,6 +92,13 @@ export class Switchboard {
     )
   }
 
+  /** The current call, or where that is `line`, the next one. */
+  otherThan(line: Line): Line {
+    const found = this.current === line ? this.next() : (this.current ?? this.next())
+    if (found === line) throw new UsageError('there is no other call')
+    return found
+  }
+
   /** The one after the current call, the first one after the last. */
   next(): Line {
     const at = this.current ? this.lines.indexOf(this.current) : -1
@@ -119,7 +133,31 @@ export class Switchboard {
     const calling = Promise.all([account.ready(), this.holdOthers(undefined)]).then(([phone]) =>
       phone.call(target, { keepHeardSeconds: 0, ...dialOptions }),
     )
-    const line = this.add({ ...this.begin(account.name), direction: 'outgoing', remote: target }, calling)
+    const line = await this.place(account.name, target, calling)
+    if (options.record !== undefined) line.recordingTo = options.record
+    return line
+  }
+
+  /** Calls whom the other side of `line` names. */
+  async acceptTransfer(line: Line): Promise<Line> {
+    const transfer = this.transferOf(line)
+    await this.holdOthers(line)
+    return this.place(line.account, transfer.target, transfer.accept({ keepHeardSeconds: 0 }))
+  }
+
+  rejectTransfer(line: Line, status?: number): void {
+    this.transferOf(line).reject(status)
+  }
+
+  private transferOf(line: Line): IncomingTransfer<Call> {
+    const { transfer } = line
+    if (!transfer) throw new UsageError(`nobody wants call ${line.number} transferred`)
+    line.transfer = undefined
+    return transfer
+  }
+
+  private async place(account: string, remote: string, calling: Promise<Call>): Promise<Line> {
+    const line = this.add({ ...this.begin(account), direction: 'outgoing', remote }, calling)
     this.current = line
     try {
       line.attach(await calling)
@@ -127,7 +165,6 @@ export class Switchboard {
       line.fail(error instanceof Error ? error.message : String(error))
       throw error
     }
-    if (options.record !== undefined) line.recordingTo = options.record
     return line
   }
 
@@ -190,6 +227,10 @@ export class Switchboard {
     )
     this.current ??= line
     line.attach(call)
+    if (!call.replaces) return
+    // It takes the place of one that we are in (RFC 3891): whoever transferred us has asked for that.
+    this.current = line
+    void call.answer().catch(() => undefined)
   }
 
   private begin(account: string): Pick<LineStart, 'number' | 'account' | 'startedAt'> {

@@ -73,6 +73,59 @@ describe('a call', () => {
     expect(bob.events('path').length).toBeGreaterThan(0)
   })
 
+  test('is held by both ends, resumed, written into, handed over, and taken back attended', async () => {
+    const { alice, bob, sip } = await inCall()
+    const carol = await ControlledPhone.start(['--as', `carol@${sip}`])
+    await alice.do('hold')
+    await bob.event('hold', { local: false, remote: true })
+    await bob.do('hold')
+    await alice.event('hold', { local: true, remote: true })
+    await bob.do('resume')
+    await alice.do('resume')
+    await bob.event('hold', { local: false, remote: false })
+    await alice.do('message', { target: 'bob', text: 'I hand you over' })
+    expect(await bob.event('message')).toMatchObject({
+      from: `sip:alice@${sip}`,
+      text: 'I hand you over',
+      contentType: 'text/plain',
+    })
+
+    const refused = alice.ask('transfer', { target: 'carol' })
+    expect(await bob.event('transfer')).toMatchObject({ target: `sip:carol@${sip}`, attended: false })
+    await bob.do('reject-transfer')
+    expect(await refused).toMatchObject({ ok: false, code: 'CALL_FAILED', status: 603 })
+
+    const done = alice.ask('transfer', { target: 'carol' })
+    await bob.floe.line(
+      ({ event }) => event === 'transfer',
+      bob.floe.lines.findIndex(({ event }) => event === 'transfer') + 1,
+    )
+    expect(await bob.do('accept-transfer')).toMatchObject({ call: '2' })
+    await carol.event('call', { state: 'ringing' })
+    await carol.do('answer')
+    expect(await done).toMatchObject({ ok: true, target: 'carol' })
+    await alice.event('call', { state: 'ended', call: '1' })
+    await bob.event('call', { state: 'ended', call: '1' })
+
+    // Carol asks Alice, and connects her with Bob.
+    await carol.do('dial', { target: 'alice' })
+    await alice.event('call', { state: 'ringing', call: '2' })
+    await alice.do('answer')
+    await carol.event('connected', { call: '2' })
+    const connected = carol.ask('transfer-to', { call: '1', to: '2' })
+    expect(await bob.floe.line(({ event, call }) => event === 'transfer' && call === '2')).toMatchObject({
+      attended: true,
+    })
+    await bob.do('accept-transfer', { call: '2' })
+    await alice.event('call', { state: 'answered', call: '3' })
+    expect(await connected).toMatchObject({ ok: true })
+    for (const call of ['1', '2']) await carol.event('call', { state: 'ended', call })
+    await alice.event('call', { state: 'ended', call: '2' })
+    await bob.event('call', { state: 'ended', call: '2' })
+    await bob.do('digits', { digits: '5' })
+    await alice.event('dtmf', { call: '3', digit: '5' })
+  })
+
   test('is rejected, or missed where the caller gives up', async () => {
     const { alice, bob } = await twoPhones()
     await alice.do('dial', { target: 'bob' })
