@@ -47,7 +47,16 @@ export function refusalOf(request: SipRequest, protocol: Protocol): Refusal | un
   if (isSessionTooBrief(request)) return { status: 422, headers: [minSeHeader] }
   if (request.get('Contact') === undefined)
     return { status: 400, reason: 'Missing Contact Header', headers: [] }
-  return unsupportedBody(request)
+  return unsupportedBody(request) ?? unacceptableAnswer(request)
+}
+
+/** RFC 3261 20.1, 21.4.7: a session description is all that our 2xx could hold. */
+function unacceptableAnswer(request: SipRequest): Refusal | undefined {
+  if (request.get('Accept') === undefined) return undefined
+  const taken = request.list('Accept').map((range) => range.replace(/\s*;.*$/s, '').toLowerCase())
+  return taken.some((range) => ['application/sdp', 'application/*', '*/*'].includes(range))
+    ? undefined
+    : { status: 406, headers: [acceptHeader] }
 }
 
 /** RFC 3261 8.2.3. INFO bodies are the application's affair (RFC 6086). */

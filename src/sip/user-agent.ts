@@ -167,6 +167,11 @@ export class UserAgent {
     this.gate.rules = rules
   }
 
+  /** Kept at the moment, for reports and tests. */
+  get transactions(): { client: number; server: number } {
+    return this.wire.transactions
+  }
+
   /** Whether a registrar of ours answers from that IP address. */
   isRegistrar(address: string): boolean {
     for (const registration of this.registrations) if (registration.isAt(address)) return true

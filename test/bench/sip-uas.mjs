@@ -23,7 +23,15 @@ agent.onInvite = (session) => {
 }
 
 serveParent(() => {
-  const counted = { calls, hungUp, rssMb: process.memoryUsage.rss() / 2 ** 20 }
+  global.gc?.()
+  const counted = {
+    calls,
+    hungUp,
+    open: agent.calls.total,
+    transactions: agent.transactions,
+    timers: process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length,
+    heapBytes: process.memoryUsage().heapUsed,
+  }
   calls = 0
   hungUp = 0
   return counted
