@@ -39,6 +39,8 @@ export interface AgentContext {
   settle(transactionId: string): void
   /** Stops repeating an INVITE of ours that is given up. */
   giveUp(transactionId: string): void
+  /** Sends an INVITE of ours that is to be cancelled to no further server. */
+  stopTrying(transactionId: string): void
   /** Delivers a MESSAGE; returns what refuses it. */
   takeMessage(message: IncomingRequest): Refusal | undefined
   /** Closes a connection that leads nowhere; the next message opens another. */

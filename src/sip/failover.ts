@@ -80,8 +80,8 @@ export class Failover {
 
   /** @param hops all servers, best first */
   start(request: SipRequest, hops: readonly Hop[]): void {
-    const ordered = this.liveness.inOrder(hops)
-    if (ordered.length > 1 && request.method !== 'ACK') this.search(request, ordered)
+    const ordered = hops.length > 1 ? this.liveness.inOrder(hops) : hops
+    if (ordered.length > 1 && request.method !== 'ACK') this.search(request, [...ordered])
     else this.sendAlone(request, ordered)
   }
 
@@ -101,8 +101,7 @@ export class Failover {
     if (request.method === 'ACK' && search.answered) setBranch(request, search.answered.branch)
     if (request.method !== 'CANCEL') return
     const [first, ...others] = search.attempts.filter(isProceeding)
-    search.patience?.cancel()
-    search.left = []
+    this.stopTrying(search.branch)
     this.quieten(search)
     if (first) setBranch(request, first.branch)
     for (const other of others) this.cancel(other)
@@ -114,6 +113,14 @@ export class Failover {
     if (!search) return undefined
     this.conclude(search)
     return search.attempts.filter(({ sent }) => sent).map((attempt) => attempt.branch)
+  }
+
+  /** The next server would ring for somebody who has hung up. */
+  stopTrying(branch: string): void {
+    const search = this.searches.get(branch)
+    if (!search) return
+    search.patience?.cancel()
+    search.left = []
   }
 
   /** A connection has gone before its transaction was over. False where the request is none of these. */

@@ -75,6 +75,11 @@ export class OutgoingRequests {
     }
   }
 
+  /** No further server is tried for that INVITE: whoever waited for it means to cancel it. */
+  stopTrying(transactionId: string): void {
+    this.failover.stopTrying(transactionId)
+  }
+
   /** Whether a response has been taken care of. */
   received(response: SipResponse, flow: Flow): boolean {
     return this.failover.received(response, flow)
@@ -109,9 +114,11 @@ export class OutgoingRequests {
         return [{ ...hopTo(flow), flow }]
       }
     }
-    const uri = takeRoute(request, typeof hop === 'string' ? hop : undefined)
+    const proxy = typeof hop === 'string' ? hop : undefined
+    const uri = takeRoute(request, proxy)
     if (typeof hop === 'object') return [hop]
-    return this.resolver.resolveUri(uri, request.callId)
+    // Of the servers of an outbound proxy an account keeps to one: its binding, its connection, its place in a NAT are there.
+    return this.resolver.resolveUri(uri, request.toTag === '' && proxy ? proxy : request.callId)
   }
 
   private attempt(request: SipRequest, hop: Hop, fate: AttemptFate): void {

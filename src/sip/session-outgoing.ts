@@ -221,6 +221,7 @@ export class OutgoingSession extends DialogSession {
     if (this.ended || this.dialog || this.givenUp) return
     this.givenUp = end
     this.ringTimer?.cancel()
+    if (this.client) this.context.stopTrying(this.client.transaction.id)
     this.client?.cancel(reason)
     // RFC 3261 9.1: without a final response 64*T1 after the CANCEL the call counts as cancelled.
     this.cancelTimer = this.context.clock.setTimer(transactionTimeoutMs, () => {

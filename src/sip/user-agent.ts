@@ -118,6 +118,7 @@ export class UserAgent {
       settle: (transactionId) => wire.settle(transactionId),
       dropFlow: (flow) => wire.transport.drop(flow),
       giveUp: (transactionId) => wire.giveUp(transactionId),
+      stopTrying: (transactionId) => wire.stopTrying(transactionId),
       takeMessage: (message) => this.takeMessage(message),
       pending: () => this.pending(),
     }

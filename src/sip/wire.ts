@@ -153,6 +153,11 @@ export class SipWire {
     this.outgoing.giveUp(transactionId)
   }
 
+  /** Sends an INVITE that is to be cancelled to no further server. */
+  stopTrying(transactionId: string): void {
+    this.outgoing.stopTrying(transactionId)
+  }
+
   /** Where requests for that URI would go, best first. */
   destinations(uri: SipUri): readonly Hop[] | Promise<readonly Hop[]> {
     return this.outgoing.destinations(uri)

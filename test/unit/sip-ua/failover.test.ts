@@ -209,6 +209,39 @@ test('CANCEL goes to the server that rings, and no other is asked any more', asy
   expect(third.inbox).toEqual([])
 })
 
+test('who hangs up while a server is silent does not make the next one ring', async () => {
+  const { listener, session } = call()
+  await s.run(first.request('INVITE'))
+  await s.world.clock.advance(2_000)
+  session.hangUp()
+  await s.run(listener.end)
+  expect(second.inbox).toEqual([])
+})
+
+test('an account keeps to one of its servers, whatever their weights', async () => {
+  s.world.names.set('_sip._udp.example.com', {
+    srv: [1, 2, 3].map((number) => ({
+      priority: 0,
+      weight: 1,
+      port: 5060,
+      target: `server${number}.example.com`,
+    })),
+  })
+  const account = { aor: 'sip:alice@example.com', server: 'sip:example.com;transport=udp' }
+  const hosts = new Set<string>()
+  for (let i = 0; i < 8; i++) {
+    const asked = s.agent.options('sip:bob@elsewhere.example', account)
+    await s.world.clock.advance(20)
+    for (const peer of [first, second, third])
+      for (const request of peer.inbox.splice(0)) {
+        hosts.add(peer.uri)
+        if (request.kind === 'request') peer.reply(request, 200)
+      }
+    await s.run(asked)
+  }
+  expect(hosts.size).toBe(1)
+})
+
 test('who is told to merge (482) waits for the one that has the request already', async () => {
   const { listener } = call()
   const slow = await s.run(first.request('INVITE'))
