@@ -107,6 +107,8 @@ export interface ClientHello {
   signatureSchemes: number[]
   srtpProfiles: number[]
   extendedMasterSecret: boolean
+  /** Whether it knows RFC 5746, and wants to see that we do: some refuse a hello without it. */
+  renegotiationInfo: boolean
 }
 
 /** Signals that renegotiation is known, and not done (RFC 5746 3.3). */
@@ -120,7 +122,9 @@ const extendedMasterSecret = extension(extensionType.extendedMasterSecret)
 const useSrtp = (profiles: readonly number[]): Buffer =>
   extension(extensionType.useSrtp, numbers(2, profiles), Buffer.of(0))
 
-export const writeClientHello = (hello: Omit<ClientHello, 'extendedMasterSecret'>): Buffer =>
+export const writeClientHello = (
+  hello: Omit<ClientHello, 'extendedMasterSecret' | 'renegotiationInfo'>,
+): Buffer =>
   Buffer.concat([
     uint(hello.version, 2),
     hello.random,
@@ -163,6 +167,7 @@ export function readClientHello(body: Uint8Array): ClientHello {
     signatureSchemes: list(extensionType.signatureAlgorithms),
     srtpProfiles: list(extensionType.useSrtp),
     extendedMasterSecret: extensions.has(extensionType.extendedMasterSecret),
+    renegotiationInfo: suites.includes(renegotiationScsv) || extensions.has(extensionType.renegotiationInfo),
   }
 }
 
@@ -174,7 +179,8 @@ export interface ServerHello {
   extendedMasterSecret: boolean
 }
 
-export const writeServerHello = (hello: ServerHello, options: { renegotiationInfo: boolean }): Buffer =>
+/** @param renegotiationInfo whether the client wants to see it */
+export const writeServerHello = (hello: ServerHello, renegotiationInfo: boolean): Buffer =>
   Buffer.concat([
     uint(hello.version, 2),
     hello.random,
@@ -186,7 +192,7 @@ export const writeServerHello = (hello: ServerHello, options: { renegotiationInf
       useSrtp([hello.srtpProfile!]),
       extendedMasterSecret,
       uncompressedPoints,
-      ...(options.renegotiationInfo ? [extension(extensionType.renegotiationInfo, Buffer.of(0))] : []),
+      ...(renegotiationInfo ? [extension(extensionType.renegotiationInfo, Buffer.of(0))] : []),
     ),
   ])
 
@@ -198,6 +204,10 @@ export function readServerHello(body: Uint8Array): ServerHello {
   const suite = reader.uint(2)
   if (reader.uint(1) !== 0) throw new Malformed('compression was chosen')
   const extensions = readExtensions(reader)
+  // RFC 5746 3.4: of a first handshake it is empty.
+  const renegotiation = extensions.get(extensionType.renegotiationInfo)
+  if (renegotiation && (renegotiation.length !== 1 || renegotiation[0] !== 0))
+    throw new Malformed('renegotiation of another connection')
   const srtp = extensions.get(extensionType.useSrtp)
   return {
     version,

@@ -79,10 +79,10 @@ export class DtlsServer extends DtlsEndpoint {
       this.refuse(alertDescription.handshakeFailure, 'the far end has no extended master secret (RFC 7627)')
     else if (!this.srtpProfile)
       this.refuse(alertDescription.insufficientSecurity, 'the far end offers no SRTP profile of ours')
-    else this.answer(now, group, hello.suites)
+    else this.answer(now, group, hello.renegotiationInfo)
   }
 
-  private answer(now: Millis, group: number, offered: readonly number[]): void {
+  private answer(now: Millis, group: number, renegotiationInfo: boolean): void {
     const { random, certificate } = this.options
     this.serverRandom = random.bytes(32)
     this.share = createKeyShare(group)
@@ -94,7 +94,7 @@ export class DtlsServer extends DtlsEndpoint {
         srtpProfile: this.srtpProfile!.number,
         extendedMasterSecret: true,
       },
-      { renegotiationInfo: offered.includes(0x00ff) },
+      renegotiationInfo,
     )
     const parameters = writeKeyShare(group, this.share.publicKey)
     const signature = signWith(
