@@ -6,7 +6,6 @@ import { isIP } from 'node:net'
 import {
   checkServerIdentity,
   createServer,
-  type DetailedPeerCertificate,
   type PeerCertificate,
   rootCertificates,
   type TLSSocket,
@@ -47,7 +46,8 @@ export const startTls: Network['startTls'] = (connection, options) =>
         socket: connection.release(),
         minVersion,
         ...(isIP(serverName) ? {} : { servername: serverName }),
-        rejectUnauthorized: verify,
+        // Judged below, where the certificate can still be looked at; nothing has been written until then.
+        rejectUnauthorized: false,
         checkServerIdentity: (_name, certificate) => identityProblem(serverName, certificate, accepts),
         ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
         ...(cert !== undefined && { cert }),
@@ -61,6 +61,10 @@ export const startTls: Network['startTls'] = (connection, options) =>
     if (keyLogFile !== undefined) secured.on('keylog', (line) => logKey(keyLogFile, line))
     secured.once('error', failed)
     secured.once('secureConnect', () => {
+      if (verify && !secured?.authorized) {
+        failed({ code: String(secured?.authorizationError) })
+        return
+      }
       clearTimeout(timer)
       secured?.off('error', failed)
       resolve(
@@ -154,7 +158,7 @@ function identityProblem(
 ): Error | undefined {
   if (!accepts) return checkServerIdentity(serverName, certificate)
   if (accepts(namesOf(certificate))) return undefined
-  return Object.assign(new Error('wrong name'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID', cert: certificate })
+  return Object.assign(new Error('wrong name'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
 }
 
 // ---- sentences ---------------------------------------------------------------------------------------------------------
@@ -164,10 +168,8 @@ const trustIt = 'if it is the right one, name the file of its authority as an au
 /** Why TLS with `at` failed, and what to do. */
 function handshakeProblem(at: string, error: unknown, socket?: TLSSocket): string {
   const code = errnoOf(error)
-  const shown =
-    (error as { cert?: PeerCertificate }).cert ??
-    (socket?.getPeerCertificate(true) as DetailedPeerCertificate | undefined)
-  const ofCertificate = certificateProblem(code, shown)
+  const shown = socket?.getPeerCertificate() as PeerCertificate | undefined
+  const ofCertificate = certificateProblem(code, shown?.subject && shown)
   if (ofCertificate !== undefined) return `the certificate of ${at} ${ofCertificate}`
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNEXPECTED_MESSAGE|RECORD/.test(code))
     return `${at} does not speak TLS on that port: check the port, or choose a transport without TLS`

@@ -32,8 +32,10 @@ class NodeWebSocketConnection implements WebSocketConnection {
     socket.on('message', (data) => this.onMessage?.(data as Buffer))
     // Answered by ws; who asks without end and does not read would fill the memory.
     socket.on('ping', () => this.limitBacklog())
+    // What breaks the protocol is answered by ws with a close frame; that the other end answers it is not waited for in vain.
     socket.on('error', (error) => {
       this.failure = error
+      this.close()
     })
     socket.on('close', () => this.onClose?.(this.failure))
   }
@@ -80,10 +82,14 @@ export const openWebSocket: Network['openWebSocket'] = (connection, options) =>
       createConnection: () => socket,
       maxPayload: maximumMessageBytes,
       perMessageDeflate: false,
-      handshakeTimeout: timeoutMs,
     })
     socket.resume()
+    const timer = setTimeout(
+      () => fail(`${at} did not open the WebSocket within ${timeoutMs} ms: check port and path`),
+      timeoutMs,
+    )
     const fail = (message: string, cause?: unknown): void => {
+      clearTimeout(timer)
       client.off('error', failed)
       // What it still says of itself is not news.
       client.on('error', () => undefined)
@@ -97,6 +103,7 @@ export const openWebSocket: Network['openWebSocket'] = (connection, options) =>
       fail(responseProblem(at, response.statusCode ?? 0, path)),
     )
     client.once('open', () => {
+      clearTimeout(timer)
       client.off('error', failed)
       resolve(new NodeWebSocketConnection(client, connection))
     })
@@ -123,7 +130,6 @@ function openingProblem(at: string, error: Error, subprotocol: string): string {
   const code = errnoOf(error)
   if (/subprotocol/.test(message))
     return `${at} is a WebSocket that does not speak "${subprotocol}": check port and path`
-  if (/timed out/.test(message)) return `${at} did not open the WebSocket in time: check port and path`
   if (code === 'ECONNRESET' || code === 'EPIPE')
     return `${at} closed the connection before the WebSocket was open: check the port, and whether it wants wss`
   return `${at} does not speak WebSocket (${code.startsWith('HPE_') ? 'no HTTP' : message}): check the port`

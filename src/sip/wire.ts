@@ -7,7 +7,7 @@ import type { SipFact } from '../trace/facts.ts'
 import { chain, settle } from './chain.ts'
 import { ClientReliability } from './client-reliability.ts'
 import { DestinationResolver } from './destination.ts'
-import { type Flow, type Hop, hopTo, isReliable, type ListeningPoint } from './flow.ts'
+import { type Flow, type Hop, hopTo, isReliable, isSecure, type ListeningPoint } from './flow.ts'
 import type { TurnedAway } from './gate.ts'
 import { isIpLiteral } from './grammar.ts'
 import {
@@ -82,7 +82,7 @@ export class SipWire {
     this.transport.onDropped = (remote, reason) => this.dropped(remote, reason)
     this.transport.onFlowClosed = (flow, error) => {
       for (const { branch, method } of this.client.lose(flow))
-        this.outgoing.lost(branch, method, error ?? closedError(flow.remote))
+        this.outgoing.lost(branch, method, error ?? closedError(flow))
       if (!this.stopped) this.onFlowClosed?.(flow)
     }
   }
@@ -352,5 +352,9 @@ const noAddress: TransportAddress = { address: '0.0.0.0', port: 0 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
-const closedError = (remote: TransportAddress): NetworkError =>
-  new NetworkError(`${formatAddress(remote)} closed the connection before it answered`, formatAddress(remote))
+function closedError({ remote, protocol }: Flow): NetworkError {
+  const at = formatAddress(remote)
+  // TLS 1.3 lets a server refuse a client's certificate, or the want of one, without a word.
+  const hint = isSecure(protocol) ? ': it may ask for a client certificate, or not accept ours' : ''
+  return new NetworkError(`${at} closed the connection before it answered${hint}`, at)
+}
