@@ -10,9 +10,13 @@ import { holdsTone, readWav } from '../sounds.ts'
 import { eventually, freePort, PeerProcess, peerHost } from './process.ts'
 
 export interface BaresipOptions {
-  /** What it says: WAV, 16 bit, mono, 8 kHz. */
+  /** What it says: WAV, 16 bit, mono, 8 kHz, at whose end it hangs up. */
   play: string
   rtcpMux: boolean
+  /** Default true. */
+  ice?: boolean
+  /** A certificate with its key, in one PEM file: it then takes calls over TLS, too. */
+  certificate?: string
 }
 
 export class Baresip {
@@ -26,8 +30,9 @@ export class Baresip {
     const folder = join(scene.folder, 'baresip')
     mkdirSync(join(folder, 'heard'), { recursive: true })
     const [port, controlPort] = [await freePort(), await freePort()]
-    const account = `<sip:baresip@${peerHost}:${port}>;regint=0;medianat=ice;answermode=auto;audio_codecs=PCMU`
-    writeFileSync(join(folder, 'config'), configuration(folder, port, controlPort, options))
+    const medianat = options.ice === false ? '' : ';medianat=ice'
+    const account = `<sip:baresip@${peerHost}:${port}>;regint=0${medianat};answermode=auto;audio_codecs=PCMU`
+    writeFileSync(join(folder, 'config'), configuration(port, controlPort, options))
     writeFileSync(join(folder, 'accounts'), `${account}\n`)
     writeFileSync(join(folder, 'contacts'), '')
     await PeerProcess.start(scene, {
@@ -40,11 +45,30 @@ export class Baresip {
   }
 
   get uri(): string {
-    return `sip:baresip@${peerHost}:${this.port}`
+    return this.uriOver('udp')
+  }
+
+  uriOver(transport: 'udp' | 'tcp' | 'tls'): string {
+    // It takes TLS at the next port.
+    const port = transport === 'tls' ? this.port + 1 : this.port
+    return `sip:baresip@${peerHost}:${port};transport=${transport}`
   }
 
   async dial(uri: string): Promise<void> {
     await this.command('dial', uri)
+  }
+
+  /** What a person would do with its call. */
+  async do(what: 'hold' | 'resume' | 'hangup'): Promise<void> {
+    await this.command(what)
+  }
+
+  async transfer(uri: string): Promise<void> {
+    await this.command('transfer', uri)
+  }
+
+  async press(digits: string): Promise<void> {
+    await this.command('sndcode', digits)
   }
 
   /** That it has heard the tone, in one of the files that it has written: each re-INVITE begins another. */
@@ -75,15 +99,15 @@ export class Baresip {
 
 const sampleRateHz = 8_000
 
+/** Its recordings lie below its working folder: longer paths it cuts off. */
 function configuration(
-  folder: string,
   port: number,
   controlPort: number,
-  { play, rtcpMux }: BaresipOptions,
+  { play, rtcpMux, certificate }: BaresipOptions,
 ): string {
   return `poll_method epoll
 sip_listen ${peerHost}:${port}
-call_local_timeout 120
+${certificate ? `sip_certificate ${certificate}\n` : ''}call_local_timeout 120
 call_max_calls 1
 audio_source aufile,${play}
 audio_player aubridge,nobody
@@ -102,7 +126,7 @@ module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:${controlPort}
-snd_path ${join(folder, 'heard')}
+snd_path baresip/heard
 menu_bell no
 ringback_disabled yes
 statmode_default off
