@@ -1,13 +1,13 @@
 // When there are more calls than this process can keep up with, some are told 503 before they cost much, so that the others get
 // through (RFC 6357: local overload control by occupancy). The measure is the share of time for which the event loop had no rest:
-// messages wait in the socket then, and soon longer than T1, after which honest peers send everything twice.
+// messages wait in the socket then, and soon so long that honest peers send everything again.
 import type { Clock, Millis } from '../runtime/runtime.ts'
 
 const windowMs: Millis = 100
 /** Full occupancy. Not 1: even then the loop looks for something to do now and then. */
 const saturated = 0.97
-/** Saturation that passes within T1 (RFC 3261 17.1.1.1) makes nobody repeat anything. */
-const patienceMs: Millis = 500
+/** Of saturation: so long nobody repeats anything more than once (3 T1, RFC 3261 17.1.1.2), and a call that is late is better than none. */
+const patienceMs: Millis = 1_500
 /** Of the share of calls that is taken, in each window: down by the factor while saturated, up by the step while not. */
 const decrease = 0.8
 const increase = 0.04

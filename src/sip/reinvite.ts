@@ -104,7 +104,12 @@ export class Reinviter {
           send()
           return
         }
-        if (status === 491) {
+        // 500: our ACK to the answer before was lost, and comes again (RFC 3261 14.2).
+        const isBusy =
+          status === 500 &&
+          message instanceof IncomingResponse &&
+          message.wire.get('Retry-After') !== undefined
+        if (status === 491 || isBusy) {
           again(status, reason)
           return
         }

@@ -7,7 +7,7 @@ import type { SipRequest } from './message.ts'
 import { acceptHeader, allowHeader, type Refusal, refusalOf, supportedHeader } from './request-checks.ts'
 import type { IncomingCall } from './session-incoming.ts'
 import { contactUri, randomToken, type SignallingCore } from './sipjs-core.ts'
-import { localTagOf } from './sipjs-corrections.ts'
+import { localTagOf, takeImpliedAck } from './sipjs-corrections.ts'
 import { IncomingRequest } from './sipjs-messages.ts'
 
 export class RequestReceiver {
@@ -55,7 +55,11 @@ export class RequestReceiver {
     const state = server?.transaction.state
     if (state === Core.TransactionState.Completed || state === Core.TransactionState.Confirmed)
       server?.transaction.receiveRequest(message)
-    else this.dialogOf(message)?.receiveRequest(message)
+    else {
+      const dialog = this.dialogOf(message)
+      if (dialog) takeImpliedAck(dialog, message)
+      dialog?.receiveRequest(message)
+    }
   }
 
   private receiveCancel(message: IncomingRequest, server: Core.UserAgentServer | undefined): void {

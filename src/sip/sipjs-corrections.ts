@@ -256,6 +256,15 @@ export const isWaitingForAck = (dialog: Core.Session): boolean => stateOf(dialog
 /** Whether we sent the first INVITE of the dialog. */
 export const isCaller = (dialog: Core.Session): boolean => stateOf(dialog).initialTransaction.kind === 'ict'
 
+/** The ACK to a re-INVITE says that our 2xx to the first INVITE has arrived, though its own ACK is lost: sip.js would drop it, and
+ *  wait for it until the call is over. */
+export function takeImpliedAck(dialog: Core.Dialog, ack: Core.IncomingRequestMessage): void {
+  const { ackWait, initialTransaction } = stateOf(dialog as Core.SessionDialog)
+  if (!ackWait) return
+  const { request } = initialTransaction as Core.InviteServerTransaction
+  if (ack.cseq > request.cseq) stopWaitingForAck(dialog as Core.SessionDialog)
+}
+
 export const stopWaitingForAck = (dialog: Core.Session): void => {
   stateOf(dialog).ackWait = false
 }
