@@ -2,10 +2,11 @@
 // simulator's too. Findings come in the order of the layers, the last one says what they mean for calls.
 import { FloeError, UsageError } from '../errors.ts'
 import { mediaAddresses } from '../phone/media-addresses.ts'
+import { askingServers } from '../phone/name-servers.ts'
 import { addressFamily, formatAddress, sameAddress, type TransportAddress } from '../runtime/address.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { defaultPorts, type Protocol } from '../sip/flow.ts'
+import { isWebSocket, type Protocol } from '../sip/flow.ts'
 import { type SipUri, sipUri } from '../sip/uri.ts'
 import { type IceServer, parseIceServers, resolveIceServers } from '../turn/ice-servers.ts'
 import type { TurnServer, TurnTransport } from '../turn/server.ts'
@@ -20,6 +21,7 @@ import { type KnownServer, natBehaviour } from './nat-behaviour.ts'
 import { measurePacing } from './pacing.ts'
 import { pathMtu } from './path-mtu.ts'
 import { askRelay } from './relay.ts'
+import { type SipPlace, type SipPlaces, sipPlaces } from './sip-places.ts'
 import { askOptions } from './sip-server.ts'
 import { type Answer, StunSocket } from './stun-socket.ts'
 import {
@@ -34,6 +36,7 @@ import {
   proxyFinding,
   relayFinding,
   rewrittenFinding,
+  servicesFindings,
   sipFinding,
   stunFinding,
 } from './wording.ts'
@@ -49,6 +52,8 @@ export interface ExamineOptions {
   interfaces?: readonly string[]
   /** Searches the lifetime of UDP bindings, which takes up to five minutes. Default false: two seconds of it. */
   lifetime?: boolean
+  /** As `PhoneOptions` has them. */
+  dnsServers?: readonly string[]
   /** Ends everything at once, with nothing left open. */
   signal?: AbortSignal
   /** The world to look at; the real one by default. */
@@ -78,7 +83,8 @@ class Examination {
   private readonly proxy: HttpProxy | undefined
 
   constructor(private readonly options: ExamineOptions) {
-    const { uri, iceServers = [], httpProxy, interfaces, runtime = nodeRuntime } = options
+    const { uri, iceServers = [], httpProxy, interfaces, dnsServers, runtime: world = nodeRuntime } = options
+    const runtime = dnsServers ? askingServers(world, dnsServers) : world
     const sources = interfaces && mediaAddresses(runtime.network.interfaces(), '', interfaces)
     this.kit = new Kit(runtime, sources)
     this.names = new Names(this.kit)
@@ -106,16 +112,19 @@ class Examination {
 
   private async *findings(): AsyncGenerator<Finding, void, void> {
     const { kit, names } = this
-    const [sipAddresses, servers] = await Promise.all([this.sipAddresses(), this.servers()])
-    const firstServer = sipAddresses[0] ?? servers.stun[0] ?? servers.turn[0]?.address
+    const [sip, servers] = await Promise.all([this.sipPlaces(), this.servers()])
+    const firstServer = sip.places[0]?.address ?? servers.stun[0] ?? servers.turn[0]?.address
     const towards = firstServer && (await kit.sourceFor(firstServer))
     const interfaces = interfaceFinding(kit.network.interfaces(), towards, this.options.interfaces)
     yield interfaces
-    for (const { name, outcome } of await names.all())
+    if (this.sip && sip.services) yield* servicesFindings(this.sip.host, sip.services)
+    const looked = await names.all()
+    const isOfSip = ({ name }: { name: string }): boolean => sip.names.includes(name)
+    for (const { name, outcome } of [...looked.filter(isOfSip), ...looked.filter((other) => !isOfSip(other))])
       yield nameFinding(name, outcome, name === this.sip?.host)
 
     const probes = [
-      ...this.sipProbes(sipAddresses),
+      ...this.sipProbes(sip),
       ...this.proxyProbe(servers.turn),
       ...this.stunProbes(servers.stun, servers.turn),
       ...servers.turn.map((server) => this.turnProbe(server)),
@@ -130,17 +139,14 @@ class Examination {
       results.push(result)
       yield* result.findings
     }
-    if (!kit.isGivenUp) yield this.conclusion(interfaces.mark === 'ok', sipAddresses.length > 0, results)
+    if (!kit.isGivenUp) yield this.conclusion(interfaces.mark === 'ok', sip, results)
   }
 
   // ── what is to be asked ──────────────────────────────────────────────────────────────────────
 
-  private async sipAddresses(): Promise<TransportAddress[]> {
-    const { sip } = this
-    if (!sip) return []
-    const host = sip.params.get('maddr') ?? sip.host
-    const addresses = await this.names.resolve(host).catch(noAddress)
-    return onePerFamily(addresses).map((address) => ({ address, port: sip.port ?? defaultPorts.udp }))
+  private async sipPlaces(): Promise<SipPlaces> {
+    if (!this.sip) return { places: [], protocol: 'udp', names: [] }
+    return sipPlaces(this.kit, this.names, this.sip, onePerFamily)
   }
 
   private async servers(): Promise<{ stun: TransportAddress[]; turn: TurnServer[] }> {
@@ -157,43 +163,38 @@ class Examination {
     return { stun: stunServers, turn: turnServers }
   }
 
-  /** As floe would choose it. */
-  private get sipProtocol(): string {
-    if (this.sip?.scheme === 'sips') return 'tls'
-    return this.sip?.params.get('transport')?.toLowerCase() ?? 'udp'
-  }
-
   private get hasTurn(): boolean {
     return this.named.some(({ kind }) => kind === 'turn')
   }
 
   // ── probes ───────────────────────────────────────────────────────────────────────────────────
 
-  private sipProbes(addresses: readonly TransportAddress[]): Promise<Result>[] {
-    const { sip, sipProtocol } = this
+  private sipProbes({ places, protocol: chosen }: SipPlaces): Promise<Result>[] {
+    const { sip } = this
     if (!sip) return []
-    const unspoken: Finding = {
-      about: `SIP/${sipProtocol.toUpperCase()}`,
-      mark: 'problem',
-      fact: 'floe speaks SIP over UDP and TCP alone',
-      fix: 'write a sip: URI with ;transport=udp or ;transport=tcp',
+    const unasked: Finding = {
+      about: `SIP/${chosen.toUpperCase()}`,
+      mark: 'unknown',
+      fact: 'was not asked: the doctor knows UDP, TCP and TLS',
     }
-    const isSpoken = sipProtocol === 'udp' || sipProtocol === 'tcp'
-    return [
-      ...(isSpoken ? [] : [Promise.resolve({ findings: [unspoken] })]),
-      ...addresses.flatMap((address) =>
-        (['udp', 'tcp'] as const).map((protocol) => this.sipProbe(protocol, sip.host, address)),
-      ),
-    ]
+    if (isWebSocket(chosen)) return [Promise.resolve({ findings: [unasked] })]
+    const asked = places.filter(({ protocol }) => !isWebSocket(protocol))
+    return asked.map((place) => this.sipProbe(place, sip.host, chosen))
   }
 
-  private async sipProbe(protocol: Protocol, host: string, address: TransportAddress): Promise<Result> {
+  private async sipProbe({ protocol, address }: SipPlace, host: string, chosen: Protocol): Promise<Result> {
     const about = `SIP/${protocol.toUpperCase()}`
     // What floe would not use with these settings prevents nothing.
     const milder = (finding: Finding): Finding =>
-      finding.mark === 'problem' && protocol !== this.sipProtocol ? { ...finding, mark: 'warning' } : finding
+      finding.mark === 'problem' && protocol !== chosen ? { ...finding, mark: 'warning' } : finding
+    const { tlsCa } = this.options
     try {
-      const answer = await askOptions(this.kit, protocol, { host, address })
+      const answer = await askOptions(
+        this.kit,
+        protocol,
+        { host, address },
+        { ...(tlsCa !== undefined && { ca: tlsCa }) },
+      )
       const rewritten = answer?.rewritten
       return {
         findings: [
@@ -333,19 +334,20 @@ class Examination {
 
   // ── the conclusion ───────────────────────────────────────────────────────────────────────────
 
-  private conclusion(hasAddress: boolean, isKnown: boolean, results: readonly Result[]): Finding {
+  private conclusion(hasAddress: boolean, found: SipPlaces, results: readonly Result[]): Finding {
     const { sip } = this
     const best: readonly Reach[] = ['all', 'most', 'few', 'unknown']
     return callsFinding({
       hasAddress,
-      ...(sip && {
-        sip: {
-          name: sip.host,
-          isKnown,
-          protocol: this.sipProtocol,
-          answers: results.flatMap((result) => result.sip ?? []),
-        },
-      }),
+      ...(sip &&
+        !isWebSocket(found.protocol) && {
+          sip: {
+            name: sip.host,
+            isKnown: found.places.length > 0,
+            protocol: found.protocol,
+            answers: results.flatMap((result) => result.sip ?? []),
+          },
+        }),
       mediaServers: this.named.length,
       udpAnswers: results.filter(({ udpAnswers }) => udpAnswers).length,
       reach: best.find((reach) => results.some((result) => result.reach === reach)) ?? 'unknown',

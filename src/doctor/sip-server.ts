@@ -1,13 +1,14 @@
-// Whether a SIP server answers OPTIONS (RFC 3261 11) over UDP or TCP, how fast, and from where it sees us (RFC 3581). One request
+// Whether a SIP server answers OPTIONS (RFC 3261 11) over UDP, TCP or TLS, how fast, and from where it sees us (RFC 3581). One request
 // and its repetitions, without transactions and credentials: any answer will do.
 import type { TransportAddress } from '../runtime/address.ts'
 import type { Millis, Timer } from '../runtime/runtime.ts'
 import type { Flow, Protocol } from '../sip/flow.ts'
 import { formatVia } from '../sip/header-values.ts'
 import { type SipMessage, SipRequest, serializeMessage } from '../sip/message.ts'
+import type { TlsSettings } from '../sip/tls-settings.ts'
 import { SipTransport } from '../sip/transport.ts'
 import { formatHost } from '../sip/uri.ts'
-import { magicCookie } from '../sip/via.ts'
+import { magicCookie, transportParam } from '../sip/via.ts'
 import { ClientTransaction } from '../stun/transaction.ts'
 import { connectLimitMs, type Kit, probeLimitMs } from './kit.ts'
 
@@ -29,16 +30,17 @@ export async function askOptions(
   kit: Kit,
   protocol: Protocol,
   server: { host: string; address: TransportAddress },
+  tls: TlsSettings = {},
 ): Promise<OptionsAnswer | undefined> {
   const { host, address } = server
-  const transport = new SipTransport(kit.runtime, { connectTimeoutMs: connectLimitMs })
+  const transport = new SipTransport(kit.runtime, { connectTimeoutMs: connectLimitMs, tls })
   const forget = kit.onGiveUp(() => transport.stop())
   try {
     if (protocol === 'udp') {
       const source = await kit.network.sourceAddressFor(address)
       if (source !== undefined) await transport.start([{ protocol, address: source, port: 0 }])
     }
-    const opening = Promise.resolve(transport.flowTo({ protocol, ...address }))
+    const opening = Promise.resolve(transport.flowTo({ protocol, ...address, serverName: host }))
     const flow = await kit.within(probeLimitMs, opening)
     const first = flow && (await exchange(kit, transport, flow, host))
     // While all probes begin, this program itself is what takes long.
@@ -119,7 +121,7 @@ function optionsRequest(kit: Kit, flow: Flow, host: string, branch: string): Sip
       ['rport', null],
     ]),
   }
-  const target = `sip:${hostPort(host, flow.remote.port)}${flow.protocol === 'tcp' ? ';transport=tcp' : ''}`
+  const target = `sip:${hostPort(host, flow.remote.port)}${transportParam(flow.protocol)}`
   return new SipRequest('OPTIONS', target, [
     { name: 'Via', value: formatVia(via) },
     { name: 'Max-Forwards', value: '70' },

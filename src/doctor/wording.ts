@@ -4,6 +4,7 @@ import { mediaAddresses, whyLeftOut } from '../phone/media-addresses.ts'
 import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis, NetworkInterface } from '../runtime/runtime.ts'
 import type { Protocol } from '../sip/flow.ts'
+import { orderSrv } from '../sip/service-order.ts'
 import type { TurnServer } from '../turn/server.ts'
 import type { BindingLifetime } from './binding-lifetime.ts'
 import { type Finding, milliseconds, problem, seconds } from './finding.ts'
@@ -12,6 +13,7 @@ import type { NatBehaviour } from './nat-behaviour.ts'
 import type { Pacing } from './pacing.ts'
 import type { PathMtu } from './path-mtu.ts'
 import type { RelayOutcome } from './relay.ts'
+import type { SipServices } from './sip-places.ts'
 import type { OptionsAnswer } from './sip-server.ts'
 import type { Answer } from './stun-socket.ts'
 
@@ -49,11 +51,42 @@ export function interfaceFinding(
   }
 }
 
-/** @param isSip a SIP domain, which may have SRV records alone: those are not looked up (RFC 3263) */
+/** Nothing where there are no such records: the address is what counts then. */
+export function servicesFindings(host: string, { naptr, srv, afterMs, failure }: SipServices): Finding[] {
+  const took = milliseconds(afterMs)
+  const findings: Finding[] = []
+  const ordered = [...naptr].sort((a, b) => a.order - b.order || a.preference - b.preference)
+  if (ordered.length > 0)
+    findings.push({
+      about: 'DNS',
+      mark: 'ok',
+      fact: `${host} offers ${ordered.map(({ service }) => service).join(', ')} (NAPTR, ${took})`,
+      data: { name: host, naptr: ordered, afterMs },
+    })
+  for (const { owner, records } of srv) {
+    if (records.length === 0) continue
+    const servers = orderSrv(records, () => 0.5)
+    const list = servers.map(({ target, port, priority, weight }) => {
+      const share = servers.some((other) => other.priority === priority && other.target !== target)
+      return `${target}:${port}${share ? ` (weight ${weight})` : ''}`
+    })
+    findings.push({
+      about: 'DNS',
+      mark: servers.length > 0 ? 'ok' : 'problem',
+      fact: `${owner} is ${list.join(', then ') || 'not offered'} (SRV, ${took})`,
+      ...(servers.length === 0 && { fix: 'name another server' }),
+      data: { name: owner, srv: records, afterMs },
+    })
+  }
+  if (failure !== undefined) findings.push({ ...problem('DNS', failure, { name: host }), mark: 'unknown' })
+  return findings
+}
+
+/** @param isSip a SIP domain, which may have SRV records alone */
 export function nameFinding(name: string, outcome: NameOutcome, isSip: boolean): Finding {
   if (outcome.type === 'failed') {
     const failed = problem('DNS', outcome.reason, { name })
-    return isSip ? { ...failed, fix: `${failed.fix}; floe looks up no SRV, so name the host` } : failed
+    return isSip ? { ...failed, fix: `${failed.fix}; there are no SRV records either` } : failed
   }
   const { addresses, afterMs } = outcome
   const list = addresses.map(({ address, hasRoute }) =>

@@ -18,14 +18,11 @@ import {
 } from './flow.ts'
 import { isIpLiteral } from './grammar.ts'
 import { Names } from './names.ts'
-import { drawnFrom, orderSrv, type Service, servicesOf } from './service-order.ts'
+import { drawnFrom, hasNoServices, orderSrv, type Service, servicesOf, srvService } from './service-order.ts'
 import { type SipUri, webSocketPath } from './uri.ts'
 
 /** More than anybody waits for. */
 const maximumHops = 16
-
-/** Names of this machine, of this link and of nothing: no name server knows services of theirs (RFC 6761 6, RFC 6762 3). */
-const hasNoServices = (host: string): boolean => /(^|\.)(localhost|local|invalid)$/.test(host)
 
 interface Place {
   protocol: Protocol
@@ -203,20 +200,6 @@ export class DestinationResolver {
     return isReliable(protocol) ? [...fitting, ...addresses.filter((address) => !fits(address))] : fitting
   }
 }
-
-/** RFC 3263 4.2, RFC 7118 8.1. */
-const labels: Readonly<Record<Protocol, string>> = {
-  udp: '_sip._udp',
-  tcp: '_sip._tcp',
-  tls: '_sips._tcp',
-  ws: '_sip._ws',
-  wss: '_sips._ws',
-}
-
-const srvService = (protocol: Protocol, host: string): Service => ({
-  protocol,
-  owner: `${labels[protocol]}.${host}`,
-})
 
 /** Without the dot of the root. */
 const bare = (name: string): string => (name.endsWith('.') ? name.slice(0, -1) : name)

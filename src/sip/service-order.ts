@@ -76,3 +76,20 @@ export function servicesOf(
         : []
     })
 }
+
+/** Names of this machine, of this link and of nothing: no name server knows services of theirs (RFC 6761 6, RFC 6762 3). */
+export const hasNoServices = (host: string): boolean => /(^|\.)(localhost|local|invalid)$/.test(host)
+
+/** RFC 3263 4.2, RFC 7118 8.1. */
+const labels: Readonly<Record<Protocol, string>> = {
+  udp: '_sip._udp',
+  tcp: '_sip._tcp',
+  tls: '_sips._tcp',
+  ws: '_sip._ws',
+  wss: '_sips._ws',
+}
+
+export const srvService = (protocol: Protocol, host: string): Service => ({
+  protocol,
+  owner: `${labels[protocol]}.${host}`,
+})

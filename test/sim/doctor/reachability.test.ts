@@ -155,6 +155,49 @@ describe('names', () => {
     expect(about(findings, 'calls').data).toEqual({ prevented: 'signalling' })
   })
 
+  test('a SIP domain of NAPTR and SRV records alone: each is told, and their servers are asked', async () => {
+    const { world, examine: examined } = clinic()
+    const record = (priority: number, weight: number, target: string) => ({
+      priority,
+      weight,
+      port: 5060,
+      target,
+    })
+    world.names.set('example.com', {
+      naptr: [
+        {
+          order: 10,
+          preference: 1,
+          flags: 's',
+          service: 'SIP+D2T',
+          replacement: '_sip._tcp.example.com',
+        },
+      ],
+    })
+    world.names.set('_sip._tcp.example.com', {
+      srv: [record(0, 10, 'a.example.com'), record(1, 0, 'b.example.com')],
+    })
+    world.names.set('_sip._udp.example.com', { srv: [record(0, 0, 'a.example.com')] })
+    world.setName('a.example.com', [sipServer])
+    world.setName('b.example.com', ['203.0.113.99'])
+    const findings = await examined({ ...allServers, uri: 'sip:bob@example.com' })
+    const dns = findings.filter((finding) => finding.about === 'DNS').map(({ fact }) => fact)
+    expect(dns[0]).toMatch(/^example\.com offers SIP\+D2T \(NAPTR/)
+    expect(dns).toContainEqual(
+      expect.stringMatching(
+        /^_sip\._tcp\.example\.com is a\.example\.com:5060, then b\.example\.com:5060 \(SRV/,
+      ),
+    )
+    expect(dns).toContainEqual(expect.stringMatching(/^b\.example\.com is 203\.0\.113\.99/))
+    expect(dns.some((fact) => fact.startsWith('example.com is'))).toBe(false)
+    const sip = findings.filter(({ about: what }) => what.startsWith('SIP/'))
+    expect(sip.map((finding) => [finding.about, finding.mark])).toEqual([
+      ['SIP/TCP', 'ok'],
+      ['SIP/TCP', 'problem'],
+    ])
+    expect(about(findings, 'calls').mark).toBe('ok')
+  })
+
   test('an address of a family that this machine lacks is told, and not asked', async () => {
     const { world, examine: examined } = clinic()
     world.setName('pbx.example', ['2001:db8::1', sipServer])
@@ -174,14 +217,17 @@ describe('what is asked for', () => {
     })
   })
 
-  test.each(['sips:pbx.example', 'sip:pbx.example;transport=tls'])(
-    '%s is told to be out of reach',
-    async (uri) => {
-      const findings = await clinic().examine({ ...allServers, uri })
-      expect(about(findings, 'SIP/TLS')).toMatchObject({ mark: 'problem' })
-      expect(about(findings, 'calls').data).toEqual({ prevented: 'signalling' })
-    },
-  )
+  test.each(['sips:pbx.example', 'sip:pbx.example;transport=tls'])('%s is asked over TLS', async (uri) => {
+    const { world, examine: examined } = clinic()
+    world.setName('pbx.example', [sipServer])
+    const findings = await examined({ ...allServers, uri })
+    // Nobody listens at port 5061 there.
+    expect(about(findings, 'SIP/TLS')).toMatchObject({
+      mark: 'problem',
+      fact: expect.stringContaining(`${sipServer}:5061 refused`),
+    })
+    expect(about(findings, 'calls').data).toEqual({ prevented: 'signalling' })
+  })
 
   test.each([{ uri: 'tel:+15550100' }, { iceServers: ['stun:'] }, { httpProxy: 'ftp://x' }])(
     '%j is a mistake',
