@@ -2,7 +2,15 @@
 import { type CallReport, report } from '../diagnose/report.ts'
 import { CallFailed, RemoteError, UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
-import type { Body, EndInfo, IncomingSession, ResponseInfo, Session, SessionHandler } from '../sip/session.ts'
+import type {
+  Body,
+  EndInfo,
+  IncomingSession,
+  Reinvite,
+  ResponseInfo,
+  Session,
+  SessionHandler,
+} from '../sip/session.ts'
 import type { CallStateName } from '../trace/facts.ts'
 import type { Trace } from '../trace/trace.ts'
 import { CallAudio } from './call-audio.ts'
@@ -297,12 +305,12 @@ export class Call extends CallAudio {
 
   private handler(): SessionHandler {
     return {
-      onProvisional: (response) => this.onProvisional(response),
+      onProvisional: (response, acknowledge) => this.onProvisional(response, acknowledge),
       onRedirected: (status, target) =>
         this.trace.record({ layer: 'call', type: 'redirect', status, target }),
       onAccepted: (response, acknowledge) => this.onAccepted(response, acknowledge),
       onConfirmed: (answer) => this.onConfirmed(answer),
-      onReinvite: (reinvite) => void this.changes.answer(reinvite),
+      onReinvite: (reinvite) => this.onReinvite(reinvite),
       onRefreshDue: () => void this.changes.refresh(),
       onInfo: (body, infoPackage) => this.onInfo(body, infoPackage),
       onRefer: (refer) => this.transfers.offer(refer, this.onTransfer),
@@ -310,9 +318,10 @@ export class Call extends CallAudio {
     }
   }
 
-  private onProvisional(response: ResponseInfo): void {
+  private onProvisional(response: ResponseInfo, acknowledge?: (answer: Body) => void): void {
     if (this.currentState === 'answered' || this.hasEnded()) return
-    if (response.body && this.earlyAnswers.use(response.remoteTag, response.body))
+    if (response.body && acknowledge) void this.answerEarlyOffer(response, response.body, acknowledge)
+    else if (response.body && this.earlyAnswers.use(response.remoteTag, response.body, response.reliable))
       this.become('early-media', { status: response.status, reason: response.reason })
     else if (this.currentState === 'calling')
       this.become('ringing', { status: response.status, reason: response.reason })
@@ -320,6 +329,11 @@ export class Call extends CallAudio {
 
   private onAccepted(response: ResponseInfo, acknowledge: (answer?: Body) => void): void {
     if (this.hasEnded()) return
+    if (this.earlyAnswers.isSettled(response.remoteTag)) {
+      acknowledge()
+      this.becomeAnswered(response)
+      return
+    }
     if (this.direction === 'outgoing' && !this.media.hasOffered) {
       void this.answerLateOffer(response, acknowledge)
       return
@@ -328,6 +342,22 @@ export class Call extends CallAudio {
     // Most repeat the answer of their 183; who has given one need not (RFC 3261 13.2.1).
     const answer = response.body ?? this.earlyAnswers.get(response.remoteTag)
     if (!answer || this.tryAccept(answer)) this.becomeAnswered(response)
+  }
+
+  /** Late offer: the far end offers before it answers the call, and gets our answer by PRACK (RFC 3262 5). */
+  private async answerEarlyOffer(
+    { remoteTag, status, reason }: ResponseInfo,
+    offer: Body,
+    acknowledge: (answer: Body) => void,
+  ): Promise<void> {
+    try {
+      acknowledge(await this.media.answer(offer))
+      this.earlyAnswers.answered(remoteTag)
+      if (this.currentState !== 'answered' && !this.hasEnded()) this.become('early-media', { status, reason })
+    } catch (error) {
+      this.recordProblem(error)
+      this.fail(toError(error))
+    }
   }
 
   private becomeAnswered({ status, reason }: ResponseInfo): void {
@@ -374,6 +404,14 @@ export class Call extends CallAudio {
       this.fail(toError(error))
       return false
     }
+  }
+
+  private onReinvite(reinvite: Reinvite): void {
+    const { remoteTag } = reinvite
+    const isEarly = this.direction === 'outgoing' && this.currentState !== 'answered'
+    // Another fork than the one that is heard must wait for its turn.
+    if (isEarly && !this.earlyAnswers.isCurrent(remoteTag)) reinvite.reject(500)
+    else void this.changes.answer(reinvite)
   }
 
   protected confirmedSession(): Session {

@@ -17,7 +17,13 @@ import { capabilityHeaders, infoPackages, recvInfoHeader } from './request-check
 import type { Body, EndInfo, Offer, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
 import { SessionTimer } from './session-timer.ts'
 import type { SignallingCore } from './sipjs-core.ts'
-import { beforeRequest, closeDialog, isWaitingForAck, stopWaitingForAck } from './sipjs-corrections.ts'
+import {
+  admitRequest,
+  beforeRequest,
+  closeDialog,
+  isWaitingForAck,
+  stopWaitingForAck,
+} from './sipjs-corrections.ts'
 import { anyBody, IncomingRequest, sessionBody } from './sipjs-messages.ts'
 import { Updates } from './update.ts'
 
@@ -45,6 +51,7 @@ export abstract class DialogSession implements Session {
   private readonly asked = new Set<(error: CallFailed) => void>()
   private readonly reinvites: PeerReinvites
   private readonly updates: Updates
+  private readonly listened = new WeakSet<Core.Session>()
   /** Methods that the peer takes. */
   private peerMethods: ReadonlySet<string> = new Set()
 
@@ -120,6 +127,9 @@ export abstract class DialogSession implements Session {
 
   reinvite(offer: Offer, options: { limitMs?: number } = {}): Promise<Body | undefined> {
     const dialog = this.confirmedDialog
+    // Before the answer only UPDATE can change anything (RFC 3311 5.1).
+    if (!dialog && !this.ended && this.dialog && this.peerMethods.has('UPDATE'))
+      return this.updates.offer(this.dialog, typeof offer === 'function' ? offer() : offer)
     if (!dialog)
       return Promise.reject(
         new CallFailed('The call cannot be changed: it is not established.', 0, 'not established'),
@@ -254,12 +264,22 @@ export abstract class DialogSession implements Session {
 
   /** Hears what sip.js would not tell of. */
   protected listen(dialog: Core.Session): void {
+    if (this.listened.has(dialog)) return
+    this.listened.add(dialog)
     beforeRequest(dialog, (message) => {
       if (message.method === 'INVITE') this.reinviter.yield()
-      if (message.method !== 'UPDATE' || !(message instanceof IncomingRequest)) return false
-      this.updates.receive(dialog, message)
+      if (!(message instanceof IncomingRequest)) return false
+      if (message.method === 'UPDATE') this.updates.receive(dialog, message)
+      else if (message.method !== 'PRACK') return false
+      else if (admitRequest(dialog as Core.SessionDialog, message))
+        this.receivePrack(dialog as Core.SessionDialog, message)
       return true
     })
+  }
+
+  /** Only who has sent a reliable provisional response expects one (RFC 3262 3). */
+  protected receivePrack(_dialog: Core.SessionDialog, message: IncomingRequest): void {
+    this.core.replyStateless(message, { statusCode: 481, toTag: message.toTag })
   }
 
   /** RFC 4028 10: by UPDATE without an offer where the peer takes that, else by a re-INVITE that changes nothing. */
@@ -290,7 +310,7 @@ export abstract class DialogSession implements Session {
     this.end({ by: 'network', status: 408, reason })
   }
 
-  private onOffer(offer: Reinvite): boolean {
+  protected onOffer(offer: Reinvite): boolean {
     if (this.ended || !this.handler?.onReinvite) return false
     this.handler.onReinvite(offer)
     return true

@@ -37,6 +37,7 @@ export class PeerReinvites {
     }
     const taken = onOffer({
       ...(offer && { offer }),
+      remoteTag: message.fromTag,
       accept: (body) => {
         if (answerable())
           request.accept({ statusCode: 200, extraHeaders: headers(message), body: sipjsBody(body) })

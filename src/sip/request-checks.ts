@@ -13,15 +13,15 @@ export interface Refusal {
 }
 
 /** Methods of the IANA registry that floe does not serve: known, so 405 and not 501 (RFC 3261 21.4.6, 21.5.2). */
-const otherMethods = ['PRACK', 'PUBLISH', 'REGISTER', 'SUBSCRIBE']
+const otherMethods = ['PUBLISH', 'REGISTER', 'SUBSCRIBE']
 
 export const allowHeader = `Allow: ${allowedMethods.join(',')}`
 /** Info-Packages that floe takes (RFC 6086 5.2): candidates of ICE that trickle (RFC 8840 10). */
 export const infoPackages: readonly string[] = ['trickle-ice']
 export const recvInfoHeader = `Recv-Info: ${infoPackages.join(', ')}`
-/** Option tags of the extensions that floe speaks in calls, whoever asks for them (RFC 3261 20.37): RFC 4028, RFC 8840, RFC 3891,
- *  RFC 4488. */
-const supportedExtensions: readonly string[] = ['timer', 'trickle-ice', 'replaces', 'norefersub']
+/** Option tags of the extensions that floe speaks in calls, whoever asks for them (RFC 3261 20.37): RFC 3262, RFC 4028, RFC 8840,
+ *  RFC 3891, RFC 4488. */
+const supportedExtensions: readonly string[] = ['100rel', 'timer', 'trickle-ice', 'replaces', 'norefersub']
 export const supportedHeader = `Supported: ${supportedExtensions.join(',')}`
 /** What each INVITE and its 2xx say of us (RFC 3261 13.2.1, RFC 8840 10.5). */
 export const capabilityHeaders: readonly string[] = [allowHeader, recvInfoHeader, supportedHeader]

@@ -4,10 +4,11 @@ import { Core } from 'sip.js'
 import type { Timer } from '../runtime/runtime.ts'
 import type { AgentContext, Identity } from './agent-context.ts'
 import { DialogSession } from './dialog-session.ts'
+import { SentProvisionals } from './reliable-provisionals.ts'
 import { allowHeader, capabilityHeaders } from './request-checks.ts'
 import { responseOptions } from './response-options.ts'
 import type { Body, IncomingSession, Session } from './session.ts'
-import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
+import { contactUri, randomTag, sipjsBody } from './sipjs-core.ts'
 import { retire, setLocalTag } from './sipjs-corrections.ts'
 import { type IncomingRequest, sessionBody } from './sipjs-messages.ts'
 import { sipUri } from './uri.ts'
@@ -28,6 +29,9 @@ export class IncomingCall extends DialogSession implements IncomingSession {
 
   private readonly server: Core.InviteUserAgentServer
   private accepted = false
+  /** The 2xx is out, or waits for a PRACK. */
+  private accepting = false
+  private readonly provisionals: SentProvisionals
   private trying: Timer | undefined
   private readonly expiry: Timer | undefined
   private readonly done: () => void
@@ -67,7 +71,13 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     this.server = new Core.InviteUserAgentServer(this.core, invitation, {
       onCancel: (cancel) => context.guard('CANCEL', () => this.onCancel(cancel as IncomingRequest)),
     })
-    setLocalTag(this.server, randomToken(context.random))
+    setLocalTag(this.server, randomTag(context.random))
+    this.provisionals = new SentProvisionals({
+      context,
+      server: this.server,
+      onSession: (session) => this.attach(session),
+      onLost: () => this.giveUp(),
+    })
     this.trying = context.clock.setTimer(tryingAfterMs, () =>
       context.guard('100', () => {
         if (this.unanswered) this.server.trying()
@@ -93,19 +103,31 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     return !this.ended && !this.accepted
   }
 
-  progress(status: number, body?: Body): void {
-    if (!this.unanswered) return
+  progress(status: number, body?: Body, { reliable = false } = {}): void {
+    if (!this.unanswered || this.accepting) return
     this.trying?.cancel()
-    if (status === 100) this.server.trying()
-    else if (body) this.attach(this.server.progress({ statusCode: status, body: sipjsBody(body) }).session)
-    else this.attach(this.server.progress({ statusCode: status }).session)
+    if (status === 100) {
+      this.server.trying()
+      return
+    }
+    const response = { statusCode: status, ...(body && { body: sipjsBody(body) }) }
+    const { wire } = this.invitation
+    const isWelcome = wire.hasToken('Supported', '100rel') && (reliable || body !== undefined)
+    if (isWelcome || wire.hasToken('Require', '100rel')) this.provisionals.send(response)
+    else this.attach(this.server.progress(response).session)
   }
 
   accept(body: Body): void {
-    if (!this.unanswered) return
+    if (!this.unanswered || this.accepting) return
     const answer = sipjsBody(body)
     this.trying?.cancel()
     this.expiry?.cancel()
+    this.accepting = true
+    this.provisionals.whenFinal(() => this.acceptNow(answer))
+  }
+
+  private acceptNow(answer: Core.Body): void {
+    if (!this.unanswered) return
     this.accepted = true
     const extraHeaders = [
       ...capabilityHeaders.filter((header) => header !== allowHeader),
@@ -131,6 +153,62 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     }
     if (this.dialog) this.bye(this.dialog)
     this.end({ by: 'local', status: 200, reason: reason?.text ?? 'hung up' })
+  }
+
+  /** RFC 3262 3: a provisional response that nobody acknowledges. */
+  private giveUp(): void {
+    if (!this.unanswered) return
+    this.server.reject({ statusCode: 504 })
+    this.end({ by: 'network', status: 408, reason: 'the caller never acknowledged that it rings (PRACK)' })
+  }
+
+  protected override receivePrack(dialog: Core.SessionDialog, message: IncomingRequest): void {
+    const { wire } = message
+    const answer = (statusCode: number, body?: Body): void => {
+      const options = body ? { statusCode, body: sipjsBody(body) } : { statusCode }
+      this.core.replyStateless(message, { ...options, toTag: message.toTag })
+    }
+    if (!this.provisionals.acknowledge(wire.get('RAck'))) {
+      answer(481)
+      return
+    }
+    const body = sessionBody(wire)
+    if (body && dialog.signalingState === Core.SignalingState.Stable) {
+      this.answerOffer(dialog, message, body, answer)
+      return
+    }
+    if (body && dialog.signalingState === Core.SignalingState.HaveLocalOffer) {
+      dialog.signalingStateTransition(message)
+      this.handler?.onEarlyAnswer?.(body)
+    }
+    answer(200)
+    this.provisionals.proceed()
+  }
+
+  /** RFC 3262 5: a PRACK may carry another offer; its answer comes with the 2xx. */
+  private answerOffer(
+    dialog: Core.SessionDialog,
+    message: IncomingRequest,
+    offer: Body,
+    answer: (status: number, body?: Body) => void,
+  ): void {
+    dialog.signalingStateTransition(message)
+    let isOpen = true
+    const reply = (status: number, body?: Body): void => {
+      if (!isOpen) return
+      isOpen = false
+      if (body) dialog.signalingStateTransition(sipjsBody(body))
+      else dialog.signalingStateRollback()
+      answer(status, body)
+      this.provisionals.proceed()
+    }
+    const taken = this.onOffer({
+      offer,
+      remoteTag: message.fromTag,
+      accept: (body) => reply(200, body),
+      reject: (status) => reply(status),
+    })
+    if (!taken) reply(488)
   }
 
   private onCancel(cancel: IncomingRequest): void {
@@ -160,6 +238,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
   }
 
   protected cleanUp(): void {
+    this.provisionals.stop()
     this.trying?.cancel()
     this.expiry?.cancel()
     this.done()

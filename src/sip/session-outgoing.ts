@@ -8,6 +8,7 @@ import { DialogSession } from './dialog-session.ts'
 import { type DigestAttempt, hostOf } from './digest.ts'
 import { quote } from './grammar.ts'
 import { isAtHome, Redirection } from './redirection.ts'
+import { ReceivedProvisionals, reliableSequence } from './reliable-provisionals.ts'
 import { formatReplaces } from './replaces.ts'
 import { capabilityHeaders } from './request-checks.ts'
 import type { Body, EndInfo, InviteOptions, SessionHandler } from './session.ts'
@@ -33,6 +34,9 @@ export class OutgoingSession extends DialogSession {
   private readonly redirection: Redirection
   private sequence = 1
   private client: Core.InviteUserAgentClient | undefined
+  private readonly provisionals = new ReceivedProvisionals()
+  /** The peer's offer came with a provisional response. */
+  private offeredEarly = false
   /** A provisional response has come, be it 100. */
   private progressed = false
   /** Why we gave up before an answer; the final response decides when the session ends. */
@@ -129,10 +133,33 @@ export class OutgoingSession extends DialogSession {
     }) as Core.InviteUserAgentClient
   }
 
-  private onProgress({ message }: Core.PrackableIncomingResponseWithSession): void {
+  private onProgress({ message, session }: Core.PrackableIncomingResponseWithSession): void {
     this.progressed = true
     if (this.ended || this.givenUp || this.dialog) return
-    this.handler.onProvisional?.(responseInfo(message))
+    const response = message instanceof IncomingResponse ? message.wire : undefined
+    const rseq = response && reliableSequence(response)
+    if (!response || rseq === undefined) {
+      this.handler.onProvisional?.(responseInfo(message))
+      return
+    }
+    const info = responseInfo(message)
+    if (!this.provisionals.isNext(`${this.sequence} ${info.remoteTag}`, rseq)) return
+    this.challenger ||= message instanceof IncomingResponse ? message.flow.remote.address : ''
+    this.learn(response)
+    // UPDATE may come in the early dialog from now on (RFC 3311 5.1).
+    this.listen(session)
+    const rack = `RAck: ${rseq} ${response.cseq.sequence} INVITE`
+    let isAcknowledged = false
+    const acknowledge = (answer?: Body): void => {
+      if (isAcknowledged || this.ended) return
+      isAcknowledged = true
+      if (answer) (session as Core.SessionDialog).signalingStateTransition(sipjsBody(answer))
+      this.sendInDialog(session, 'PRACK', answer, () => undefined, [rack])
+    }
+    const isOffer = info.body !== undefined && this.options.offer === undefined && !this.offeredEarly
+    if (!isOffer) acknowledge()
+    else this.offeredEarly = true
+    this.handler.onProvisional?.({ ...info, reliable: true }, isOffer ? acknowledge : undefined)
   }
 
   private onAccept(response: Core.AckableIncomingResponseWithSession): void {

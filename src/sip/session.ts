@@ -36,6 +36,8 @@ export interface ResponseInfo {
   /** Tells early dialogs of a forked INVITE apart: the To tag ("" before there is one). */
   remoteTag: string
   body?: Body
+  /** A provisional response that was acknowledged (RFC 3262): an answer in it is final. */
+  reliable?: boolean
   /** Contact URIs of a 3xx. */
   contacts?: string[]
   /** Retry-After, in seconds. */
@@ -55,6 +57,8 @@ export interface EndInfo {
 export interface Reinvite {
   /** Absent: the peer wants an offer from us. */
   offer?: Body
+  /** Tells the early dialogs of a forked INVITE apart. */
+  remoteTag: string
   accept(body: Body): void
   reject(status: number, reason?: string): void
 }
@@ -79,8 +83,11 @@ export interface ReferProgress {
 
 /** Called in order; none may throw. */
 export interface SessionHandler {
-  /** 1xx but 100. A body is an answer (or, in a late-offer call with 100rel, not used here). */
-  onProvisional?(response: ResponseInfo): void
+  /** 1xx but 100. A body is an answer, unless there is `acknowledge`: then it is the offer in a late-offer call, and its PRACK
+   *  (RFC 3262 5), with our answer, is sent by that. */
+  onProvisional?(response: ResponseInfo, acknowledge?: (answer: Body) => void): void
+  /** Incoming call: the answer to an offer that a provisional response of ours carried. */
+  onEarlyAnswer?(answer: Body): void
   /** A 3xx is followed: another target is called now. */
   onRedirected?(status: number, target: string): void
   /** 2xx of our INVITE. `acknowledge` sends the ACK: with our answer where the INVITE had no offer, else without argument. Call it at once. */
@@ -140,8 +147,8 @@ export interface IncomingSession extends Session {
   readonly replaces?: Session | undefined
   /** Set before anything else is called. */
   handler: SessionHandler | undefined
-  /** 180, 183 ... */
-  progress(status: number, body?: Body): void
+  /** 180, 183 ... Sent reliably (RFC 3262) where the caller requires it; where it takes that, with a body or on demand. */
+  progress(status: number, body?: Body, options?: { reliable?: boolean }): void
   accept(body: Body): void
   reject(status: number, reason?: string): void
 }

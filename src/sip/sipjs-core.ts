@@ -24,6 +24,7 @@ export const allowedMethods = [
   'REFER',
   'NOTIFY',
   'UPDATE',
+  'PRACK',
 ]
 
 /** What the core hands its text to. */

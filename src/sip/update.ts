@@ -137,6 +137,7 @@ export class Updates {
     }
     const taken = onOffer({
       offer,
+      remoteTag: message.fromTag,
       accept: (body) => {
         if (!answerable()) return
         dialog.signalingStateTransition(sipjsBody(body))

@@ -11,7 +11,7 @@ import type { VirtualHost } from '../../../src/sim/host.ts'
 import type { Flow } from '../../../src/sip/flow.ts'
 import { formatVia } from '../../../src/sip/header-values.ts'
 import { type SipMessage, SipRequest, type SipResponse, serializeMessage } from '../../../src/sip/message.ts'
-import type { EndInfo, IncomingSession } from '../../../src/sip/session.ts'
+import type { Body, EndInfo, IncomingSession } from '../../../src/sip/session.ts'
 import { SipTransport } from '../../../src/sip/transport.ts'
 import { UserAgent } from '../../../src/sip/user-agent.ts'
 import { WheelPacer } from '../../../src/stream/pacer.ts'
@@ -88,6 +88,8 @@ export class ForkedPhone {
   readonly heard = new HeardAudio(8_000, 60)
   readonly end: Promise<EndInfo>
   private finish: (end: EndInfo) => void = () => {}
+  /** What it has said before the answer. */
+  private early: Body | undefined
 
   private constructor(
     private readonly agent: UserAgent,
@@ -144,6 +146,7 @@ export class ForkedPhone {
         })
         const phone = new ForkedPhone(agent, session, media, host, tone)
         session.handler = {
+          onEarlyAnswer: (answer) => media.accept(answer),
           onEnded: (end) => {
             media.close()
             phone.finish(end)
@@ -158,11 +161,26 @@ export class ForkedPhone {
 
   /** 183 with an answer. */
   async answerEarly(): Promise<void> {
-    this.session.progress(183, await this.media.answer(this.session.offer!))
+    this.early = await this.media.answer(this.session.offer!)
+    this.session.progress(183, this.early)
+  }
+
+  /** 183 with an offer, where the INVITE had none. */
+  async offerEarly(): Promise<void> {
+    this.early = await this.media.offer()
+    this.session.progress(183, this.early)
+  }
+
+  /** UPDATE before the answer. */
+  async holdEarly(held: boolean): Promise<void> {
+    this.media.held = held
+    const answer = await this.session.reinvite(() => this.media.offerAgain())
+    if (answer) this.media.accept(answer)
+    this.early = undefined
   }
 
   async answer(): Promise<void> {
-    this.session.accept(await this.media.answer(this.session.offer!))
+    this.session.accept(this.early ?? (await this.media.answer(this.session.offer!)))
   }
 
   hasHeard(tone: string): boolean {

@@ -20,7 +20,13 @@ interface Scene {
 
 /** A caller dials; a proxy lets two phones ring, which play from their first answer on. */
 async function scene(
-  how: { desk?: IcePolicy; mobile?: IcePolicy; caller?: PhoneOptions; bareAccept?: boolean },
+  how: {
+    desk?: IcePolicy
+    mobile?: IcePolicy
+    caller?: PhoneOptions
+    bareAccept?: boolean
+    lateOffer?: boolean
+  },
   act: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   const simulation = world()
@@ -38,7 +44,11 @@ async function scene(
       const deskRings = await ForkedPhone.expect(deskHost, desk, how.desk ?? 'auto')
       const mobileRings = await ForkedPhone.expect(mobileHost, mobile, how.mobile ?? 'auto')
       const alice = await phoneOn(simulation.host('alice', place), how.caller)
-      const call = await alice.call('sip:bob@203.0.113.9', { play: caller, record: 'heard.wav' })
+      const call = await alice.call('sip:bob@203.0.113.9', {
+        play: caller,
+        record: 'heard.wav',
+        lateOffer: how.lateOffer ?? false,
+      })
       const phones = { desk: await deskRings(), mobile: await mobileRings() }
       await act({
         call,
@@ -117,6 +127,31 @@ describe('an early answer, and the call accepted by', () => {
     }),
   )
 })
+
+test('a late offer that comes early, in a reliable 183, is answered by PRACK: it is heard, and the call is its', () =>
+  scene({ lateOffer: true }, async (s) => {
+    await s.mobile.offerEarly()
+    await s.advance(3_000)
+    expect(s.call.state).toBe('early-media')
+    expect((await s.call.hasHeard(mobile)).heard).toBe(true)
+    await s.mobile.answer()
+    await expectMobileHasCall(s)
+  }))
+
+test('the early session is changed by UPDATE, and the answer does not take that back', () =>
+  scene({ bareAccept: true }, async (s) => {
+    await s.mobile.answerEarly()
+    await s.advance(1_000)
+    await s.mobile.holdEarly(true)
+    await s.advance(500)
+    // What plays waits at the mobile.
+    const { packets } = s.call.report().statistics!.received
+    await s.mobile.holdEarly(false)
+    await s.advance(1_000)
+    expect(s.call.report().statistics!.received.packets).toBeGreaterThan(packets + 30)
+    await s.mobile.answer()
+    await expectMobileHasCall(s)
+  }))
 
 test('an early answer whose path dies does not end a call that another phone accepts', () =>
   scene({}, async (s) => {

@@ -91,6 +91,7 @@ class ChannelEnd implements IncomingSession {
         else
           peer.handler?.onReinvite?.({
             offer,
+            remoteTag: '',
             accept: (body) => {
               this.onBody(body.content)
               peer.tell(() => settle(() => resolve(body)))

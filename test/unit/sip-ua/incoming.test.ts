@@ -52,7 +52,7 @@ describe('a call that comes in (RFC 3261 13.3)', () => {
     expect(ok.get('Contact')).toBe('<sip:alice@192.0.2.1:5060>')
     expect(ok.get('Record-Route')).toBe('<sip:192.0.2.2;lr>')
     expect(ok.list('Allow').sort()).toEqual(
-      'ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS REFER UPDATE'.split(' '),
+      'ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK REFER UPDATE'.split(' '),
     )
     on.peer.inDialog(ok, 'ACK', ok.cseq.sequence)
     await on.world.clock.advance(5)
@@ -297,7 +297,7 @@ describe('what a UAS examines first (RFC 3261 8.2)', () => {
     ['SUBSCRIBE', { Event: 'presence' }, 405, 'Allow'],
     ['PUBLISH', {}, 405, 'Allow'],
     ['FROBNICATE', {}, 501, 'Allow'],
-    ['INVITE', { Require: '100rel, timer' }, 420, 'Unsupported'],
+    ['INVITE', { Require: '100rel, gruu' }, 420, 'Unsupported'],
     ['OPTIONS', { Require: 'x' }, 420, 'Unsupported'],
     ['INVITE', { Contact: undefined }, 400, 'Call-ID'],
     ['BYE', {}, 481, 'Call-ID'],
