@@ -36,8 +36,12 @@ export interface RegisterAnswer {
 export class Registrar {
   private readonly bindings = new Map<string, Binding[]>()
 
-  /** @param minimumExpiresSeconds a shorter wish is answered 423 */
-  constructor(private readonly minimumExpiresSeconds: number) {}
+  /** @param minimumExpiresSeconds a shorter wish is answered 423
+   *  @param longestExpiresSeconds a longer wish is cut down to it (RFC 3261 10.3 step 7) */
+  constructor(
+    private readonly minimumExpiresSeconds: number,
+    private readonly longestExpiresSeconds = maximumExpiresSeconds,
+  ) {}
 
   /** The user has registered before, now or then. */
   knows(user: string): boolean {
@@ -84,7 +88,7 @@ export class Registrar {
     // RFC 5626 6: from the phone itself, so that its flow is the one that the request came over.
     const direct = request.hasToken('Supported', 'outbound') && request.lines('Via').length === 1
     for (const contact of request.nameAddrs('Contact')) {
-      const seconds = Math.min(wishedSeconds(contact) ?? headerExpires, maximumExpiresSeconds)
+      const seconds = Math.min(wishedSeconds(contact) ?? headerExpires, this.longestExpiresSeconds)
       if (seconds > 0 && seconds < this.minimumExpiresSeconds)
         return {
           status: 423,

@@ -40,6 +40,8 @@ export interface ServeOptions {
   readonly algorithms?: readonly DigestAlgorithm[]
   /** Shortest registration accepted, in seconds (423 below). Default 10. */
   readonly minimumExpiresSeconds?: number
+  /** Longest registration granted, in seconds. Default a day. */
+  readonly longestExpiresSeconds?: number
   /** A STUN port of its own; the SIP UDP ports answer STUN in any case. */
   readonly stun?: TransportAddress
   readonly onEvent?: (event: ServeEvent) => void
@@ -97,7 +99,7 @@ class Server {
     this.runtime = runtime
     this.transport = new SipTransport(runtime, { ...(options.tls && { tls: options.tls }) })
     this.resolver = new DestinationResolver(runtime, this.transport.reaches)
-    this.registrar = new Registrar(options.minimumExpiresSeconds ?? 10)
+    this.registrar = new Registrar(options.minimumExpiresSeconds ?? 10, options.longestExpiresSeconds)
     this.tokens = new FlowTokens(runtime.random)
     const algorithms = options.algorithms ?? ['SHA-256', 'MD5']
     this.rules = {

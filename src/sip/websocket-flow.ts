@@ -11,7 +11,8 @@ import {
 
 const CR = 0x0d
 const LF = 0x0a
-const pong = Uint8Array.of(CR, LF)
+const ping = Uint8Array.of(CR, LF, CR, LF)
+const pong = ping.subarray(2)
 
 export class WebSocketFlow implements ConnectionFlow {
   readonly protocol: 'ws' | 'wss'
@@ -23,6 +24,8 @@ export class WebSocketFlow implements ConnectionFlow {
   readonly tls: TlsPeer | undefined
   open = true
   lastUsed: Millis
+  heardAt: Millis
+  pongs = 0
   /** Runs until the first message of whoever has connected. */
   private patience: Timer | undefined
 
@@ -40,6 +43,7 @@ export class WebSocketFlow implements ConnectionFlow {
     this.serverName = origin.serverName
     this.incoming = origin.incoming
     this.lastUsed = clock.now()
+    this.heardAt = this.lastUsed
     if (origin.incoming)
       this.patience = clock.setTimer(messageTimeoutMs, () => {
         handler.onBroken(`no message within ${messageTimeoutMs / 1000} s`, this)
@@ -53,8 +57,10 @@ export class WebSocketFlow implements ConnectionFlow {
     connection.onMessage = (data) => {
       if (!this.open) return
       this.lastUsed = clock.now()
+      this.heardAt = this.lastUsed
       if (isKeepAlive(data)) {
         if (data.length === 4) connection.send(pong)
+        else this.pongs++
         return
       }
       this.patience?.cancel()
@@ -65,6 +71,10 @@ export class WebSocketFlow implements ConnectionFlow {
   send(data: Uint8Array): void {
     this.lastUsed = this.clock.now()
     if (this.open) this.connection.send(data)
+  }
+
+  ping(): void {
+    this.send(ping)
   }
 
   close(): void {
