@@ -58,6 +58,7 @@ module.exports = {
     })),
     owner('sip\\.js', ['sip']),
     owner('sdp-transform', ['sdp']),
+    owner('sax', ['phone']),
     owner('commander', ['cli']),
     owner('ws', ['runtime']),
     owner('yaml', ['testkit', 'cli']),

@@ -28,7 +28,10 @@ export {
 } from './errors.ts'
 export { Call } from './phone/call.ts'
 export type { IncomingTransfer } from './phone/call-transfers.ts'
+export type { DialogInfo } from './phone/dialog-info.ts'
+export type { DtmfOptions } from './phone/dtmf-by-info.ts'
 export { hearFile } from './phone/hearing.ts'
+export type { MessageCounts, MessageSummary } from './phone/message-summary.ts'
 export type {
   CallerOptions,
   CallOptions,
@@ -39,13 +42,15 @@ export type {
   TricklePolicy,
 } from './phone/options.ts'
 export { Phone } from './phone/phone.ts'
+export type { Presence, PresenceTuple } from './phone/presence.ts'
 export type { ReceivedDigit } from './phone/received-digits.ts'
+export { type Notification, type SubscribeToOptions, Subscription } from './phone/subscription.ts'
 export { formatAddress, type TransportAddress } from './runtime/address.ts'
 export { nodeRuntime } from './runtime/node.ts'
 export type { Clock, Millis, Network, Random, Runtime } from './runtime/runtime.ts'
 export { type RunningServer, type ServeOptions, startServer } from './serve/server.ts'
 export { defaultPorts, type ListeningPoint, type Protocol } from './sip/flow.ts'
-export type { RegistrationState } from './sip/session.ts'
+export type { RegistrationState, SubscriptionState, TextMessage } from './sip/session.ts'
 export type { TlsSettings } from './sip/tls-settings.ts'
 export type { Levels } from './stream/audio-stream.ts'
 export type { Fact, StreamStatistics } from './trace/facts.ts'

@@ -12,6 +12,7 @@ import { addMessage } from './message.ts'
 import { addPhone } from './phone.ts'
 import { addRegister } from './register.ts'
 import { addServe } from './serve.ts'
+import { addSubscribe } from './subscribe.ts'
 import { addTest } from './test.ts'
 import { complain } from './text.ts'
 
@@ -35,6 +36,7 @@ for (const add of [
   addAnswer,
   addRegister,
   addMessage,
+  addSubscribe,
   addPhone,
   addEcho,
   addServe,

@@ -30,6 +30,7 @@ import { MediaPaths } from './media-paths.ts'
 import { askingServers } from './name-servers.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { type CallOptions, type DialOptions, defaults, type PhoneOptions } from './options.ts'
+import { acceptedTypes, type SubscribeToOptions, Subscription } from './subscription.ts'
 
 /** SIP facts that came before their call was known: its own INVITE. */
 const recentFactsKept = 64
@@ -227,6 +228,25 @@ export class Phone {
   ): Promise<{ status: number }> {
     const body = { contentType: options.contentType ?? 'text/plain', content: text }
     return this.userAgent.message(this.completeTarget(target), body, this.account)
+  }
+
+  /**
+   * Subscribes to an event of the target and stays subscribed until `stop` (RFC 6665). Without a target: of our own account.
+   * Throws UsageError.
+   * @param event "message-summary", "dialog", "presence", or another whose bodies are then given as text
+   */
+  subscribe(target: string | undefined, event: string, options: SubscribeToOptions = {}): Subscription {
+    const { account } = this
+    if (target === undefined && !account)
+      throw new UsageError('a phone without an account has to be told whose events are meant')
+    const uri = this.completeTarget(target ?? account?.aor ?? '')
+    const accept = options.accept ?? acceptedTypes[event]
+    const subscription = this.userAgent.subscribe(uri, event, {
+      ...(account && { account }),
+      ...(accept && { accept: [...accept] }),
+      ...(options.expiresSeconds !== undefined && { expiresSeconds: options.expiresSeconds }),
+    })
+    return new Subscription(uri, event, subscription)
   }
 
   /** Sends OPTIONS and tells how the target answered. */

@@ -17,13 +17,15 @@ export class RequestReceiver {
   /** @param takeCall makes a call of an INVITE, or says what refuses it
    *  @param announce tells the application of the call
    *  @param takeMessage delivers a MESSAGE, or says what refuses it
-   *  @param takeRefer answers a REFER outside of calls, or does not want it */
+   *  @param takeRefer answers a REFER outside of calls, or does not want it
+   *  @param takeNotify answers a NOTIFY that belongs to a subscription which has no dialog yet */
   constructor(
     private readonly core: SignallingCore,
     private readonly takeCall: (message: IncomingRequest) => IncomingCall | Refusal,
     private readonly announce: (call: IncomingCall) => void,
     private readonly takeMessage: (message: IncomingRequest) => Refusal | undefined,
     private readonly takeRefer: (message: IncomingRequest) => boolean,
+    private readonly takeNotify: (message: IncomingRequest) => boolean,
   ) {}
 
   /** Throws what the application throws, after answering 500. */
@@ -80,8 +82,9 @@ export class RequestReceiver {
     }
     if (message.toTag) {
       const dialog = this.dialogOf(message)
-      if (!dialog) this.reply(message, 481)
-      else if (method === 'OPTIONS') this.answerOptions(message)
+      if (!dialog) {
+        if (method !== 'NOTIFY' || !this.takeNotify(message)) this.reply(message, 481)
+      } else if (method === 'OPTIONS') this.answerOptions(message)
       else dialog.receiveRequest(message)
       return
     }

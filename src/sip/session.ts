@@ -166,6 +166,30 @@ export interface TextMessage {
   callId: string
 }
 
+export type SubscriptionState =
+  | { state: 'subscribing' }
+  /** pending: somebody must still allow it (RFC 6665 4.1.2). */
+  | { state: 'pending' | 'active'; expiresSeconds: number }
+  /** With `retryInMs` it is tried again then; else for good. `status`: what refused it. */
+  | { state: 'terminated'; reason: string; status?: number; retryInMs?: number }
+
+export interface SubscribeOptions {
+  account?: Account
+  /** Asked for; the notifier may grant another. Default an hour. */
+  expiresSeconds?: number
+  /** Content types of the Accept header; absent: the default of the event package. */
+  accept?: string[]
+}
+
+export interface SipSubscription {
+  readonly state: SubscriptionState
+  onState: ((state: SubscriptionState) => void) | undefined
+  /** A NOTIFY, with the body that it had. */
+  onNotify: ((body: Body | undefined) => void) | undefined
+  /** Unsubscribes, bounded in time. */
+  stop(): Promise<void>
+}
+
 export interface InviteOptions {
   account?: Account
   /** Absent: late offer. */

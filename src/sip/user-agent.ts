@@ -12,7 +12,7 @@ import { Door } from './door.ts'
 import type { Flow, ListeningPoint } from './flow.ts'
 import { type CallerRules, Gate } from './gate.ts'
 import { isToken } from './grammar.ts'
-import { parseNameAddr } from './header-values.ts'
+import { parseContentType, parseNameAddr } from './header-values.ts'
 import { acceptedMessage, checkMessage, nobodyReads, readMessage } from './instant-message.ts'
 import type { SipResponse } from './message.ts'
 import { receiveStrangersRefer } from './refer-dialog.ts'
@@ -29,6 +29,8 @@ import type {
   Session,
   SessionHandler,
   SipRegistration,
+  SipSubscription,
+  SubscribeOptions,
   TextMessage,
 } from './session.ts'
 import { IncomingCall } from './session-incoming.ts'
@@ -38,6 +40,7 @@ import { SignallingCore } from './sipjs-core.ts'
 import { failTransaction } from './sipjs-corrections.ts'
 import { type IncomingRequest, IncomingResponse } from './sipjs-messages.ts'
 import { StandaloneRequests } from './standalone-requests.ts'
+import { Subscription } from './subscription.ts'
 import type { TlsSettings } from './tls-settings.ts'
 import { formatHost, parseUri, type SipUri } from './uri.ts'
 import { SipWire } from './wire.ts'
@@ -81,6 +84,7 @@ export class UserAgent {
   private readonly core: SignallingCore
   private readonly context: AgentContext
   private readonly anonymous: Identity
+  private readonly subscriptions = new Set<Subscription>()
   private readonly replaced = new ReplacedDialogs()
   private readonly sessions = new Set<DialogSession>()
   private readonly registrations = new Set<Registration>()
@@ -129,6 +133,7 @@ export class UserAgent {
       (call) => this.onInvite?.(call),
       (message) => this.takeMessage(message),
       (message) => this.takeRefer(message),
+      (message) => this.takeNotify(message),
     )
     wire.onRequest = (request, flow, id) =>
       this.guard(`${request.method} from ${flow.remote.address}`, () => receiver.receive(request, flow, id))
@@ -252,6 +257,21 @@ export class UserAgent {
     return acceptedMessage(target, answer)
   }
 
+  /** Subscribes to an event of the target (RFC 6665) and stays subscribed until `stop`. Throws UsageError. */
+  subscribe(target: string, event: string, options: SubscribeOptions = {}): SipSubscription {
+    this.refuseWhenStopped()
+    callableUri(target)
+    if (!isToken(event)) throw new UsageError(`"${event}" is no event package; write it as message-summary.`)
+    for (const type of options.accept ?? [])
+      if (!parseContentType(type))
+        throw new UsageError(`"${type}" is no content type; write it as text/plain.`)
+    const identity = this.identityOf(options.account)
+    const subscription = new Subscription(this.context, identity, target, event, options)
+    this.subscriptions.add(subscription)
+    subscription.onClosed = () => this.subscriptions.delete(subscription)
+    return subscription
+  }
+
   /** Unregisters, hangs up, waits at most `deadlineMs` for the answers, then closes everything. */
   stop(options: { deadlineMs?: number } = {}): Promise<void> {
     this.stopping ??= this.shutDown(options.deadlineMs ?? defaultStopDeadlineMs)
@@ -261,6 +281,7 @@ export class UserAgent {
   private async shutDown(deadlineMs: number): Promise<void> {
     for (const session of [...this.sessions])
       this.guard('stop', () => session.hangUp(session instanceof IncomingCall ? { status: 480 } : undefined))
+    for (const subscription of [...this.subscriptions]) void subscription.stop()
     for (const registration of this.registrations) void registration.unregister()
     await new Promise<void>((resolve) => {
       const timer = this.runtime.clock.setTimer(deadlineMs, resolve)
@@ -270,6 +291,7 @@ export class UserAgent {
       }
       if (this.pendingCount === 0) this.onIdle()
     })
+    for (const subscription of [...this.subscriptions]) subscription.abandon()
     for (const registration of this.registrations) registration.abandon()
     for (const session of [...this.sessions]) session.abandon()
     this.standalone.stop(
@@ -354,6 +376,15 @@ export class UserAgent {
   }
 
   /** The account that a call is for, where its registrar sent it: the credentials answer a proxy that challenges our BYE. */
+  private takeNotify(message: IncomingRequest): boolean {
+    for (const subscription of this.subscriptions) {
+      if (!subscription.awaits(message)) continue
+      subscription.receiveFirst(message)
+      return true
+    }
+    return false
+  }
+
   private takeRefer(message: IncomingRequest): boolean {
     const { onRefer } = this
     if (!onRefer || this.stopping) return false
