@@ -2,13 +2,16 @@
 // (they differ for G.722, RFC 3551 4.5.2).
 
 export interface Encoder {
-  /** Encodes one frame; returns the octets written into `out`. */
+  /** Encodes one frame; returns the octets written into `out`, 0 where nothing need be sent. */
   encode(pcm: Int16Array, out: Uint8Array): number
+  /** Frees what the garbage collector does not see. */
+  close?(): void
 }
 
 export interface Decoder {
   /** Decodes one payload; returns the samples written into `out`. Never throws on a peer's octets. */
   decode(payload: Uint8Array, out: Int16Array): number
+  close?(): void
 }
 
 export interface Codec {
@@ -16,9 +19,17 @@ export interface Codec {
   readonly name: string
   readonly sampleRateHz: number
   readonly clockRateHz: number
+  /** As the rtpmap has it; what is encoded is mono. */
   readonly channels: 1 | 2
   /** RFC 3551 table 4, where the payload type is static. */
   readonly staticPayloadType?: number
-  createEncoder(): Encoder
+  /** Packet times that a packet can have, ascending; absent: any. */
+  readonly packetTimesMs?: readonly number[]
+  /** What we ask of those who send to us. */
+  readonly fmtp?: string
+  /** Awaited once before the first encoder or decoder is made. */
+  load?(): Promise<void>
+  /** @param fmtp what the receiver asks of its sender */
+  createEncoder(fmtp?: string): Encoder
   createDecoder(): Decoder
 }

@@ -2,8 +2,9 @@
 import type { Codec } from './codec.ts'
 import { pcma, pcmu } from './g711.ts'
 import { g722 } from './g722.ts'
+import { opus } from './opus.ts'
 
-export const codecs: readonly Codec[] = [pcmu, pcma, g722]
+export const codecs: readonly Codec[] = [pcmu, pcma, g722, opus]
 
 /** Encoding names are case-insensitive (RFC 4855 3). Undefined where floe has no such codec. */
 export function codecByName(name: string): Codec | undefined {

@@ -296,6 +296,7 @@ export class Phone {
     )
     this.userAgent.onInvite = (session) => this.onInvite(session)
     this.unwatch = this.watch.subscribe(() => this.userAgent.networkChanged())
+    await Promise.all((options.codecs ?? []).map((name) => codecByName(name)?.load?.()))
     await this.paths.resolve()
     await this.gatherAhead()
     // While the registrar or the first callee thinks. Once a process, and not in simulated worlds, whose time is not ours.

@@ -5,9 +5,11 @@ import type { CodecDescription, NegotiatedAudio } from '../sdp/description.ts'
 import type { StreamParameters } from '../stream/parameters.ts'
 
 export function streamParameters(negotiated: NegotiatedAudio): StreamParameters {
+  const own = codecOf(negotiated.codec.name)
   const { codec, alsoReceive, telephoneEvent, ptimeMs, direction } = negotiated
   return {
-    codec: codecOf(codec.name),
+    codec: own,
+    ...(codec.fmtp !== undefined && { sendFmtp: codec.fmtp }),
     sendPayloadType: codec.sendPayloadType,
     receivePayloadType: codec.receivePayloadType,
     alsoReceive: alsoReceive.flatMap(({ name, receivePayloadType }) => {
@@ -15,10 +17,13 @@ export function streamParameters(negotiated: NegotiatedAudio): StreamParameters 
       return other ? [{ codec: other, payloadType: receivePayloadType }] : []
     }),
     ...(telephoneEvent && { telephoneEvent }),
-    ptimeMs,
+    ptimeMs: own.packetTimesMs?.findLast((possible) => possible <= ptimeMs) ?? ptimeMs,
     direction,
   }
 }
+
+/** RFC 3551 6; 111 is what everybody gives to Opus. */
+const firstDynamicType = 111
 
 export function codecDescription(name: string): CodecDescription {
   const codec = codecOf(name)
@@ -26,7 +31,8 @@ export function codecDescription(name: string): CodecDescription {
     name: codec.name,
     clockRateHz: codec.clockRateHz,
     channels: codec.channels,
-    payloadType: codec.staticPayloadType ?? 96,
+    payloadType: codec.staticPayloadType ?? firstDynamicType,
+    ...(codec.fmtp !== undefined && { fmtp: codec.fmtp }),
   }
 }
 

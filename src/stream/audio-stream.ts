@@ -10,7 +10,7 @@
 //                                       onDtmf <── events
 //                                                        reports  <──> onRtcp, sendRtcp
 //
-// Left to later: concealment of losses, SRTP, collisions of SSRCs (RFC 3550 8.2).
+// Left to later: concealment of losses, collisions of SSRCs (RFC 3550 8.2).
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
 import { InvariantError, UsageError } from '../errors.ts'
 import type { Clock, Millis, Random } from '../runtime/runtime.ts'
@@ -137,7 +137,8 @@ export class AudioStream {
     const wasStarted = this.state === 'started'
     this.state = 'stopped'
     this.task?.cancel()
-    this.sending.stopPlaying()
+    this.sending.close()
+    this.receiving.close()
     this.sending.digits.cancel()
     if (!wasStarted) return
     const { transport, record } = this.options

@@ -8,6 +8,8 @@ export type StreamDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
 export interface StreamParameters {
   codec: Codec
   sendPayloadType: number
+  /** What the peer asks of our encoder. */
+  sendFmtp?: string
   receivePayloadType: number
   /** Other codecs that the peer may switch to at any packet (RFC 3264 7); those of other rates than `codec` are dropped. */
   alsoReceive?: readonly { codec: Codec; payloadType: number }[]

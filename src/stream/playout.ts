@@ -30,7 +30,13 @@ export class Playout {
   /** Packets of this type are `codec`'s, whose rates are those of the play-out. A codec that had the type before goes on. */
   use(payloadType: number, codec: Codec): void {
     if (this.decoders.get(payloadType)?.codec === codec) return
+    this.decoders.get(payloadType)?.decoder.close?.()
     this.decoders.set(payloadType, { codec, decoder: codec.createDecoder() })
+  }
+
+  close(): void {
+    for (const { decoder } of this.decoders.values()) decoder.close?.()
+    this.decoders.clear()
   }
 
   /** Fills the whole frame with the next stretch of time; returns the samples that came from packets. */

@@ -78,6 +78,7 @@ export class ReceivePath {
       this.buffer = new ReorderBuffer(codec.clockRateHz, this.options.playoutDelayMs, () =>
         this.drop('left out to catch up with the sender'),
       )
+      this.playout?.close()
       this.playout = new Playout(codec, this.buffer)
       for (const sink of this.sinks.keys()) this.addSink(sink)
     }
@@ -161,6 +162,10 @@ export class ReceivePath {
       for (const [sink, atCodecRate] of this.sinks) this.writeTo(sink, atCodecRate)
     }
     this.events.handleTimeout(this.options.clock.now())
+  }
+
+  close(): void {
+    this.playout.close()
   }
 
   statistics(): StreamStatistics['received'] {

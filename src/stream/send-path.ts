@@ -105,8 +105,10 @@ export class SendPath {
   use(parameters: StreamParameters): void {
     const before = this.parameters
     this.parameters = parameters
-    if (before?.codec === parameters.codec && before.ptimeMs === parameters.ptimeMs) return
-    this.encoder = parameters.codec.createEncoder()
+    const same = before?.codec === parameters.codec && before.sendFmtp === parameters.sendFmtp
+    if (same && before.ptimeMs === parameters.ptimeMs) return
+    this.encoder?.close?.()
+    this.encoder = parameters.codec.createEncoder(parameters.sendFmtp)
     this.frame = new Int16Array(frameSamples(parameters))
     this.waitingBytes = 0
     if (this.playing) this.playing.source = resampled(this.playing.original, parameters.codec.sampleRateHz)
@@ -118,6 +120,11 @@ export class SendPath {
       const atCodecRate = resampled(source, this.parameters.codec.sampleRateHz)
       this.playing = { original: source, source: atCodecRate, what, started: false, resolve, reject }
     })
+  }
+
+  close(): void {
+    this.stopPlaying()
+    this.encoder.close?.()
   }
 
   stopPlaying(): void {
@@ -153,6 +160,11 @@ export class SendPath {
       this.waitingBytes = 0
     }
     const payloadBytes = this.waitingBytes || this.encoder.encode(this.frame, this.payload)
+    if (payloadBytes === 0) {
+      this.talking = false
+      if (fromSource) this.noteFrameSent()
+      return
+    }
 
     // A packet after a pause begins a talkspurt (RFC 3551 4.1).
     this.header.marker = !this.talking || skipped > 0

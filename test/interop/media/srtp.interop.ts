@@ -91,6 +91,14 @@ const cases: Case[] = [
     phone: { codecs: ['G722'] },
     codec: 'G722',
   },
+  {
+    feature: 'Opus',
+    name: 'Opus, encrypted by DTLS',
+    asterisk: ['webrtc=yes', 'dtls_auto_generate_cert=yes', 'allow=!all,opus'],
+    phone: { codecs: ['opus'], srtp: 'require', ice: 'require' },
+    codec: 'opus',
+    srtp: { by: 'dtls', suite: cm80 },
+  },
 ]
 
 const rows = cases.flatMap(({ feature, name, asterisk: options, phone, srtp, codec }): Row<Asterisk>[] => {

@@ -7,10 +7,11 @@ it('knows codecs by the static payload types of RFC 3551', () => {
     ['PCMU', 0],
     ['PCMA', 8],
     ['G722', 9],
+    ['opus', undefined],
   ])
 })
 
 it('finds a codec by its name in any case', () => {
   expect(codecByName('pcma')).toBe(pcma)
-  expect(codecByName('opus/48000')).toBeUndefined()
+  expect(codecByName('iLBC')).toBeUndefined()
 })
