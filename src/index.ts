@@ -1,6 +1,7 @@
 // floe's public API. What is not exported here is floe's own affair.
 export { EchoLine } from './audio/echo-line.ts'
 export type { AudioSink, AudioSource } from './audio/frames.ts'
+export { LiveSource } from './audio/live-source.ts'
 export { openSource } from './audio/open-source.ts'
 export { type Hearing, type HearingOptions, hasHeard, type Pcm } from './audio/recognise.ts'
 export { WavReader } from './audio/wav-reader.ts'

@@ -10,9 +10,13 @@ import { control } from './phone/control.ts'
 import { plainTerminal } from './phone/plain-terminal.ts'
 import { Switchboard } from './phone/switchboard.ts'
 import { Terminal } from './phone/terminal.ts'
+import { Sound } from './sound/sound.ts'
 
 interface Flags extends SeveralAccounts {
   control?: boolean
+  speaker?: string | true
+  mic?: string | true
+  audio?: true
 }
 
 export function addPhone(program: Command, finish: (code: number) => void): void {
@@ -20,15 +24,23 @@ export function addPhone(program: Command, finish: (code: number) => void): void
     program
       .command('phone')
       .description('an interactive phone in the terminal; with --control driven by JSON lines on stdin'),
-  ).option('--control', 'take one JSON command a line on stdin, answer and tell events on stdout')
+  )
+    .option('--control', 'take one JSON command a line on stdin, answer and tell events on stdout')
+    .option('--speaker [device]', "play what is heard, by the system's own tools")
+    .option('--mic [device]', "send what the microphone hears, by the system's own tools")
+    .option('--audio', '--speaker and --mic')
   severalAccounts(command).action(async (flags: Flags) => {
-    const { control: controlled, ...rest } = flags
+    const { control: controlled, speaker, mic, audio, ...rest } = flags
     const accounts = accountsOf(rest)
     const { stdin, stdout } = process
     if (!controlled && !(stdin.isTTY && stdout.isTTY))
       throw new UsageError('floe phone needs a terminal: use floe phone --control to drive it by a program')
     const interrupt = new Interrupt()
-    const board = new Switchboard(accounts.map(phoneOptions), { oneAtATime: !controlled })
+    const sound = soundOf(speaker ?? audio, mic ?? audio)
+    const board = new Switchboard(accounts.map(phoneOptions), {
+      oneAtATime: !controlled,
+      ...(sound && { sound }),
+    })
     let code: number = exitCodes.ok
     interrupt.onInterrupt(() => {
       code = exitCodes.interrupted
@@ -90,4 +102,15 @@ function farewell({ lines, history }: Switchboard): string {
 function speaksUnicode({ LC_ALL, LC_CTYPE, LANG, TERM }: NodeJS.ProcessEnv): boolean {
   const locale = LC_ALL || LC_CTYPE || LANG
   return TERM !== 'linux' && (locale === undefined || /utf-?8/i.test(locale))
+}
+
+function soundOf(
+  speaker: string | true | undefined,
+  microphone: string | true | undefined,
+): Sound | undefined {
+  if (speaker === undefined && microphone === undefined) return undefined
+  return new Sound({
+    ...(speaker !== undefined && { speaker }),
+    ...(microphone !== undefined && { microphone }),
+  })
 }

@@ -66,8 +66,10 @@ export const commands: readonly Command[] = [
     async (board, { call, ...options }) => {
       const line = board.ringing(call)
       await board.switchTo(line)
-      await (await line.call).answer(given(options))
+      const answered = await line.call
+      await answered.answer(given(options))
       line.recordingTo = options.record
+      if (options.play !== undefined) void board.playing(line, answered.played).catch(() => undefined)
       return { call: line.number }
     },
   ),
@@ -143,13 +145,15 @@ export const commands: readonly Command[] = [
     ['what'],
     async (board, { what, call, ...options }) => {
       const line = board.line(call)
-      await (await line.call).play(what, given(options))
+      await board.playing(line, (await line.call).play(what, given(options)))
       return { call: line.number }
     },
   ),
   command('stop', 'stops playing', { call }, ['call'], async (board, { call }) => {
     const line = board.line(call)
-    ;(await line.call).stopPlaying()
+    const playing = await line.call
+    playing.stopPlaying()
+    board.sound?.speak(playing)
     return { call: line.number }
   }),
   command(

@@ -124,6 +124,11 @@ export class Line {
     return this.known?.id
   }
 
+  /** What is heard and spoken in; an incoming call has nothing of it before it is answered. */
+  get audible(): Call | undefined {
+    return this.rings ? undefined : this.known
+  }
+
   get muted(): boolean {
     return this.known?.muted ?? false
   }

@@ -8,6 +8,7 @@ import {
   type PhoneOptions,
   UsageError,
 } from '../../index.ts'
+import type { Sound } from '../sound/sound.ts'
 import { Account } from './account.ts'
 import type { PhoneEvent } from './events.ts'
 import { Line, type LineStart } from './line.ts'
@@ -18,6 +19,8 @@ const maximumHistory = 200
 export interface SwitchboardOptions {
   /** A person has one pair of ears: whoever turns to another call holds the present one. Programs say what they mean. */
   oneAtATime: boolean
+  /** Absent: nothing of the machine is touched. */
+  sound?: Sound
   /** Wall-clock milliseconds. */
   now?: () => number
 }
@@ -34,6 +37,7 @@ export class Switchboard {
   readonly history: Line[] = []
   /** The call that is spoken in, or would be. */
   current: Line | undefined
+  readonly sound: Sound | undefined
   readonly now: () => number
   private readonly oneAtATime: boolean
   private count = 0
@@ -42,6 +46,8 @@ export class Switchboard {
   constructor(accounts: readonly PhoneOptions[], options: SwitchboardOptions) {
     this.oneAtATime = options.oneAtATime
     this.now = options.now ?? Date.now
+    this.sound = options.sound
+    if (this.sound) this.sound.onFailed = (message) => this.tell({ event: 'warning', message })
     this.leaving = new Promise((resolve) => {
       this.leave = resolve
     })
@@ -58,6 +64,7 @@ export class Switchboard {
   async stop(): Promise<void> {
     this.tellLevels(0)
     await Promise.all(this.accounts.map((account) => account.stop()))
+    await this.sound?.close()
   }
 
   /** @param name "alice@pbx.example", or just "alice"; absent: the first that works */
@@ -135,7 +142,14 @@ export class Switchboard {
     )
     const line = await this.place(account.name, target, calling)
     if (options.record !== undefined) line.recordingTo = options.record
+    if (options.play !== undefined) void this.playing(line, (await calling).played).catch(() => undefined)
     return line
+  }
+
+  /** What is played from a file takes the microphone's place. */
+  async playing(line: Line, played: Promise<void>): Promise<void> {
+    const { sound } = this
+    await (sound ? sound.during(await line.call, played) : played)
   }
 
   /** Calls whom the other side of `line` names. */
@@ -171,6 +185,7 @@ export class Switchboard {
   /** The call that is spoken in from now on: it is taken back where we hold it, and the others are held where one is enough. */
   async switchTo(line: Line): Promise<void> {
     this.current = line
+    this.sound?.follow(line.audible)
     await this.holdOthers(line)
     if (line.heldBy.local) await (await line.call).resume()
   }
@@ -253,6 +268,7 @@ export class Switchboard {
   }
 
   private tell(event: PhoneEvent): void {
+    this.sound?.follow(this.current?.audible)
     this.onEvent?.(event)
   }
 }
