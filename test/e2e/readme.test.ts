@@ -43,16 +43,22 @@ describe('commands', () => {
       expect.stringMatching(/^floe serve$/),
       expect.stringMatching(/^floe answer /),
       expect.stringMatching(/^floe call /),
+      expect.stringMatching(/^floe phone /),
     ])
     // The default ports may be taken on this machine: the server gets others, and the address says so.
     const { sip } = await serve()
-    const [, answer, call] = commands('floe').map((line) =>
+    const [, answer, call, phone] = commands('floe').map((line) =>
       line.replaceAll('@127.0.0.1', `@${sip}`).split(' ').slice(1),
     )
     const bob = floe(answer!)
     await bob.line((line) => line.type === 'listening')
     expect((await run(call!)).code).toBe(0)
     expect((await bob.ended).code).toBe(0)
+    // Here is no terminal.
+    const driven = new Floe([...phone!, '--control'], { stdin: true })
+    await driven.line(({ event, state }) => event === 'registration' && state === 'registered')
+    driven.send({ command: 'quit' })
+    expect((await driven.ended).code).toBe(0)
   })
 
   test('npm commands are scripts of the package', () => {
