@@ -69,8 +69,8 @@ export interface LadderOptions {
   service?: string
   /** The two SIPps of a third-party controller meet at this address. */
   twin?: string
-  /** Default: a free one. */
-  port?: number
+  /** It gives up after this long. Default 60 s. */
+  waitMs?: number
 }
 
 /** A SIPp on a ladder (`sipp-scenario.ts`), whose XML stays in the row's folder. */
@@ -103,8 +103,8 @@ export class Sipp {
     steps: readonly Step[],
     options: LadderOptions,
   ): Promise<Sipp> {
-    const { name = 'sipp', transport = 'udp', calls = 1, service, twin } = options
-    const port = options.port ?? (await freePort())
+    const { name = 'sipp', transport = 'udp', calls = 1, service, twin, waitMs = 60_000 } = options
+    const port = await freePort()
     const file = (extension: string) => join(scene.folder, `${name}.${extension}`)
     writeFileSync(file('xml'), scenarioXml(role, steps))
     const files = { errors: file('errors'), messages: file('messages') }
@@ -116,7 +116,7 @@ export class Sipp {
         ...['-sf', file('xml'), '-m', String(calls), '-l', '1', '-rtp_echo', '-nostdin'],
         ...['-i', peerHost, '-p', String(port), '-mi', peerHost, '-mp', String(await freePort())],
         ...['-trace_err', '-error_file', files.errors, '-trace_msg', '-message_file', files.messages],
-        ...['-timeout', '60', '-timeout_error', '-t', transport === 'udp' ? 'u1' : 't1'],
+        ...['-timeout', String(waitMs / 1_000), '-timeout_error', '-t', transport === 'udp' ? 'u1' : 't1'],
         ...(service === undefined ? [] : ['-s', service]),
         ...(twin === undefined ? [] : ['-3pcc', twin]),
       ],

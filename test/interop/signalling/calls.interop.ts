@@ -46,6 +46,7 @@ async function calling(
 }
 
 const rings = [receive('INVITE', { body: 'm=audio' }), reply(180)]
+const answers = [...rings, reply(200, { body: sdp() }), receive('ACK')]
 const dials = [
   request('INVITE', { body: sdp() }),
   perhapsReplied(180),
@@ -171,6 +172,87 @@ for (const [style, body] of Object.entries(holds)) {
     await sipp.finished()
   })
 }
+
+row('hold and resume', 'floe', 'floe holds and resumes', async (scene) => {
+  const { call, sipp } = await calling(scene, [
+    ...answers,
+    receive('INVITE', { body: 'a=(sendonly|inactive)' }),
+    reply(200, { body: sdp({ direction: 'recvonly' }) }),
+    receive('ACK'),
+    receive('INVITE', { body: 'a=sendrecv' }),
+    reply(200, { body: sdp() }),
+    receive('ACK'),
+    ...isHungUpOn,
+  ])
+  await expectEcho(call)
+  await call.hold()
+  expect(call.heldBy).toEqual({ local: true, remote: false })
+  await call.resume()
+  await expectEcho(call)
+  await call.hangUp()
+  await sipp.finished()
+})
+
+row('hold and resume', 'floe', 'SIPp refuses to be held with 488: the call goes on', async (scene) => {
+  const steps = [...answers, receive('INVITE'), reply(488), receive('ACK'), ...isHungUpOn]
+  const { call, sipp } = await calling(scene, steps)
+  await call.answered
+  await expect(call.hold()).rejects.toMatchObject({ status: 488 })
+  await expectEcho(call)
+  await call.hangUp()
+  await sipp.finished()
+})
+
+row(
+  're-INVITE glare',
+  'both',
+  'both re-INVITE at once: 491 both ways, and each gets its turn',
+  async (scene) => {
+    const { call, sipp } = await calling(scene, [
+      ...answers,
+      receive('INVITE'),
+      request('INVITE', { body: sdp() }),
+      replied(491),
+      ack(),
+      reply(491, { to: 'INVITE' }),
+      receive('ACK'),
+      ...reinvites(),
+      // floe made the call: it comes again after 2.1 to 4 s (RFC 3261 14.1).
+      receive('INVITE'),
+      reply(200, { body: sdp({ direction: 'recvonly' }) }),
+      receive('ACK'),
+      receive('INVITE'),
+      reply(200, { body: sdp() }),
+      receive('ACK'),
+      ...isHungUpOn,
+    ])
+    await expectEcho(call)
+    await call.hold()
+    await call.resume()
+    await expectEcho(call)
+    await call.hangUp()
+    await sipp.finished()
+  },
+)
+
+// ---- redirection -------------------------------------------------------------------------------------------------------------
+
+row('redirection', 'peer', 'SIPp redirects with 302: floe calls where it points to', async (scene) => {
+  const target = await Sipp.called(scene, [...answers, ...isHungUpOn], { name: 'target' })
+  const headers = { Contact: `<${target.uri('elsewhere')}>` }
+  const { call, sipp } = await calling(scene, [receive('INVITE'), reply(302, { headers }), receive('ACK')])
+  await expectEcho(call)
+  await call.hangUp()
+  await Promise.all([sipp.finished(), target.finished()])
+})
+
+row('redirection', 'floe', 'floe follows no redirection where it is told so', async (scene) => {
+  const headers = { Contact: '<sip:elsewhere@192.0.2.1>' }
+  const steps = [receive('INVITE'), reply(302, { headers }), receive('ACK')]
+  const { call, sipp } = await calling(scene, steps, { redirects: 0 })
+  await expect(call.answered).rejects.toMatchObject({ status: 302 })
+  await sipp.finished()
+})
 
 // ---- ends ------------------------------------------------------------------------------------------------------------------
 
