@@ -43,9 +43,9 @@ export class RegisterExchange {
 
   private attempt(request: RegisterRequest, digest: DigestAttempt): void {
     const { context, registrar } = this
-    const { identity, server } = request
+    const { identity } = request
     const aor = new VerbatimUri(identity.uri)
-    const core = context.core.through({ ...wayOf(identity), hop: server, contact: contactUri(identity.user) })
+    const core = context.core.through({ ...wayOf(identity), contact: contactUri(identity.user) })
     const message = core.makeOutgoingRequestMessage(
       'REGISTER',
       new VerbatimUri(registrar),
