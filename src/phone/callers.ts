@@ -12,7 +12,7 @@ import type { UserAgent } from '../sip/user-agent.ts'
 import { isAllowed, parseAllowList } from './allow-list.ts'
 import type { CallerOptions } from './options.ts'
 
-const callerDefaults = { maximumCalls: 1_000, maximumCallsPerSource: 100 }
+export const callerDefaults = { maximumCalls: 1_000, maximumCallsPerSource: 100 }
 
 /** Others belong to what was allowed (ACK, BYE, NOTIFY), or are told nothing but that we are here (OPTIONS). */
 const guarded: ReadonlySet<string> = new Set([

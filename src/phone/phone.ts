@@ -24,7 +24,7 @@ import { accountOf, firstRegistered, serverInUse } from './account.ts'
 import { Call } from './call.ts'
 import { CallMedia } from './call-media.ts'
 import { type IncomingTransfer, incomingTransfer } from './call-transfers.ts'
-import { callerRules } from './callers.ts'
+import { callerDefaults, callerRules } from './callers.ts'
 import { checkInterfaces, signallingAddress } from './media-addresses.ts'
 import { MediaPaths } from './media-paths.ts'
 import { askingServers } from './name-servers.ts'
@@ -295,6 +295,7 @@ export class Phone {
       runtime,
     )
     this.userAgent.onInvite = (session) => this.onInvite(session)
+    this.userAgent.readiness = () => this.readiness()
     this.unwatch = this.watch.subscribe(() => this.userAgent.networkChanged())
     await Promise.all((options.codecs ?? []).map((name) => codecByName(name)?.load?.()))
     await this.paths.resolve()
@@ -405,6 +406,12 @@ export class Phone {
     const call = await this.call(target, options)
     call.hops = hops
     return call
+  }
+
+  private readiness(): number {
+    if (this.stopped || (!this.onCall && this.waiting.length === 0)) return 480
+    const { maximumCalls = callerDefaults.maximumCalls } = this.options
+    return this.userAgent.calls.total >= maximumCalls ? 486 : 200
   }
 
   private onInvite(session: IncomingSession): void {

@@ -18,6 +18,9 @@ const refused = (status: number, reason?: string): Refusal => ({
 export class ReplacedDialogs {
   private readonly ended: string[] = []
 
+  /** @param isEarly whether there is a dialog with that id (of sip.js) which is not confirmed */
+  constructor(private readonly isEarly: (dialogId: string) => boolean) {}
+
   /** A call is over: replacing it comes too late. */
   end(session: DialogSession): void {
     const { dialogKey } = session
@@ -40,8 +43,14 @@ export class ReplacedDialogs {
       const confirmed = session.replaceable !== undefined
       if (confirmed) return replaces.earlyOnly ? refused(486) : session
       // An invitation that rings here is not ours to give away.
-      return session.direction === 'outgoing' ? session : refused(481)
+      return refused(481)
     }
+    if (!this.isEarly(replaces.callId + replaces.toTag + replaces.fromTag)) return refused(481)
+    // Ours that rings elsewhere is: it is cancelled.
+    const { callId } = replaces
+    for (const session of sessions)
+      if (session.callId === callId && session.direction === 'outgoing' && !session.replaceable)
+        return session
     return refused(481)
   }
 }

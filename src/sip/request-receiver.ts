@@ -18,7 +18,8 @@ export class RequestReceiver {
    *  @param announce tells the application of the call
    *  @param takeMessage delivers a MESSAGE, or says what refuses it
    *  @param takeRefer answers a REFER outside of calls, or does not want it
-   *  @param takeNotify answers a NOTIFY that belongs to a subscription which has no dialog yet */
+   *  @param takeNotify answers a NOTIFY that belongs to a subscription which has no dialog yet
+   *  @param readiness the status with which a call would be answered or refused now */
   constructor(
     private readonly core: SignallingCore,
     private readonly takeCall: (message: IncomingRequest) => IncomingCall | Refusal,
@@ -26,6 +27,7 @@ export class RequestReceiver {
     private readonly takeMessage: (message: IncomingRequest) => Refusal | undefined,
     private readonly takeRefer: (message: IncomingRequest) => boolean,
     private readonly takeNotify: (message: IncomingRequest) => boolean,
+    private readonly readiness: () => number,
   ) {}
 
   /** Throws what the application throws, after answering 500. */
@@ -84,11 +86,11 @@ export class RequestReceiver {
       const dialog = this.dialogOf(message)
       if (!dialog) {
         if (method !== 'NOTIFY' || !this.takeNotify(message)) this.reply(message, 481)
-      } else if (method === 'OPTIONS') this.answerOptions(message)
+      } else if (method === 'OPTIONS') this.answerOptions(message, 200)
       else dialog.receiveRequest(message)
       return
     }
-    if (method === 'OPTIONS') this.answerOptions(message)
+    if (method === 'OPTIONS') this.answerOptions(message, this.readiness())
     else if (method === 'INVITE') this.receiveInvite(message)
     else if (method === 'MESSAGE') this.receiveMessage(message)
     else if (method === 'REFER') {
@@ -128,10 +130,10 @@ export class RequestReceiver {
     return this.core.dialogs.get(message.callId + message.toTag + message.fromTag)
   }
 
-  /** RFC 3261 11.2. */
-  private answerOptions(message: IncomingRequest): void {
+  /** RFC 3261 11.2: as an INVITE would be, and in any case with what we can do. */
+  private answerOptions(message: IncomingRequest, status: number): void {
     const contact = `Contact: <${contactUri(undefined)}>`
-    this.reply(message, 200, [allowHeader, acceptHeader, supportedHeader, contact])
+    this.reply(message, status, [allowHeader, acceptHeader, supportedHeader, contact])
   }
 
   private reply(

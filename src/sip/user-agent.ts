@@ -74,6 +74,8 @@ export class UserAgent {
   onInvite: ((session: IncomingSession) => void) | undefined
   /** Somebody wants us to call somebody, outside of any call; without a listener it is refused with 603. */
   onRefer: ((refer: IncomingRefer & { from: string }) => void) | undefined
+  /** What a call would be told now: 200 where somebody takes it, 480, 486. OPTIONS is answered so (RFC 3261 11.2). */
+  readiness: (() => number) | undefined
   /** A MESSAGE that comes in, in a call or not; without a listener it is answered 480. */
   onMessage: ((message: TextMessage) => void) | undefined
 
@@ -85,7 +87,7 @@ export class UserAgent {
   private readonly context: AgentContext
   private readonly anonymous: Identity
   private readonly subscriptions = new Set<Subscription>()
-  private readonly replaced = new ReplacedDialogs()
+  private readonly replaced = new ReplacedDialogs((id) => this.core.dialogs.get(id)?.early === true)
   private readonly sessions = new Set<DialogSession>()
   private readonly registrations = new Set<Registration>()
   private readonly standalone: StandaloneRequests
@@ -134,6 +136,7 @@ export class UserAgent {
       (message) => this.takeMessage(message),
       (message) => this.takeRefer(message),
       (message) => this.takeNotify(message),
+      () => this.readiness?.() ?? 200,
     )
     wire.onRequest = (request, flow, id) =>
       this.guard(`${request.method} from ${flow.remote.address}`, () => receiver.receive(request, flow, id))

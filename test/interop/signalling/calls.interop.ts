@@ -360,6 +360,7 @@ row(
 
 row('OPTIONS', 'peer', 'SIPp asks OPTIONS outside any call', async (scene) => {
   const phone = await startPhone(scene)
+  phone.onCall = (call) => call.reject()
   const steps = [request('OPTIONS'), replied(200, { Allow: 'INVITE', Accept: 'application/sdp' })]
   await (await Sipp.calls(scene, addressOf(phone), steps)).finished()
 })

@@ -47,3 +47,27 @@ test('text goes outside of calls and within them, and digits go by INFO in both 
   )
   await expectNothingLeft(simulation)
 })
+
+test('OPTIONS is answered as a call would be: 200, 480 where nobody takes it, 486 where there are too many', async () => {
+  const simulation = world()
+  const { clock, internet } = simulation
+  await clock.run(
+    (async () => {
+      const alice = await phoneOn(simulation.host('alice', internet.at('203.0.113.1')))
+      const bob = await phoneOn(simulation.host('bob', internet.at('203.0.113.2')), { maximumCalls: 1 })
+      const status = async () => (await alice.ping('sip:bob@203.0.113.2')).status
+      expect(await status()).toBe(480)
+      const incoming = bob.nextCall()
+      expect(await status()).toBe(200)
+      await alice.call('sip:bob@203.0.113.2')
+      const call = await incoming
+      bob.onCall = (another) => another.reject()
+      expect(await status()).toBe(486)
+      await call.hangUp()
+      expect(await status()).toBe(200)
+      await alice.stop()
+      await bob.stop()
+    })(),
+  )
+  await expectNothingLeft(simulation)
+})
