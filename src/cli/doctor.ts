@@ -45,7 +45,7 @@ export function addDoctor(program: Command, finish: (code: number) => void): voi
     .option('--lifetime', 'search how long UDP bindings last, which takes up to 5 minutes')
   outputForm(serverFlags(command)).action(async (uri: string | undefined, flags: Flags) => {
     const output = new Output(flags)
-    const { account, server, iceServers, httpProxy, tlsCa, interfaces, dnsServers } = phoneOptions(flags)
+    const { account, server, iceServers, httpProxy, tlsCa, tls, interfaces, dnsServers } = phoneOptions(flags)
     const target =
       uri === undefined ? ([server].flat()[0] ?? account) : withTransport(sipUri(uri), flags.transport)
     const giveUp = new AbortController()
@@ -54,6 +54,7 @@ export function addDoctor(program: Command, finish: (code: number) => void): voi
       ...(iceServers && { iceServers }),
       ...(httpProxy !== undefined && { httpProxy }),
       ...(tlsCa !== undefined && { tlsCa }),
+      ...(tls && { tls }),
       ...(interfaces && { interfaces }),
       ...(dnsServers && { dnsServers }),
       ...(flags.lifetime && { lifetime: true }),
@@ -85,4 +86,4 @@ function show(finding: Finding, output: Output): void {
 }
 
 /** Whatever else has a scheme is the doctor's to refuse. */
-const sipUri = (text: string): string => (/^(sips?|tel):/i.test(text) ? text : `sip:${text}`)
+const sipUri = (text: string): string => (/^(sips?|tel|wss?):/i.test(text) ? text : `sip:${text}`)

@@ -273,7 +273,9 @@ export function callOptions(flags: MediaFlags): CallOptions {
 
 /** "bob@host" with --transport tcp becomes "sip:bob@host;transport=tcp". */
 export function withTransport(target: string, transport: Protocol | undefined): string {
-  return transport === undefined || /;transport=/i.test(target) ? target : `${target};transport=${transport}`
+  return transport === undefined || /;transport=|^wss?:/i.test(target)
+    ? target
+    : `${target};transport=${transport}`
 }
 
 /** "alice@host", "alice:password@host", "sip:alice@host:5080". The password may hold any character but the last "@". */

@@ -6,8 +6,9 @@ import { askingServers } from '../phone/name-servers.ts'
 import { addressFamily, formatAddress, sameAddress, type TransportAddress } from '../runtime/address.ts'
 import { nodeRuntime } from '../runtime/node.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { isWebSocket, type Protocol } from '../sip/flow.ts'
-import { type SipUri, sipUri } from '../sip/uri.ts'
+import { defaultPorts, isProtocol, isSecure, isWebSocket, type Protocol } from '../sip/flow.ts'
+import type { TlsSettings } from '../sip/tls-settings.ts'
+import { type SipUri, serverUri, sipUri, webSocketPath } from '../sip/uri.ts'
 import { type IceServer, parseIceServers, resolveIceServers } from '../turn/ice-servers.ts'
 import type { TurnServer, TurnTransport } from '../turn/server.ts'
 import { connectThroughProxy, type HttpProxy, parseHttpProxy } from '../wire/http-proxy.ts'
@@ -48,6 +49,7 @@ export interface ExamineOptions {
   iceServers?: readonly IceServer[]
   httpProxy?: string
   tlsCa?: string
+  tls?: TlsSettings
   /** As `PhoneOptions` has them: media is tried from these alone. */
   interfaces?: readonly string[]
   /** Searches the lifetime of UDP bindings, which takes up to five minutes. Default false: two seconds of it. */
@@ -91,7 +93,7 @@ class Examination {
     this.named = parseIceServers(iceServers)
     this.proxy = httpProxy === undefined ? undefined : parseHttpProxy(httpProxy)
     if (uri === undefined) return
-    this.sip = sipUri(uri)
+    this.sip = sipUri(/^wss?:/i.test(uri) ? serverUri(uri) : uri)
     if (!this.sip)
       throw new UsageError(`"${uri}" is not a SIP server or peer: write sip:host or sip:user@host`)
   }
@@ -172,29 +174,33 @@ class Examination {
   private sipProbes({ places, protocol: chosen }: SipPlaces): Promise<Result>[] {
     const { sip } = this
     if (!sip) return []
-    const unasked: Finding = {
-      about: `SIP/${chosen.toUpperCase()}`,
-      mark: 'unknown',
-      fact: 'was not asked: the doctor knows UDP, TCP and TLS',
+    const said = sip.params.get('transport')?.toLowerCase() ?? 'udp'
+    const unspoken: Finding = {
+      about: `SIP/${said.toUpperCase()}`,
+      mark: 'problem',
+      fact: 'floe does not speak SIP over that',
+      fix: `write ;transport= with one of ${Object.keys(defaultPorts).join(', ')}`,
     }
-    if (isWebSocket(chosen)) return [Promise.resolve({ findings: [unasked] })]
-    const asked = places.filter(({ protocol }) => !isWebSocket(protocol))
-    return asked.map((place) => this.sipProbe(place, sip.host, chosen))
+    if (!isProtocol(said)) return [Promise.resolve({ findings: [unspoken] })]
+    return places.map((place) => this.sipProbe(place, sip, chosen))
   }
 
-  private async sipProbe({ protocol, address }: SipPlace, host: string, chosen: Protocol): Promise<Result> {
+  private async sipProbe({ protocol, address }: SipPlace, sip: SipUri, chosen: Protocol): Promise<Result> {
     const about = `SIP/${protocol.toUpperCase()}`
     // What floe would not use with these settings prevents nothing.
     const milder = (finding: Finding): Finding =>
       finding.mark === 'problem' && protocol !== chosen ? { ...finding, mark: 'warning' } : finding
     const { tlsCa } = this.options
     try {
-      const answer = await askOptions(
-        this.kit,
+      const path = webSocketPath(sip)
+      const hop = {
         protocol,
-        { host, address },
-        { ...(tlsCa !== undefined && { ca: tlsCa }) },
-      )
+        ...address,
+        ...((isSecure(protocol) || isWebSocket(protocol)) && { serverName: sip.host }),
+        ...(path !== undefined && { path }),
+      }
+      const tls = { ...(tlsCa !== undefined && { ca: tlsCa }), ...this.options.tls }
+      const answer = await askOptions(this.kit, hop, sip.host, tls)
       const rewritten = answer?.rewritten
       return {
         findings: [

@@ -1,8 +1,8 @@
-// Whether a SIP server answers OPTIONS (RFC 3261 11) over UDP, TCP or TLS, how fast, and from where it sees us (RFC 3581). One request
+// Whether a SIP server answers OPTIONS (RFC 3261 11) over the transport of a hop, how fast, and from where it sees us (RFC 3581). One request
 // and its repetitions, without transactions and credentials: any answer will do.
 import type { TransportAddress } from '../runtime/address.ts'
 import type { Millis, Timer } from '../runtime/runtime.ts'
-import type { Flow, Protocol } from '../sip/flow.ts'
+import type { Flow, Hop } from '../sip/flow.ts'
 import { formatVia } from '../sip/header-values.ts'
 import { type SipMessage, SipRequest, serializeMessage } from '../sip/message.ts'
 import type { TlsSettings } from '../sip/tls-settings.ts'
@@ -28,19 +28,19 @@ const optionsTiming = { rtoMs: 500, rc: 4, rm: 3 }
 /** Undefined where nobody answers. Rejects with NetworkError. */
 export async function askOptions(
   kit: Kit,
-  protocol: Protocol,
-  server: { host: string; address: TransportAddress },
+  hop: Hop,
+  host: string,
   tls: TlsSettings = {},
 ): Promise<OptionsAnswer | undefined> {
-  const { host, address } = server
+  const { protocol } = hop
   const transport = new SipTransport(kit.runtime, { connectTimeoutMs: connectLimitMs, tls })
   const forget = kit.onGiveUp(() => transport.stop())
   try {
     if (protocol === 'udp') {
-      const source = await kit.network.sourceAddressFor(address)
+      const source = await kit.network.sourceAddressFor(hop)
       if (source !== undefined) await transport.start([{ protocol, address: source, port: 0 }])
     }
-    const opening = Promise.resolve(transport.flowTo({ protocol, ...address, serverName: host }))
+    const opening = Promise.resolve(transport.flowTo(hop))
     const flow = await kit.within(probeLimitMs, opening)
     const first = flow && (await exchange(kit, transport, flow, host))
     // While all probes begin, this program itself is what takes long.
@@ -115,7 +115,7 @@ function optionsRequest(kit: Kit, flow: Flow, host: string, branch: string): Sip
   const via = {
     transport: flow.protocol.toUpperCase(),
     host: address,
-    port,
+    ...(port !== 0 && { port }),
     params: new Map([
       ['branch', branch],
       ['rport', null],
@@ -135,7 +135,8 @@ function optionsRequest(kit: Kit, flow: Flow, host: string, branch: string): Sip
   ])
 }
 
+/** Port 0 is none, as in `Flow.sentBy`. */
 const hostPort = (host: string, port: number | undefined): string =>
-  port === undefined ? formatHost(host) : `${formatHost(host)}:${port}`
+  port ? `${formatHost(host)}:${port}` : formatHost(host)
 
 const randomWord = ({ random }: Kit): string => Buffer.from(random.bytes(12)).toString('hex')

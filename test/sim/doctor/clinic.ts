@@ -8,12 +8,21 @@ import type { LinkQuality } from '../../../src/sim/link.ts'
 import type { FilterBehaviour, NatBehaviour } from '../../../src/sim/nat.ts'
 import { type Simulation, simulate } from '../../../src/sim/simulate.ts'
 import { serveTurn, type TurnServerOptions } from '../../../src/sim/turn-server.ts'
+import type { ListeningPoint } from '../../../src/sip/flow.ts'
 
 export const sipServer = '203.0.113.10'
 export const turnServer = '203.0.113.20'
 export const turnPassword = 'wonder'
 const turnAlternate = '203.0.113.21'
 const secondPort = 3479
+
+const sipPoints: readonly ListeningPoint[] = [
+  { protocol: 'udp', address: sipServer, port: 5060 },
+  { protocol: 'tcp', address: sipServer, port: 5060 },
+  { protocol: 'tls', address: sipServer, port: 5061 },
+  { protocol: 'ws', address: sipServer, port: 8088 },
+  { protocol: 'wss', address: sipServer, port: 8089 },
+]
 
 interface Condition {
   seed?: number
@@ -60,7 +69,9 @@ export function clinic(condition: Condition = {}): Clinic {
   const run = async (options: ExamineOptions): Promise<Finding[]> => {
     const sip = await startServer({
       runtime: server,
-      listen: (['udp', 'tcp'] as const).map((protocol) => ({ protocol, address: sipServer, port: 5060 })),
+      listen: sipPoints,
+      // Nobody looks at them in a simulated network.
+      tls: { cert: 'certificate', key: 'key' },
       stun: { address: sipServer, port: 3478 },
     })
     const relaying = await serveTurn(relay, {

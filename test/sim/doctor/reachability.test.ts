@@ -221,11 +221,32 @@ describe('what is asked for', () => {
     const { world, examine: examined } = clinic()
     world.setName('pbx.example', [sipServer])
     const findings = await examined({ ...allServers, uri })
-    // Nobody listens at port 5061 there.
-    expect(about(findings, 'SIP/TLS')).toMatchObject({
-      mark: 'problem',
-      fact: expect.stringContaining(`${sipServer}:5061 refused`),
-    })
+    expect(about(findings, 'SIP/TLS')).toMatchObject({ mark: 'ok', data: { server: `${sipServer}:5061` } })
+  })
+
+  test.each([
+    [`sips:${sipServer}`, 'SIP/TLS', `${sipServer}:5061`],
+    [`sip:${sipServer};transport=tls`, 'SIP/TLS', `${sipServer}:5061`],
+    [`ws://${sipServer}:8088/ws`, 'SIP/WS', `${sipServer}:8088`],
+    [`sip:${sipServer}:8089;transport=wss`, 'SIP/WSS', `${sipServer}:8089`],
+  ])('%s: that transport, at its own port, and no other', async (uri, line, server) => {
+    const findings = await clinic().examine({ ...allServers, uri })
+    expect(findings.filter((finding) => finding.about.startsWith('SIP'))).toEqual([
+      expect.objectContaining({
+        about: line,
+        mark: 'ok',
+        data: expect.objectContaining({ server, status: 200 }),
+      }),
+    ])
+    expect(about(findings, 'calls').mark).toBe('ok')
+  })
+
+  test.each([
+    ['sip:203.0.113.10:5999;transport=tls', 'SIP/TLS'],
+    ['sip:203.0.113.10;transport=sctp', 'SIP/SCTP'],
+  ])('%s is told to be out of reach', async (uri, line) => {
+    const findings = await clinic().examine({ ...allServers, uri })
+    expect(about(findings, line)).toMatchObject({ mark: 'problem' })
     expect(about(findings, 'calls').data).toEqual({ prevented: 'signalling' })
   })
 
