@@ -31,6 +31,7 @@ import { askingServers } from './name-servers.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { type CallOptions, type DialOptions, defaults, type PhoneOptions } from './options.ts'
 import { acceptedTypes, type SubscribeToOptions, Subscription } from './subscription.ts'
+import { completeTarget } from './target.ts'
 
 /** SIP facts that came before their call was known: its own INVITE. */
 const recentFactsKept = 64
@@ -336,11 +337,7 @@ export class Phone {
   }
 
   private completeTarget(target: string): string {
-    if (/^[a-z][a-z0-9+.-]*:/i.test(target) && !/^(?!tel:)[^:@]+:\d+$/i.test(target)) return target
-    if (target.includes('@')) return `sip:${target}`
-    const domain = this.account && /@([^;?]+)/.exec(this.account.aor)?.[1]
-    if (domain && !target.includes('.')) return `sip:${target}@${domain}`
-    return `sip:${target}`
+    return completeTarget(target, this.account?.aor)
   }
 
   private createCall(

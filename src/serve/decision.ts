@@ -2,7 +2,7 @@
 // it end here.
 import type { Millis } from '../runtime/runtime.ts'
 import type { CredentialsChecker } from '../sip/digest-server.ts'
-import type { Flow } from '../sip/flow.ts'
+import { type Flow, isSecure } from '../sip/flow.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { decodedUser, parseUri, type SipUri } from '../sip/uri.ts'
 import type { FlowTokens } from './flow-token.ts'
@@ -55,6 +55,9 @@ export function decide(rules: ServerRules, now: Millis, request: SipRequest, flo
   if (request.method === 'ACK' && request.toTag === ownTag(request)) return { kind: 'absorb' }
   const uri = parseUri(request.uriText)
   if (uri?.kind !== 'sip') return answer(416, 'Unsupported URI Scheme')
+  // RFC 3261 26.4.4: it has come a way that its sender did not want.
+  if (uri.scheme === 'sips' && !isSecure(flow.protocol))
+    return answer(416, 'Unsupported URI Scheme (sips came without TLS)')
   if (request.method === 'REGISTER') return register(rules, now, request, flow)
 
   if (request.maxForwards === 0) return answer(483, 'Too Many Hops')
@@ -123,6 +126,8 @@ function toUser(rules: ServerRules, now: Millis, request: SipRequest, uri: SipUr
       : answer(404, 'Not Found')
   const binding = rules.registrar.newest(now, user)
   const contact = binding && parseUri(binding.contact)
+  if (uri.scheme === 'sips' && contact?.scheme === 'sip')
+    return answer(480, 'Temporarily Unavailable (not registered with a sips: contact)')
   if (contact?.kind === 'sip')
     return { kind: 'forward', targetText: binding!.contact, uri: contact, binding: binding! }
   return rules.registrar.knows(user) || rules.users?.has(user)

@@ -83,8 +83,10 @@ export function forwardedRequest(
   const forwarded = new SipRequest(request.method, targetText, request.headers.slice(), request.body)
   forwarded.set('Max-Forwards', String(request.maxForwards - 1))
   if (formsDialog(request.method) && request.toTag === '') {
-    forwarded.prepend('Record-Route', routeEntry(from, tokens))
-    forwarded.prepend('Record-Route', routeEntry(next, tokens))
+    // RFC 3261 16.6, 4.
+    const scheme = request.uri?.scheme === 'sips' ? 'sips' : 'sip'
+    forwarded.prepend('Record-Route', routeEntry(scheme, from, tokens))
+    forwarded.prepend('Record-Route', routeEntry(scheme, next, tokens))
   }
   const params = new Map<string, string | null>([['branch', statelessBranch(request)]])
   if (isReliable(from.protocol)) params.set(connectionParam, tokens.seal(from.remote, connectionParam))
@@ -93,10 +95,11 @@ export function forwardedRequest(
   return forwarded
 }
 
-function routeEntry({ protocol, sentBy, remote }: Flow, tokens: FlowTokens): string {
+function routeEntry(scheme: SipUri['scheme'], flow: Flow, tokens: FlowTokens): string {
+  const { protocol, sentBy, remote } = flow
   const token = tokens.seal(remote, ownEnd(protocol, sentBy))
   const transport = protocol === 'udp' ? '' : `;transport=${protocol}`
-  return `<sip:${token}@${formatHost(sentBy.address)}:${sentBy.port}${transport};lr>`
+  return `<${scheme}:${token}@${formatHost(sentBy.address)}:${sentBy.port}${transport};lr>`
 }
 
 /** Removes our Via from a response; returns the connection it names, or undefined for UDP. */

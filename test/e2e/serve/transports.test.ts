@@ -73,3 +73,44 @@ test.each(
     expect((await call.ended).verdict).toMatchObject({ ok: true })
   }
 })
+
+test('two accounts of sips: talk, and every hop is TLS; one of sip: is not called so', async () => {
+  const { at, phone } = await serve('127.0.0.1')
+  const start = async (user: string): Promise<Phone> => {
+    const started = await Phone.start({
+      account: `sips:${user}@${at('tls')}`,
+      password: 'secret',
+      listen: [{ protocol: 'udp', address: '127.0.0.1', port: 0 }],
+      tls: { ca: pem('ca.pem') },
+    })
+    closers.push(() => started.stop())
+    return started
+  }
+  const alice = await start('alice')
+  const bob = await start('bob')
+  const incoming = bob.nextCall()
+  const call = await alice.call('bob', { play: 'tone:440' })
+  const answered = await incoming
+  await answered.answer({ play: 'tone:620' })
+  expect((await answered.waitToHear('tone:440', 10_000)).heard).toBe(true)
+  await answered.hangUp()
+  await call.ended
+  const protocols = [call, answered].flatMap(({ trace }) =>
+    trace.facts.flatMap((fact) => (fact.layer === 'sip' && fact.type === 'message' ? fact.protocol : [])),
+  )
+  expect(new Set(protocols)).toEqual(new Set(['tls']))
+  await bob.stop()
+  await phone('bob', 'tls')
+  const refused = await alice.call('bob')
+  await expect(refused.answered).rejects.toMatchObject({ status: 480 })
+})
+
+test('what does not fit sips: is refused in a sentence', async () => {
+  const { at } = await serve('127.0.0.1')
+  const start = Phone.start({
+    account: 'sips:alice@pbx.example',
+    server: `sip:${at('tcp')};transport=tcp`,
+    listen: [{ protocol: 'udp', address: '127.0.0.1', port: 0 }],
+  })
+  await expect(start).rejects.toThrow(/sips:pbx.example wants TLS on the whole way.*reached over tcp/)
+})
