@@ -2,6 +2,7 @@
 import { type CallReport, report } from '../diagnose/report.ts'
 import { CallFailed, RemoteError, UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { Peer } from '../sip/peer.ts'
 import type {
   Body,
   EndInfo,
@@ -127,6 +128,12 @@ export class Call extends CallAudio {
   /** The peer's address of record. */
   get remote(): string {
     return this.session?.remote.uri ?? ''
+  }
+
+  /** What its messages say of the far end: who it is, who sent the call here, why it ended. Claims of the far end, but `asserted`,
+   *  which is its server's word. */
+  get peer(): Peer {
+    return this.session?.peerInfo ?? { uri: '' }
   }
 
   /** What is known about the call up to now: timings, pairs, codec, statistics, verdict. */

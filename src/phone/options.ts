@@ -2,6 +2,7 @@
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { ListeningPoint } from '../sip/flow.ts'
 import type { Replaces } from '../sip/replaces.ts'
+import type { PrivacyLevel } from '../sip/session.ts'
 import type { TlsSettings } from '../sip/tls-settings.ts'
 import type { IceServer } from '../turn/ice-servers.ts'
 
@@ -124,6 +125,8 @@ export interface DialOptions extends CallOptions {
   replaces?: Replaces
   /** Referred-By, name-addr or URI (RFC 3892): who asked us to place this call. */
   referredBy?: string
+  /** Hide who calls (RFC 3323, RFC 3325): "id", "header", "session", "user", "critical", or "none". */
+  privacy?: readonly PrivacyLevel[]
   headers?: [string, string][]
 }
 

@@ -190,6 +190,7 @@ export class Phone {
         ...(options.headers && { headers: options.headers }),
         redirects: options.redirects ?? defaults.redirects,
         ...(options.replaces && { replaces: options.replaces }),
+        ...(options.privacy && { privacy: options.privacy }),
         ...(options.referredBy !== undefined && { referredBy: options.referredBy }),
         ...(options.ringTimeoutMs !== undefined && { ringTimeoutMs: options.ringTimeoutMs }),
       })

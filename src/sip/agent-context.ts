@@ -33,6 +33,8 @@ export interface AgentContext {
   /** What calls ask for (RFC 4028); 0: nothing. */
   readonly sessionExpiresSeconds: number
   identityOf(account: Account | undefined): Identity
+  /** Whether a server of ours is at that IP address, whose word counts. */
+  isTrusted(address: string): boolean
   /** Runs code that is not ours (handlers) or that answers a peer: an exception is reported and goes no further. */
   guard(what: string, run: () => void): void
   /** Stops repeating our 2xx to an INVITE that will not be acknowledged any more. */

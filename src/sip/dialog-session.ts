@@ -7,6 +7,7 @@ import { type DialogOutlet, receiveMessage } from './dialog-requests.ts'
 import { sendInDialog } from './in-dialog-request.ts'
 import { checkMessage } from './instant-message.ts'
 import type { SipMessage } from './message.ts'
+import { learnPeer, type Peer } from './peer.ts'
 import { PeerReinvites } from './peer-reinvite.ts'
 import { formatReferTo } from './refer-to.ts'
 import { Referee } from './referee.ts'
@@ -24,7 +25,7 @@ import {
   isWaitingForAck,
   stopWaitingForAck,
 } from './sipjs-corrections.ts'
-import { anyBody, IncomingRequest, sessionBody } from './sipjs-messages.ts'
+import { anyBody, IncomingRequest, IncomingResponse, sessionBody } from './sipjs-messages.ts'
 import { Updates } from './update.ts'
 
 export abstract class DialogSession implements Session {
@@ -32,6 +33,7 @@ export abstract class DialogSession implements Session {
   abstract readonly direction: 'outgoing' | 'incoming'
   abstract readonly remote: { uri: string; displayName?: string }
   abstract readonly local: { uri: string }
+  abstract readonly peerInfo: Peer
   handler: SessionHandler | undefined
   /** The user agent's own book-keeping. */
   onClosed: (() => void) | undefined
@@ -220,6 +222,12 @@ export abstract class DialogSession implements Session {
     )
   }
 
+  /** What a message of the peer says of it. */
+  protected hear(message: Core.IncomingMessage): void {
+    if (message instanceof IncomingRequest || message instanceof IncomingResponse)
+      learnPeer(this.peerInfo, message.wire, this.context.isTrusted(message.flow.remote.address))
+  }
+
   /** Everything that ends a session comes through here, once. */
   protected end(end: EndInfo, rejected?: ResponseInfo): void {
     if (this.ended) return
@@ -381,6 +389,7 @@ export abstract class DialogSession implements Session {
 
   private onBye(request: Core.IncomingByeRequest): void {
     request.accept()
+    this.hear(request.message)
     // RFC 3261 15.1.2: pending requests are answered 487.
     this.rejectPending()
     this.waitingForAck?.()

@@ -4,6 +4,7 @@ import { Core } from 'sip.js'
 import type { Timer } from '../runtime/runtime.ts'
 import type { AgentContext, Identity } from './agent-context.ts'
 import { DialogSession } from './dialog-session.ts'
+import { formatReason, type Peer, shown } from './peer.ts'
 import { SentProvisionals } from './reliable-provisionals.ts'
 import { allowHeader, capabilityHeaders } from './request-checks.ts'
 import { responseOptions } from './response-options.ts'
@@ -23,6 +24,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
   readonly callId: string
   readonly remote: { uri: string; displayName?: string }
   readonly local: { uri: string }
+  readonly peerInfo: Peer
   readonly localAddress: string
   readonly offer?: Body
   readonly userAgent?: string
@@ -56,9 +58,10 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     this.learn(wire)
     this.remote = {
       uri: wire.from.uriText,
-      // A quoted pair may hold any character; people are shown this.
-      ...(wire.from.displayName && { displayName: wire.from.displayName.replace(/\p{Cc}/gu, ' ') }),
+      ...(wire.from.displayName && { displayName: shown(wire.from.displayName) }),
     }
+    this.peerInfo = { ...this.remote }
+    this.hear(invitation)
     this.local = { uri: wire.to.uriText }
     this.localAddress = /^(0\.0\.0\.0|::)$/.test(flow.local.address)
       ? flow.sentBy.address
@@ -151,7 +154,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
       this.reject(reason?.status ?? 603, reason?.text)
       return
     }
-    if (this.dialog) this.bye(this.dialog)
+    if (this.dialog) this.bye(this.dialog, formatReason(reason))
     this.end({ by: 'local', status: 200, reason: reason?.text ?? 'hung up' })
   }
 
@@ -212,6 +215,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
   }
 
   private onCancel(cancel: IncomingRequest): void {
+    this.hear(cancel)
     const reasonHeader = cancel.wire.get('Reason')
     this.withdrawn({
       reason: 'the caller hung up before the answer',

@@ -7,6 +7,8 @@ import { type AgentContext, type Identity, transactionTimeoutMs, wayOf } from '.
 import { DialogSession } from './dialog-session.ts'
 import { type DigestAttempt, hostOf } from './digest.ts'
 import { quote } from './grammar.ts'
+import { formatReason, type Peer } from './peer.ts'
+import { privacyHeaders, withPrivacy } from './privacy.ts'
 import { isAtHome, Redirection } from './redirection.ts'
 import { ReceivedProvisionals, reliableSequence } from './reliable-provisionals.ts'
 import { formatReplaces } from './replaces.ts'
@@ -24,6 +26,7 @@ export class OutgoingSession extends DialogSession {
   readonly callId: string
   readonly remote: { uri: string; displayName?: string }
   readonly local: { uri: string }
+  readonly peerInfo: Peer
 
   private readonly fromTag: string
   private attempt: DigestAttempt
@@ -42,6 +45,8 @@ export class OutgoingSession extends DialogSession {
   /** Why we gave up before an answer; the final response decides when the session ends. */
   private givenUp: EndInfo | undefined
   private acknowledged = true
+  /** As whom the peer sees us. */
+  private readonly shownAs: Identity
   private mayAuthenticate = true
   private readonly done: () => void
   private ringTimer: Timer | undefined
@@ -54,10 +59,13 @@ export class OutgoingSession extends DialogSession {
     override readonly handler: SessionHandler,
     private readonly options: InviteOptions,
   ) {
-    super(context, context.core.through(wayOf(identity)), identity, options.sessionExpiresSeconds)
+    const shownAs = withPrivacy(identity, options.privacy)
+    super(context, context.core.through(wayOf(shownAs)), identity, options.sessionExpiresSeconds)
+    this.shownAs = shownAs
     this.callId = randomToken(context.random)
     this.fromTag = randomTag(context.random)
     this.remote = { uri: target }
+    this.peerInfo = { uri: target }
     this.local = { uri: identity.uri }
     this.target = target
     this.inviteCore = this.core
@@ -82,20 +90,19 @@ export class OutgoingSession extends DialogSession {
 
   hangUp(reason?: { status?: number; text?: string }): void {
     if (this.ended || this.givenUp) return
-    const why =
-      reason?.status && `SIP;cause=${reason.status}${reason.text ? `;text=${quote(reason.text)}` : ''}`
+    const why = formatReason(reason)
     if (!this.dialog) {
-      this.cancel({ by: 'local', status: 487, reason: 'cancelled' }, why || undefined)
+      this.cancel({ by: 'local', status: 487, reason: 'cancelled' }, why)
       return
     }
     if (!this.acknowledged) this.acknowledge()
-    this.bye(this.dialog, why || undefined)
+    this.bye(this.dialog, why)
     this.end({ by: 'local', status: 200, reason: reason?.text ?? 'hung up' })
   }
 
   private send(): void {
-    const { identity, options } = this
-    const from = new VerbatimUri(identity.uri)
+    const { identity, shownAs, options } = this
+    const from = new VerbatimUri(shownAs.uri)
     const to = new VerbatimUri(this.remote.uri)
     const message = this.inviteCore.makeOutgoingRequestMessage(
       'INVITE',
@@ -106,12 +113,13 @@ export class OutgoingSession extends DialogSession {
         callId: this.callId,
         cseq: this.sequence,
         fromTag: this.fromTag,
-        fromDisplayName: identity.displayName ? quote(identity.displayName).slice(1, -1) : '',
+        fromDisplayName: shownAs.displayName ? quote(shownAs.displayName).slice(1, -1) : '',
       },
       [
         this.contactHeader,
         ...capabilityHeaders,
         ...this.timer.requestHeaders(),
+        ...privacyHeaders(identity, options.privacy),
         ...referralHeaders(options),
         ...(options.headers ?? []).map(([name, value]) => `${name}: ${value}`),
         ...this.attempt.headers('INVITE', this.target, options.offer?.content),
@@ -136,6 +144,7 @@ export class OutgoingSession extends DialogSession {
   private onProgress({ message, session }: Core.PrackableIncomingResponseWithSession): void {
     this.progressed = true
     if (this.ended || this.givenUp || this.dialog) return
+    this.hear(message)
     const response = message instanceof IncomingResponse ? message.wire : undefined
     const rseq = response && reliableSequence(response)
     if (!response || rseq === undefined) {
@@ -179,6 +188,7 @@ export class OutgoingSession extends DialogSession {
     this.ringTimer?.cancel()
     this.done()
     this.attach(session)
+    this.hear(message)
     if (message instanceof IncomingResponse) this.timer.accepted(message.wire)
     this.acknowledged = false
     this.acknowledge = (answer) => {
@@ -194,6 +204,7 @@ export class OutgoingSession extends DialogSession {
 
   private onRejected(message: Core.IncomingResponseMessage): void {
     if (this.ended || this.dialog) return
+    this.hear(message)
     const challenge = this.mayAuthenticate ? challengeOf(message) : undefined
     const problem = challenge && this.attempt.challenged(...challenge)
     if (challenge && problem === undefined && !this.givenUp) {
@@ -214,7 +225,9 @@ export class OutgoingSession extends DialogSession {
     const { status, reason } = responseInfo(message)
     if (message instanceof IncomingResponse) {
       if (this.followRedirection(message)) return
-      this.end({ by: 'remote', status, reason: problem ?? reason }, responseInfo(message))
+      const reasonHeader = message.wire.get('Reason')
+      const end: EndInfo = { by: 'remote', status, reason: problem ?? reason }
+      this.end(reasonHeader === undefined ? end : { ...end, reasonHeader }, responseInfo(message))
       return
     }
     const silence = `no response within ${transactionTimeoutMs / 1000} s`

@@ -2,6 +2,7 @@
 
 import type { TransportAddress } from '../runtime/address.ts'
 import type { Protocol } from './flow.ts'
+import type { Peer } from './peer.ts'
 import type { Replaces } from './replaces.ts'
 
 /** A session description or another body, as text with its type. */
@@ -114,6 +115,8 @@ export interface Session {
   /** The peer's identity: "sip:bob@example.com", and its display name. */
   readonly remote: { uri: string; displayName?: string }
   readonly local: { uri: string }
+  /** What its messages say of the peer. */
+  readonly peerInfo: Peer
   /** BYE in a confirmed dialog, CANCEL before the answer, 603-style rejection for an unanswered incoming call: what fits. Idempotent. */
   hangUp(reason?: { status?: number; text?: string }): void
   /** In-dialog offer; resolves with the answer, rejects with CallFailed (491 is retried as RFC 3261 14.1 says).
@@ -190,6 +193,10 @@ export interface SipSubscription {
   stop(): Promise<void>
 }
 
+/** RFC 3323 4.2, RFC 3325 9.3. */
+export const privacyLevels = ['id', 'header', 'session', 'user', 'critical', 'none'] as const
+export type PrivacyLevel = (typeof privacyLevels)[number]
+
 export interface InviteOptions {
   account?: Account
   /** Absent: late offer. */
@@ -204,6 +211,8 @@ export interface InviteOptions {
   headers?: [string, string][]
   /** Give up ringing after this many ms (CANCEL, then onEnded with 408). Default 180 s. */
   ringTimeoutMs?: number
+  /** What of the caller is to be hidden (RFC 3323, RFC 3325). */
+  privacy?: readonly PrivacyLevel[]
   /** In the place of the user agent's. */
   sessionExpiresSeconds?: number
 }

@@ -15,6 +15,7 @@ import { isToken } from './grammar.ts'
 import { parseContentType, parseNameAddr } from './header-values.ts'
 import { acceptedMessage, checkMessage, nobodyReads, readMessage } from './instant-message.ts'
 import type { SipResponse } from './message.ts'
+import { checkPrivacy } from './privacy.ts'
 import { receiveStrangersRefer } from './refer-dialog.ts'
 import { Registration, serversOf } from './registration.ts'
 import { ReplacedDialogs } from './replaced-dialogs.ts'
@@ -120,6 +121,7 @@ export class UserAgent {
       core: this.core,
       sessionExpiresSeconds,
       identityOf: (account) => this.identityOf(account),
+      isTrusted: (address) => this.isRegistrar(address),
       guard: (what, run) => this.guard(what, run),
       settle: (transactionId) => wire.settle(transactionId),
       dropFlow: (flow) => wire.transport.drop(flow),
@@ -217,6 +219,7 @@ export class UserAgent {
     for (const [name, value] of options.headers ?? []) checkHeader(name, value)
     if (options.referredBy !== undefined && !parseNameAddr(options.referredBy))
       throw new UsageError('Referred-By names nobody; write it as <sip:user@host>.')
+    if (options.privacy) checkPrivacy(options.privacy)
     if (options.sessionExpiresSeconds !== undefined) checkSessionExpires(options.sessionExpiresSeconds)
     const session = new OutgoingSession(
       this.context,

@@ -12,6 +12,7 @@ class ChannelEnd implements IncomingSession {
   readonly local = { uri: 'sip:us@simulated' }
   readonly remote = { uri: 'sip:them@simulated' }
   readonly localAddress = ''
+  readonly peerInfo = { uri: '' }
   readonly peerInfoPackages: ReadonlySet<string>
   handler: SessionHandler | undefined
   peer!: ChannelEnd
