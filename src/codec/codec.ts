@@ -11,6 +11,10 @@ export interface Encoder {
 export interface Decoder {
   /** Decodes one payload; returns the samples written into `out`. Never throws on a peer's octets. */
   decode(payload: Uint8Array, out: Int16Array): number
+  /** Fills a gap that packets have left, by what was decoded last; where the codec knows a way of its own. */
+  conceal?(gap: Int16Array): void
+  /** Fills a gap of one packet from what the next packet says of it (forward error correction); false where it says nothing. */
+  recover?(next: Uint8Array, gap: Int16Array): boolean
   close?(): void
 }
 
@@ -25,6 +29,8 @@ export interface Codec {
   readonly staticPayloadType?: number
   /** Packet times that a packet can have, ascending; absent: any. */
   readonly packetTimesMs?: readonly number[]
+  /** How gaps are filled where the decoder has no way of its own: by repeating the waveform; absent: with silence. */
+  readonly concealment?: 'waveform'
   /** What we ask of those who send to us. */
   readonly fmtp?: string
   /** Awaited once before the first encoder or decoder is made. */

@@ -23,6 +23,7 @@ function g711(name: string, staticPayloadType: number, law: CompandingLaw): Code
     sampleRateHz: 8000,
     clockRateHz: 8000,
     channels: 1,
+    concealment: 'waveform',
     staticPayloadType,
     createEncoder: () => encoder,
     createDecoder: () => decoder,

@@ -80,6 +80,7 @@ export const g722: Codec = {
   sampleRateHz: 16_000,
   clockRateHz: 8000,
   channels: 1,
+  concealment: 'waveform',
   staticPayloadType: 9,
   createEncoder: () => new G722Encoder(),
   createDecoder: () => new G722Decoder(),

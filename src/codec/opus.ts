@@ -1,5 +1,6 @@
 // Opus (RFC 6716) by libopus, compiled to WebAssembly, as RFC 7587 carries it: mono inside, though the rtpmap always says two
-// channels; 48 kHz; what the peer's fmtp asks of our encoder is heeded. Leaves out stereo.
+// channels; 48 kHz; what the peer's fmtp asks of our encoder is heeded; lost packets are recovered from the next one, or concealed.
+// Leaves out stereo.
 import {
   Application,
   Bandwidth,
@@ -24,6 +25,8 @@ const expectedLossPercent = 5
 /** A packet as short as this says that nothing is said (DTX); it need not be sent. */
 const dtxBytes = 2
 const largestPayloadBytes = 1_200
+/** 2.5 ms (RFC 6716 2.1.4): gaps are concealed in multiples of it. */
+const shortestFrameSamples = 120
 /** Longest packet (RFC 6716 3.2.5), in samples. */
 const longestPacketSamples = 5_760
 
@@ -77,6 +80,22 @@ class OpusDecoder implements Decoder {
     } catch {
       // A packet that is none (RFC 6716 3.4).
       return 0
+    }
+  }
+
+  conceal(gap: Int16Array): void {
+    gap.fill(0)
+    if (this.handle && gap.length % shortestFrameSamples === 0)
+      gap.set(this.handle.decodePacketLoss(gap.length).subarray(0, gap.length))
+  }
+
+  recover(next: Uint8Array, gap: Int16Array): boolean {
+    if (!this.handle || gap.length % shortestFrameSamples !== 0) return false
+    try {
+      gap.set(this.handle.decode(next, { decodeFec: true, frameSize: gap.length }).subarray(0, gap.length))
+      return true
+    } catch {
+      return false
     }
   }
 

@@ -26,6 +26,8 @@ export interface JitterBuffer {
   advance(ticks: number): number
   /** The next due packet in sequence order. What is missing is simply not there: the caller sees it by the offsets. */
   next(): DuePacket | undefined
+  /** The packet after those that are due, where it is here already; its offset as theirs. */
+  upcoming(): DuePacket | undefined
   /** Forgets everything: the next packet begins anew. */
   reset(): void
 }
@@ -141,6 +143,17 @@ export class ReorderBuffer implements JitterBuffer {
       slot.lengthBytes = -1
       if (this.due.offsetTicks >= 0) return this.due
       this.onLeapt()
+    }
+    return undefined
+  }
+
+  upcoming(): DuePacket | undefined {
+    if (!this.anchored) return undefined
+    for (let sequence = this.nextSequence; sequence <= this.highestSequence; sequence++) {
+      const slot = this.slots[sequence & (capacityPackets - 1)]
+      if (!slot || slot.lengthBytes < 0 || slot.sequence !== sequence) continue
+      const payload = slot.buffer.subarray(0, slot.lengthBytes)
+      return { payload, payloadType: slot.payloadType, offsetTicks: (slot.timestamp - this.windowStart) | 0 }
     }
     return undefined
   }

@@ -10,7 +10,7 @@
 //                                       onDtmf <── events
 //                                                        reports  <──> onRtcp, sendRtcp
 //
-// Left to later: concealment of losses, collisions of SSRCs (RFC 3550 8.2).
+// Left to later: collisions of SSRCs (RFC 3550 8.2).
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
 import { InvariantError, UsageError } from '../errors.ts'
 import type { Clock, Millis, Random } from '../runtime/runtime.ts'

@@ -1,8 +1,13 @@
 // From packets in order to a time line without holes: decodes what is due, puts it where its timestamp says, and fills the
-// rest with silence, so that what comes out lasts exactly as long as it took. Leaves out concealment of losses.
+// rest, so that what comes out lasts exactly as long as it took: from the next packet where that says what the lost one held
+// (FEC), by concealment for a moment, then with silence.
+
+import { Concealment } from '../audio/concealment.ts'
 import type { Codec, Decoder } from '../codec/codec.ts'
 import type { JitterBuffer } from '../rtp/reorder-buffer.ts'
 
+/** A decoder that conceals by itself is not asked for longer: what it makes up then is noise at best. */
+const concealedMs = 100
 /** The most audio one packet may decode to; more than any ptime in use (RFC 3551 4.2 asks for 200 ms). */
 const maximumPacketMs = 240
 
@@ -16,6 +21,11 @@ export class Playout {
   private aheadSamples = 0
   /** By payload type. One that is not received any more stays for the packets that are still queued. */
   private readonly decoders = new Map<number, { codec: Codec; decoder: Decoder }>()
+  /** Whose sound was heard last. */
+  private speaking: { codec: Codec; decoder: Decoder } | undefined
+  private readonly concealment: Concealment
+  private missingSamples = 0
+  private readonly concealedSamples: number
 
   constructor(
     { sampleRateHz, clockRateHz }: Rates,
@@ -23,6 +33,8 @@ export class Playout {
   ) {
     this.samplesPerTick = sampleRateHz / clockRateHz
     const maximumSamples = (sampleRateHz * maximumPacketMs) / 1000
+    this.concealment = new Concealment(sampleRateHz)
+    this.concealedSamples = (sampleRateHz * concealedMs) / 1000
     this.decoded = new Int16Array(maximumSamples)
     this.ahead = new Int16Array(maximumSamples)
   }
@@ -34,9 +46,16 @@ export class Playout {
     this.decoders.set(payloadType, { codec, decoder: codec.createDecoder() })
   }
 
+  /** Another source, or its time line anew: nothing of before runs into it. */
+  reset(): void {
+    this.concealment.reset()
+    this.speaking = undefined
+  }
+
   close(): void {
     for (const { decoder } of this.decoders.values()) decoder.close?.()
     this.decoders.clear()
+    this.speaking = undefined
   }
 
   /** Fills the whole frame with the next stretch of time; returns the samples that came from packets. */
@@ -46,19 +65,42 @@ export class Playout {
     let filled = Math.min(this.aheadSamples, frame.length)
     frame.set(this.ahead.subarray(0, filled))
     this.takeAhead(filled)
+    this.heard(frame.subarray(0, filled))
     let fromPackets = filled
     for (let due = this.buffer.next(); due; due = this.buffer.next()) {
-      const length = this.decoders.get(due.payloadType)?.decoder.decode(due.payload, this.decoded) ?? 0
       const start = Math.min(frame.length, Math.max(filled, due.offsetTicks * this.samplesPerTick))
-      frame.fill(0, filled, start)
+      this.fillGap(frame, filled, start, due.payload)
+      this.speaking = this.decoders.get(due.payloadType) ?? this.speaking
+      const length = this.decoders.get(due.payloadType)?.decoder.decode(due.payload, this.decoded) ?? 0
       const fits = Math.min(length, frame.length - start)
       frame.set(this.decoded.subarray(0, fits), start)
+      this.heard(frame.subarray(start, start + fits))
       filled = start + fits
       fromPackets += fits
       this.keep(this.decoded.subarray(fits, length))
     }
-    frame.fill(0, filled)
+    const upcoming = filled < frame.length ? this.buffer.upcoming() : undefined
+    const follows = upcoming?.offsetTicks === frame.length / this.samplesPerTick
+    this.fillGap(frame, filled, frame.length, follows ? upcoming.payload : undefined)
     return fromPackets
+  }
+
+  private heard(samples: Int16Array): void {
+    if (samples.length === 0) return
+    this.missingSamples = 0
+    if (this.speaking?.codec.concealment === 'waveform') this.concealment.heard(samples)
+  }
+
+  /** @param next the packet that begins where the gap ends */
+  private fillGap(frame: Int16Array, from: number, to: number, next: Uint8Array | undefined): void {
+    if (from >= to) return
+    const gap = frame.subarray(from, to)
+    this.missingSamples += gap.length
+    const { codec, decoder } = this.speaking ?? {}
+    if (next && decoder?.recover?.(next, gap)) return
+    if (decoder?.conceal && this.missingSamples <= this.concealedSamples) decoder.conceal(gap)
+    else if (codec?.concealment === 'waveform') this.concealment.fill(gap)
+    else gap.fill(0)
   }
 
   private takeAhead(samples: number): void {

@@ -132,6 +132,7 @@ export class ReceivePath {
     }
     if (admission === 'new' || verdict === 'restarted') {
       this.buffer.reset()
+      this.playout.reset()
       this.events.reset()
     }
     if (verdict === 'duplicate' || isDeaf) return

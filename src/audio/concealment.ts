@@ -1,0 +1,124 @@
+// Concealment of lost speech in the manner of ITU-T G.711 Appendix I, at any sampling rate: the last pitch period is repeated,
+// joined without a click, and fades; after 60 ms there is silence. What comes next is joined without a click too.
+// Unlike there, nothing is delayed: the join with what was played is made inside the gap.
+
+/** Pitch periods of voices: 66 to 200 Hz (Appendix I 3.2). */
+const pitchMs = { shortest: 5, longest: 15 }
+/** What the pitch is searched in. */
+const correlationMs = 20
+/** Appendix I 3.6: full for so long, then a fifth less every 10 ms. */
+const fullMs = 10
+const silentAfterMs = 60
+/** Of the joins: a quarter of the shortest period at least, and longer the longer the gap was (Appendix I 3.7). */
+const joinMs = { shortest: 2.5, longest: 10 }
+
+export class Concealment {
+  /** What was played last, the newest at the end. */
+  private readonly history: Float32Array
+  private filled = 0
+  /** Since when nothing has come; 0 while packets come. */
+  private missingSamples = 0
+  private pitchSamples = 0
+  /** One period, ready to be repeated. */
+  private period = new Float32Array(0)
+  private readonly perMs: number
+
+  constructor(sampleRateHz: number) {
+    this.perMs = sampleRateHz / 1_000
+    this.history = new Float32Array(Math.round((correlationMs + 2 * pitchMs.longest) * this.perMs))
+  }
+
+  /** Sound that came. Its beginning is joined to what stood in for the gap before it. */
+  heard(samples: Int16Array): void {
+    if (this.missingSamples > 0 && this.gainAt(this.missingSamples) > 0) {
+      const gapMs = this.missingSamples / this.perMs
+      const length = Math.min(
+        samples.length,
+        Math.round(Math.min(joinMs.longest, joinMs.shortest + gapMs / 4) * this.perMs),
+      )
+      for (let i = 0; i < length; i++) {
+        const weight = (i + 1) / (length + 1)
+        samples[i] = Math.round(weight * samples[i]! + (1 - weight) * this.standIn(this.missingSamples + i))
+      }
+    }
+    this.missingSamples = 0
+    this.keep(samples)
+  }
+
+  /** Fills a gap. Returns whether it is anything but silence. */
+  fill(gap: Int16Array): boolean {
+    if (this.missingSamples === 0) this.findPitch()
+    let isAudible = false
+    for (let i = 0; i < gap.length; i++) {
+      const value = Math.round(this.standIn(this.missingSamples + i))
+      gap[i] = value
+      isAudible ||= value !== 0
+    }
+    this.missingSamples += gap.length
+    this.keep(gap)
+    return isAudible
+  }
+
+  /** Another source, or another time line: nothing of before may be heard. */
+  reset(): void {
+    this.filled = 0
+    this.missingSamples = 0
+    this.pitchSamples = 0
+  }
+
+  private standIn(at: number): number {
+    const gain = this.gainAt(at)
+    return gain === 0 ? 0 : gain * this.period[at % this.pitchSamples]!
+  }
+
+  private gainAt(at: number): number {
+    if (this.pitchSamples === 0) return 0
+    const ms = at / this.perMs
+    return ms < fullMs ? 1 : Math.max(0, 1 - (ms - fullMs) / (silentAfterMs - fullMs))
+  }
+
+  /** The lag at which the last sounds are most like themselves, and one such period whose end meets its beginning. */
+  private findPitch(): void {
+    const { history, perMs } = this
+    const shortest = Math.round(pitchMs.shortest * perMs)
+    const longest = Math.round(pitchMs.longest * perMs)
+    const window = Math.round(correlationMs * perMs)
+    this.pitchSamples = 0
+    if (this.filled < window + longest) return
+    const end = history.length
+    const step = Math.max(1, Math.round(perMs / 8))
+    let best = Number.NEGATIVE_INFINITY
+    for (let lag = shortest; lag <= longest; lag += step) {
+      let product = 0
+      let energy = 1
+      for (let i = end - window; i < end; i += step) {
+        const earlier = history[i - lag]!
+        product += history[i]! * earlier
+        energy += earlier * earlier
+      }
+      const likeness = product <= 0 ? product : (product * product) / energy
+      if (likeness > best) {
+        best = likeness
+        this.pitchSamples = lag
+      }
+    }
+    const pitch = this.pitchSamples
+    const join = Math.round(pitch / 4)
+    this.period = history.slice(end - pitch)
+    // The end of the period runs into what was before its beginning, so that repeating it makes no step.
+    for (let i = 0; i < join; i++) {
+      const weight = (i + 1) / (join + 1)
+      const at = pitch - join + i
+      this.period[at] = (1 - weight) * this.period[at]! + weight * history[end - 2 * pitch + at]!
+    }
+  }
+
+  private keep(samples: Int16Array): void {
+    const { history } = this
+    const length = Math.min(samples.length, history.length)
+    history.copyWithin(0, length)
+    const start = history.length - length
+    for (let i = 0; i < length; i++) history[start + i] = samples[samples.length - length + i]!
+    this.filled = Math.min(history.length, this.filled + length)
+  }
+}
