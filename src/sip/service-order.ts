@@ -77,8 +77,10 @@ export function servicesOf(
     })
 }
 
-/** Names of this machine, of this link and of nothing: no name server knows services of theirs (RFC 6761 6, RFC 6762 3). */
-export const hasNoServices = (host: string): boolean => /(^|\.)(localhost|local|invalid)$/.test(host)
+/** Names of this machine, of this link, of a hosts file and of nothing: no name server knows services of theirs (RFC 6761 6,
+ *  RFC 6762 3). */
+export const hasNoServices = (host: string): boolean =>
+  !host.includes('.') || /\.(localhost|local|invalid)\.?$/.test(host)
 
 /** RFC 3263 4.2, RFC 7118 8.1. */
 const labels: Readonly<Record<Protocol, string>> = {

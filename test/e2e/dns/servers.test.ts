@@ -1,12 +1,14 @@
 // From names to servers on real sockets: a name server of the test's own, SIP servers that answer, refuse, are silent or die.
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { formatAddress } from '../../../src/runtime/address.ts'
 import { nodeRuntime } from '../../../src/runtime/node.ts'
 import type { Runtime } from '../../../src/runtime/runtime.ts'
 import { SeededRandom } from '../../../src/sim/random.ts'
 import { UserAgent } from '../../../src/sip/user-agent.ts'
+import { Listener, sdp } from '../../unit/sip-ua/scripted-peer.ts'
 import { a, aaaa, DnsServer, naptr, srv, type Zone } from './dns-server.ts'
 import { type Behaviour, SipServer } from './sip-server.ts'
 
@@ -37,7 +39,7 @@ async function deadPort(): Promise<number> {
   await new Promise((resolve) => listener.close(resolve))
   return port
 }
-async function agent(dns: DnsServer, address = '127.0.0.1'): Promise<UserAgent> {
+async function agent(dns: DnsServer, address = '127.0.0.1', tls?: { ca: string }): Promise<UserAgent> {
   const [host = '', port] = dns.address.split(':')
   const runtime: Runtime = {
     ...nodeRuntime,
@@ -46,6 +48,7 @@ async function agent(dns: DnsServer, address = '127.0.0.1'): Promise<UserAgent> 
   }
   const started = await UserAgent.start({
     runtime,
+    ...(tls && { tls }),
     listen: (['udp', 'tcp'] as const).map((protocol) => ({ protocol, address, port: 0 })),
   })
   agents.push(started)
@@ -132,6 +135,70 @@ test('a server that hangs up in the middle of a request is passed over', async (
   const phone = await agent(dns)
   expect(await phone.options('sip:a@example.com;transport=tcp')).toMatchObject({ status: 200 })
   expect(dying.requests).toHaveLength(1)
+})
+
+describe('a connection that is lost', () => {
+  const first = async (status: number) => {
+    const dying = await server((request) => {
+      if (request.method !== 'INVITE') return undefined
+      setImmediate(() => dying.cut())
+      return { status, headers: [['Contact', '<sip:bob@127.0.0.1>']] }
+    })
+    const live = await server(() => ({ status: 486 }))
+    const dns = await names({
+      '_sip._tcp.example.com': [
+        srv(0, 1, dying.port, 'one.example.com'),
+        srv(1, 1, live.port, 'one.example.com'),
+      ],
+      'one.example.com': [a('127.0.0.1')],
+    })
+    const listener = new Listener()
+    ;(await agent(dns)).invite('sip:bob@example.com;transport=tcp', listener, { offer: sdp() })
+    return { end: await listener.end, live }
+  }
+  test('after a 100 sends the INVITE to the next server', async () => {
+    const { end, live } = await first(100)
+    expect(end).toMatchObject({ by: 'remote', status: 486 })
+    await vi.waitFor(() => expect(live.requests.map(({ method }) => method)).toEqual(['INVITE', 'ACK']))
+  })
+  test('while it rings makes no other telephone ring', async () => {
+    const { end, live } = await first(180)
+    expect(end).toMatchObject({ by: 'network' })
+    expect(live.requests).toEqual([])
+  })
+})
+
+describe('sips', () => {
+  const pem = (name: string): string => readFileSync(`test/fixtures/tls/${name}`, 'utf8')
+  const secure = async (certificate: string): Promise<UserAgent> => {
+    const started = await UserAgent.start({
+      runtime: nodeRuntime,
+      listen: [{ protocol: 'tls', address: '127.0.0.1', port: 0 }],
+      tls: { cert: pem(`${certificate}.pem`), key: pem(`${certificate}.key`) },
+    })
+    agents.push(started)
+    return started
+  }
+  test('is believed by the name of the domain, whatever its server is called; who cannot prove it is passed over', async () => {
+    // A certificate of elsewhere.example, which is the name that SRV gives: whoever forges an answer could have that.
+    const [forger, honest] = [await secure('wrong-host'), await secure('server')]
+    const dns = await names({
+      '_sips._tcp.pbx.example': [
+        srv(0, 1, forger.addresses[0]!.port, 'elsewhere.example'),
+        srv(1, 1, honest.addresses[0]!.port, 'one.elsewhere.example'),
+      ],
+      'elsewhere.example': [a('127.0.0.1')],
+      'one.elsewhere.example': [a('127.0.0.1')],
+    })
+    const phone = await agent(dns, '127.0.0.1', { ca: pem('ca.pem') })
+    expect(await phone.options('sips:bob@pbx.example')).toMatchObject({ status: 200 })
+    const alone = await names({
+      '_sips._tcp.pbx.example': [srv(0, 1, forger.addresses[0]!.port, 'elsewhere.example')],
+      'elsewhere.example': [a('127.0.0.1')],
+    })
+    const other = await agent(alone, '127.0.0.1', { ca: pem('ca.pem') })
+    await expect(other.options('sips:bob@pbx.example')).rejects.toThrow(/certificate/)
+  })
 })
 
 test('all servers refuse: one sentence tells how many, and why', async () => {

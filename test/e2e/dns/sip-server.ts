@@ -53,10 +53,15 @@ export class SipServer {
     return (this.tcp.address() as AddressInfo).port
   }
 
+  /** Ends every connection. */
+  cut(): void {
+    for (const connection of this.connections) connection.destroy()
+  }
+
   close(): void {
     this.udp.close()
     this.tcp.close()
-    for (const connection of this.connections) connection.destroy()
+    this.cut()
   }
 
   private receive(data: Uint8Array, send: (response: Uint8Array) => void): void {

@@ -69,6 +69,11 @@ describe('what a URI says itself is not asked', () => {
     expect(await hops('sip:example.com:5090')).toEqual(['udp 192.0.2.99 5090'])
     expect(world.names.questions).toEqual(['A example.com'])
   })
+  test.each(['pbx', 'localhost', 'printer.local'])('a name like %s: addresses alone', async (name) => {
+    world.setName(name, ['192.0.2.7'])
+    expect(await hops(`sip:${name}`)).toEqual(['udp 192.0.2.7 5060'])
+    expect(world.names.questions).toEqual([`A ${name}`])
+  })
   test('a transport: its SRV records alone', async () => {
     publish()
     expect(await hops('sip:example.com;transport=udp')).toEqual(['udp 192.0.2.12 5060'])
