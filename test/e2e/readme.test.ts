@@ -189,9 +189,14 @@ describe('tables', () => {
   test('the API: every method, option and error named exists', () => {
     const rows = rowsAfter(/^\| \| \|/m)
     expect(rows.length).toBeGreaterThan(8)
-    const sources = ['phone/phone', 'phone/call', 'phone/call-audio', 'phone/options'].map((name) =>
-      readFileSync(`src/${name}.ts`, 'utf8'),
-    )
+    const sources = [
+      'phone/phone',
+      'phone/call',
+      'phone/call-audio',
+      'phone/call-transfers',
+      'phone/subscription',
+      'phone/options',
+    ].map((name) => readFileSync(`src/${name}.ts`, 'utf8'))
     const names = rows.flatMap(([members, text]) => [
       ...[...members!.matchAll(/`(?:Phone|phone|call)\.(\w+)/g)].map((match) => match[1]!),
       ...[...text!.matchAll(/`([a-z]\w+)`/g)].map((match) => match[1]!),
