@@ -73,7 +73,9 @@ describe.each([8_000, 16_000])('at %i Hz', (rateHz) => {
 
 it('speech with losses is more like the original, band by band, than with holes', () => {
   const wav = readFileSync(new URL('../../../media/hello-8k.wav', import.meta.url))
-  const pcm = new Int16Array(wav.buffer.slice(wav.byteOffset + 44, wav.byteOffset + wav.length - (wav.length % 2)))
+  const pcm = new Int16Array(
+    wav.buffer.slice(wav.byteOffset + 44, wav.byteOffset + wav.length - (wav.length % 2)),
+  )
   const likeness = (samples: Int16Array) =>
     hasHeard({ samples, sampleRateHz: 8_000 }, { samples: pcm, sampleRateHz: 8_000 }).score
   for (const every of [20, 10, 5]) {
