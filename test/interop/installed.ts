@@ -18,6 +18,7 @@ export type Need =
   | 'werift'
   | 'chromium'
   | 'baresip'
+  | 'tmux'
   | 'linphone'
   | 'rtpengine'
   | 'openssl'
@@ -55,6 +56,7 @@ const present: Record<Need, () => string | undefined> = {
   werift: () => installedFile('werift', 'werift/node_modules/werift'),
   chromium: () => program('chromium'),
   baresip: () => program('baresip'),
+  tmux: () => program('tmux'),
   linphone: () => program('linphonec'),
   rtpengine: () => program('rtpengine'),
   namespace: () =>
