@@ -174,6 +174,20 @@ export class Phone {
     return this.registration?.state
   }
 
+  /** Registers at once: for the first time, again after `unregister`, or sooner than the next try. `onRegistration` tells how it
+   *  goes. Rejects with UsageError where there is no account. */
+  async register(): Promise<void> {
+    const { account, registration } = this
+    if (!account) throw new UsageError('a phone without an account has nothing to register')
+    if (registration && registration.state.state !== 'unregistered') registration.refresh()
+    else await this.beginRegistration(account)
+  }
+
+  /** Is not found by callers any more; calls go on, and can be made. */
+  async unregister(): Promise<void> {
+    await this.registration?.unregister()
+  }
+
   /**
    * Dials. Resolves when the INVITE is out; watch `call.answered`, `call.played`, `call.ended`.
    * @param target "sip:bob@pbx.example", "bob@pbx.example" or, with an account, just "bob"
@@ -304,7 +318,7 @@ export class Phone {
     await this.gatherAhead()
     // While the registrar or the first callee thinks. Once a process, and not in simulated worlds, whose time is not ours.
     if (runtime.clock === nodeRuntime.clock) runtime.clock.setTimer(0, warmUpOnce)
-    if (this.account && options.register !== false) await this.register(this.account)
+    if (this.account && options.register !== false) await this.beginRegistration(this.account)
   }
 
   /** A call that comes or is made then finds its candidates ready. */
@@ -327,7 +341,7 @@ export class Phone {
     return serverInUse(this.account, this.registrationState) ?? this.account?.route?.[0]
   }
 
-  private async register(account: Account): Promise<void> {
+  private async beginRegistration(account: Account): Promise<void> {
     const registration = this.userAgent.register(account, {
       expiresSeconds: this.options.registerExpires ?? defaults.registerExpires,
     })

@@ -203,6 +203,8 @@ export class UserAgent {
   /** Registers and stays registered until `unregister`. Throws UsageError for an account that cannot be. */
   register(account: Account, options: { expiresSeconds?: number } = {}): SipRegistration {
     this.refuseWhenStopped()
+    for (const old of this.registrations)
+      if (old.state.state === 'unregistered') this.registrations.delete(old)
     const registration = new Registration(
       this.context,
       account,

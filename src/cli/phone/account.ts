@@ -37,6 +37,12 @@ export class Account {
     throw new NetworkError(`${this.name} cannot be used: ${why}`, this.name)
   }
 
+  /** Starts the phone where it could not be before, and registers. */
+  async register(): Promise<void> {
+    if (this.phone) await this.phone.register()
+    else await this.start()
+  }
+
   async stop(): Promise<void> {
     this.giveUp.abort()
     await this.starting
@@ -63,8 +69,15 @@ export class Account {
     }
   }
 
+  /** A registration that was renewed is no news. */
   private become(state: RegistrationState): void {
+    const before = this.registration
     this.registration = state
-    this.onChange?.()
+    const isRenewed =
+      before.state === 'registered' &&
+      state.state === 'registered' &&
+      before.contact === state.contact &&
+      before.registrar === state.registrar
+    if (!isRenewed) this.onChange?.()
   }
 }

@@ -240,6 +240,28 @@ export const commands: readonly Command[] = [
       return { calls: board.lines.map((line) => ({ call: line.number, ...line.levels() })) }
     },
   ),
+  command(
+    'register',
+    'registers an account now; events tell how it goes',
+    { account },
+    ['account'],
+    async (board, { account }) => {
+      const found = board.account(account)
+      await found.register()
+      return { account: found.name }
+    },
+  ),
+  command(
+    'unregister',
+    'takes an account from its server: nobody finds it any more',
+    { account },
+    ['account'],
+    async (board, { account }) => {
+      const found = board.account(account)
+      await (await found.ready()).unregister()
+      return { account: found.name }
+    },
+  ),
   command('accounts', 'lists the accounts and their registrations', {}, [], (board) => ({
     accounts: board.accounts.map(({ name, registration, phone }) => ({
       account: name,

@@ -99,13 +99,18 @@ function endSentence(event: CallEvent, who: string, board: Switchboard): Sentenc
     const why = by === 'local' && status === 487 ? 'given up' : `${status > 0 ? `${status} ` : ''}${reason}`
     return { text: `call ${call} with ${who} came to nothing: ${why}`, kind: 'warn' }
   }
-  const ender = { local: 'hung up', remote: 'the other side hung up', network: 'the network ended it' }[
-    by ?? 'local'
-  ]
-  const why = report?.verdict.ok === false ? `; ${report.verdict.cause}: ${report.verdict.fix}` : ''
+  const ender = {
+    local: reason,
+    remote: 'the other side hung up',
+    network: `the network ended it: ${reason}`,
+  }[by ?? 'local']
+  const { verdict } = report ?? {}
+  // That a call was short is known to whoever was in it.
+  const isWrong = verdict?.ok === false && verdict.cause !== 'bye-before-media'
+  const why = isWrong ? `; ${verdict.cause}: ${verdict.fix}` : ''
   return {
     text: `call ${call} with ${who} ended after ${clockText(spoken)}: ${ender}${why}`,
-    kind: report?.verdict.ok === false ? 'warn' : 'plain',
+    kind: isWrong ? 'warn' : 'plain',
   }
 }
 

@@ -206,6 +206,19 @@ describe('what is wrong is answered, and ends nothing', () => {
     await phone.event('call', { direction: 'incoming', account: `bob@${sip}` })
   })
 
+  test('an account is taken from its server and registers again', async () => {
+    const { alice, bob, sip } = await twoPhones()
+    await alice.do('unregister')
+    await alice.event('registration', { state: 'unregistered' })
+    expect(await bob.do('dial', { target: 'alice' })).toMatchObject({ call: '1' })
+    expect(await bob.event('call', { state: 'ended' })).toMatchObject({ by: 'remote', account: `bob@${sip}` })
+    const before = alice.floe.lines.length
+    await alice.do('register')
+    await alice.floe.line(({ event, state }) => event === 'registration' && state === 'registered', before)
+    await bob.do('dial', { target: 'alice' })
+    await alice.event('call', { state: 'ringing' })
+  })
+
   test('no terminal and no --control: one sentence, exit 2', async () => {
     const outcome = await run(['phone'])
     expect(outcome).toEqual({
