@@ -154,7 +154,9 @@ class OutgoingRequest extends Core.OutgoingRequestMessage {
   /** sip.js passes the branch of its transaction; an ACK to a 2xx is a transaction of its own. */
   override setViaHeader(branch: string, protocol: string): void {
     this.branch = this.method === 'ACK' ? this.transactionId : branch
-    this.setHeader('via', `SIP/2.0/${protocol} ${placeholderHost};branch=${this.branch};rport`)
+    // RFC 6223: we shall keep the flow of a registration alive, and the server may say how often.
+    const keep = this.method === 'REGISTER' ? ';keep' : ''
+    this.setHeader('via', `SIP/2.0/${protocol} ${placeholderHost};branch=${this.branch};rport${keep}`)
   }
 
   override toString(): string {
