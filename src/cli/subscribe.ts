@@ -75,7 +75,7 @@ export function addSubscribe(program: Command, finish: (code: number) => void): 
   })
 }
 
-function describeState(state: SubscriptionState, target: string): string {
+export function describeState(state: SubscriptionState, target: string): string {
   switch (state.state) {
     case 'subscribing':
       return `subscribing to ${target}`
@@ -95,7 +95,7 @@ function describeState(state: SubscriptionState, target: string): string {
 /** What strangers write must not steer the terminal. */
 const harmless = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, ' ')
 
-function describe({ messages, dialogs, presence, text }: Notification): string[] {
+export function describe({ messages, dialogs, presence, text }: Notification): string[] {
   if (messages) {
     const counted = Object.entries(messages.counts).map(
       ([name, { new: fresh, old }]) => `${fresh} new ${name}, ${old} old`,

@@ -241,6 +241,26 @@ export const commands: readonly Command[] = [
     },
   ),
   command(
+    'subscribe',
+    'watches a mailbox (`message-summary`, the default), `dialog` or `presence`, of `target` or our own',
+    { package: text.optional(), target: target.optional(), account },
+    ['package', 'target'],
+    async (board, { package: eventPackage = 'message-summary', target, account }) => {
+      const phone = await board.account(account).ready()
+      return { subscription: board.subscriptions.begin(phone, eventPackage, target) }
+    },
+  ),
+  command(
+    'unsubscribe',
+    'ends a subscription',
+    { subscription: text },
+    ['subscription'],
+    async (board, { subscription }) => {
+      await board.subscriptions.end(subscription)
+      return { subscription }
+    },
+  ),
+  command(
     'register',
     'registers an account now; events tell how it goes',
     { account },

@@ -1,6 +1,13 @@
 // What happens at the phone, as its two faces tell it: a line of JSON each under --control, a sentence on the terminal.
 // Call numbers are texts ("1", "2"), given in the order in which calls come and go out.
-import type { CallReport, Levels, ListeningPoint, RegistrationState } from '../../index.ts'
+import type {
+  CallReport,
+  Levels,
+  ListeningPoint,
+  Notification,
+  RegistrationState,
+  SubscriptionState,
+} from '../../index.ts'
 
 export type CallStateName = CallReport['outcome']['state']
 
@@ -27,9 +34,18 @@ export type PhoneEvent =
       text: string
       call?: string
     }
+  /** What is watched, by `subscribe`: how that goes, and what is told. */
+  | ({ event: 'subscription' } & Watched & SubscriptionState)
+  | ({ event: 'notification' } & Watched & Notification)
   | { event: 'dtmf'; call: string; digit: string; durationMs: number }
   | ({ event: 'levels'; call: string } & Levels)
   | { event: 'warning'; call?: string; message: string }
+
+interface Watched {
+  subscription: string
+  package: string
+  target: string
+}
 
 export interface CallEvent {
   event: 'call'

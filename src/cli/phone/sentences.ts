@@ -1,5 +1,6 @@
 // What happens at the phone, and what a command answers, as a person reads it.
 import { type CallReport, formatReport } from '../../index.ts'
+import { describe, describeState } from '../subscribe.ts'
 import { type Answer, commandNamed, commands } from './commands.ts'
 import { shortUri } from './completion.ts'
 import type { CallEvent, PhoneEvent } from './events.ts'
@@ -34,6 +35,13 @@ export function sentenceOf(event: PhoneEvent, board: Switchboard): Sentence | un
     case 'message': {
       const text = event.contentType === 'text/plain' ? event.text : `(${event.contentType}) ${event.text}`
       return { text: `${nameOf(event.displayName, event.from)} writes: ${text}`, kind: 'good' }
+    }
+    case 'subscription':
+      return event.state === 'subscribing' ? undefined : plain(describeState(event, shortUri(event.target)))
+    case 'notification': {
+      const lines = describe(event)
+      if (lines.length === 0) return undefined
+      return { text: `${shortUri(event.target)}: ${lines.join('\n')}`, kind: 'good' }
     }
     case 'dtmf':
       return plain(`call ${event.call} dials ${event.digit}`)
@@ -146,6 +154,8 @@ export function answerLines(command: string, answer: Answer): string[] {
       return [`the other side talks to ${answer['target']} now`]
     case 'transfer-to':
       return ['the other sides talk to each other now']
+    case 'subscribe':
+      return [`subscription ${answer['subscription']}: unsubscribe ${answer['subscription']} ends it`]
     case 'play':
       return ['played']
     case 'help':

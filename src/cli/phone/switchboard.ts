@@ -12,6 +12,7 @@ import type { Sound } from '../sound/sound.ts'
 import { Account } from './account.ts'
 import type { PhoneEvent } from './events.ts'
 import { Line, type LineStart } from './line.ts'
+import { Subscriptions } from './subscriptions.ts'
 
 /** Ended calls that are remembered, with their reports. */
 const maximumHistory = 200
@@ -38,6 +39,7 @@ export class Switchboard {
   /** The call that is spoken in, or would be. */
   current: Line | undefined
   readonly sound: Sound | undefined
+  readonly subscriptions = new Subscriptions((event) => this.tell(event))
   readonly now: () => number
   private readonly oneAtATime: boolean
   private count = 0

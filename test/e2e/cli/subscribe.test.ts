@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram'
 import { expect, onTestFinished, test } from 'vitest'
 import { parseMessage, type SipRequest } from '../../../src/sip/message.ts'
 import { floe, run } from './cli.ts'
+import { ControlledPhone } from './controlled-phone.ts'
 
 /** Accepts SUBSCRIBEs and notifies what `body` gives; refuses events that it does not know. */
 async function startNotifier(bodies: Record<string, { type: string; content: string }>) {
@@ -96,4 +97,30 @@ test('floe subscribe prints what is notified until Ctrl-C, and unsubscribes', as
   expect(refused.stderr).toBe(`floe: sip:bob@${at} does not tell its dialog: 489 Bad Event.\n`)
   const nobody = await run(['subscribe'])
   expect(nobody).toMatchObject({ code: 2, stderr: expect.stringMatching(/needs a target, or an account/) })
+})
+
+test('floe phone watches, too', async () => {
+  const content = 'Messages-Waiting: yes\r\nVoice-Message: 2/8 (0/2)\r\n'
+  const { at, seen } = await startNotifier({
+    'message-summary': { type: 'application/simple-message-summary', content },
+  })
+  const phone = await ControlledPhone.start([])
+  const target = `sip:alice@${at}`
+  expect(await phone.do('subscribe', { target })).toMatchObject({ subscription: '1' })
+  const watched = { subscription: '1', package: 'message-summary', target }
+  expect(await phone.event('notification')).toMatchObject({
+    ...watched,
+    messages: { voice: { new: 2, old: 8 } },
+  })
+  expect(await phone.event('subscription', { state: 'active' })).toMatchObject(watched)
+  await phone.do('unsubscribe', { subscription: 1 })
+  expect(seen.at(-1)).toBe('message-summary 0')
+  expect(await phone.ask('unsubscribe', { subscription: 1 })).toMatchObject({
+    ok: false,
+    error: 'there is no subscription 1',
+  })
+  await phone.do('subscribe', { target, package: 'dialog' })
+  expect(await phone.event('subscription', { state: 'terminated', package: 'dialog' })).toMatchObject({
+    status: 489,
+  })
 })

@@ -36,7 +36,7 @@ describe('the words of the prompt', () => {
 
   test.each([
     ['fly', 'there is no command "fly": help lists them'],
-    ['re', '"re" may be reject or resume or record or report'],
+    ['ac', '"ac" may be accept-transfer or accounts'],
     ['quit now', 'quit takes nothing after it: "now" is too much'],
   ])('%s is refused', (text, sentence) => {
     expect(() => parseWords(text)).toThrow(expect.objectContaining({ message: sentence }))
