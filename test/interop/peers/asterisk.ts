@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Scene } from '../case.ts'
 import { asteriskTree } from '../installed.ts'
+import { writeTone } from '../sounds.ts'
 import { dialplan } from './asterisk-dialplan.ts'
 import { http, pjsip } from './asterisk-pjsip.ts'
 import { authorityFile, makeCertificate } from './certificate.ts'
@@ -129,6 +130,14 @@ export class Asterisk {
   /** Calls a registered user and connects it to an extension of the dialplan. */
   async originate(user: User, extension: string): Promise<void> {
     await this.console(`channel originate PJSIP/${user} extension ${extension}@default`)
+  }
+
+  /** Somebody has spoken to the mailbox of a user of the row's own. */
+  leaveMessage(user: User): void {
+    const inbox = join(this.folder, 'spool/voicemail/default', user, 'INBOX')
+    mkdirSync(inbox, { recursive: true })
+    writeTone(join(inbox, 'msg0000.wav'), 'tone:440', 500)
+    writeFileSync(join(inbox, 'msg0000.txt'), `[message]\norigmailbox=${user}\nduration=1\n`)
   }
 
   /** What the `record` and `play-and-record` extensions heard. */

@@ -194,6 +194,102 @@ for (const by of ['info', 'info-relay'] as const) {
   })
 }
 
+// ---- events --------------------------------------------------------------------------------------------------------------------
+
+const mailbox = user()
+users[mailbox] = [`aor.mailboxes=${mailbox}@default`]
+row('message-summary', 'floe', 'is told of a message in its mailbox', async (scene, asterisk) => {
+  const phone = await phoneOf(scene, asterisk, mailbox)
+  const subscription = phone.subscribe(undefined, 'message-summary')
+  const waiting = () => subscription.last?.messages
+  await eventually(() => waiting()?.waiting === false, { what: 'an empty mailbox' })
+  asterisk.leaveMessage(mailbox)
+  await eventually(() => waiting()?.waiting === true, { what: 'a message waits' })
+  expect(waiting()?.voice).toMatchObject({ new: 1, old: 0 })
+  subscription.stop()
+})
+
+const watched = { watcher: user(), phone: user() }
+row('dialog event', 'floe', 'watches another phone ring and speak', async (scene, asterisk) => {
+  const watcher = await phoneOf(scene, asterisk, watched.watcher)
+  const phone = await phoneOf(scene, asterisk, watched.phone)
+  const subscription = watcher.subscribe(asterisk.uri(watched.phone), 'dialog')
+  const states = () => subscription.last?.dialogs?.map(({ state }) => state)
+  await eventually(() => states() !== undefined, { what: 'the first notification' })
+  const call = await calledBy(asterisk, phone, watched.phone, 'echo')
+  await eventually(() => states()?.includes('confirmed'), { what: 'the phone is seen to speak' })
+  await expectEcho(call)
+  await call.hangUp()
+  await eventually(() => !states()?.includes('confirmed'), { what: 'the phone is seen to be free' })
+  subscription.stop()
+})
+
+const seen = { watcher: user(), phone: user() }
+row('presence event', 'floe', 'sees another phone come and speak', async (scene, asterisk) => {
+  const watcher = await phoneOf(scene, asterisk, seen.watcher)
+  const subscription = watcher.subscribe(asterisk.uri(seen.phone), 'presence')
+  const open = () => subscription.last?.presence?.tuples.some((tuple) => tuple.open)
+  await eventually(() => open() === false, { what: 'it is away' })
+  await phoneOf(scene, asterisk, seen.phone)
+  await eventually(() => open() === true, { what: 'it is there' })
+  subscription.stop()
+})
+
+// ---- reliability, timers, identity -----------------------------------------------------------------------------------------------
+
+const required = user('100rel=required')
+row('PRACK', 'peer', 'is called by Asterisk, which requires 100rel', async (scene, asterisk) => {
+  const phone = await phoneOf(scene, asterisk, required)
+  const call = await calledBy(asterisk, phone, required, 'echo')
+  await expectEcho(call)
+  expect(messages(call, 'PRACK')).toBeGreaterThan(0)
+  await call.hangUp()
+})
+
+const supported = user('100rel=peer_supported')
+row('PRACK', 'floe', 'takes early media that Asterisk sends reliably', async (scene, asterisk) => {
+  const phone = await phoneOf(scene, asterisk, supported)
+  const call = await phone.call(asterisk.uri('early-media'))
+  await call.waitToHear('tone:440', answerWithinMs)
+  await call.answered
+  await expectEcho(call)
+  expect(messages(call, 'PRACK')).toBeGreaterThan(0)
+  await call.hangUp()
+})
+
+const timed = user('timers=always', 'timers_min_se=90', 'timers_sess_expires=90')
+row(
+  'session timers',
+  'both',
+  'is refreshed in time, and heard afterwards',
+  async (scene, asterisk) => {
+    const phone = await phoneOf(scene, asterisk, timed, { sessionExpiresSeconds: 90 })
+    const call = await phone.call(asterisk.uri('echo'))
+    await expectEcho(call)
+    const refreshed = () => messages(call, 'UPDATE') > 0 || messages(call, 'INVITE') > 2
+    await eventually(refreshed, { what: 'a refresh', withinMs: 70_000, everyMs: 200 })
+    await expectEcho(call)
+    await call.hangUp()
+  },
+  120_000,
+)
+
+const renamed = user('send_pai=yes', 'trust_id_outbound=yes', 'connected_line_method=update')
+row('connected line', 'peer', 'is told by UPDATE who is at the far end now', async (scene, asterisk) => {
+  const phone = await phoneOf(scene, asterisk, renamed)
+  const call = await phone.call(asterisk.uri('connected-line'))
+  await call.answered
+  await eventually(() => messages(call, 'UPDATE') > 0, { what: 'the UPDATE' })
+  await expectEcho(call)
+  await call.hangUp()
+})
+
+/** How many messages of the method were seen in the call, requests and answers. */
+const messages = (call: Call, method: string): number =>
+  call.trace.facts.filter(
+    (fact) => fact.layer === 'sip' && fact.type === 'message' && fact.method === method && !fact.status,
+  ).length
+
 // ---- keep-alive --------------------------------------------------------------------------------------------------------------
 
 const qualified = user('aor.qualify_frequency=1')

@@ -146,6 +146,74 @@ row('multipart INVITE', 'peer', 'SIPp puts its offer into multipart/mixed', asyn
   await sipp.finished()
 })
 
+// ---- reliable provisional answers --------------------------------------------------------------------------------------------------
+
+const reliably = (rseq: number) => ({ Require: '100rel', RSeq: String(rseq) })
+
+row('PRACK', 'peer', 'SIPp sends 183 and 180 reliably: floe acknowledges each', async (scene) => {
+  const { call, sipp } = await calling(scene, [
+    receive('INVITE', { Supported: '100rel' }),
+    reply(183, { headers: reliably(7), body: sdp() }),
+    receive('PRACK', { RAck: '^ *7 1 INVITE' }),
+    reply(200),
+    reply(180, { headers: reliably(8), to: 'INVITE' }),
+    receive('PRACK', { RAck: '^ *8 1 INVITE' }),
+    reply(200),
+    reply(200, { to: 'INVITE' }),
+    receive('ACK'),
+    ...isHungUpOn,
+  ])
+  await call.answered
+  await expectEcho(call)
+  await call.hangUp()
+  await sipp.finished()
+})
+
+row(
+  'PRACK',
+  'peer',
+  'floe dials without an offer, SIPp offers in its 183, floe answers in PRACK',
+  async (scene) => {
+    const { call, sipp } = await calling(
+      scene,
+      [
+        receive('INVITE'),
+        reply(183, { headers: reliably(1), body: sdp() }),
+        receive('PRACK', { body: 'm=audio' }),
+        reply(200),
+        reply(200, { to: 'INVITE' }),
+        receive('ACK'),
+        ...isHungUpOn,
+      ],
+      { lateOffer: true },
+    )
+    await call.answered
+    await expectEcho(call)
+    await call.hangUp()
+    await sipp.finished()
+  },
+)
+
+row('PRACK', 'floe', 'SIPp requires 100rel: floe rings reliably', async (scene) => {
+  const phone = await startPhone(scene)
+  const incoming = phone.nextCall({ timeoutMs: 20_000 })
+  const sipp = await Sipp.calls(scene, addressOf(phone), [
+    request('INVITE', { headers: { Require: '100rel' }, body: sdp() }),
+    replied(180, { RSeq: '[0-9]', Require: '100rel' }),
+    request('PRACK'),
+    replied(200),
+    replied(200),
+    ack(),
+    ...isHungUpOn,
+  ])
+  const call = await incoming
+  await eventually(() => count(call, 'PRACK') > 0, { what: 'the PRACK' })
+  await call.answer()
+  await expectEcho(call)
+  await call.hangUp()
+  await sipp.finished()
+})
+
 // ---- hold ------------------------------------------------------------------------------------------------------------------
 
 const holds = {
