@@ -18,10 +18,12 @@ export interface KamailioPlace {
   readonly algorithm?: 'SHA-256'
   /** Nothing but an edge: puts itself into Path and hands everything on to the registrar at this host:port. */
   readonly edgeOf?: string
+  /** It serves this domain, wherever it stands. */
+  readonly domain?: string
 }
 
 export function kamailioConfiguration(place: KamailioPlace): string {
-  const { host, port, controlSocket, secure, rtpengine, algorithm, edgeOf } = place
+  const { host, port, controlSocket, secure, rtpengine, algorithm, edgeOf, domain } = place
   return `#!KAMAILIO
 debug=2
 log_stderror=yes
@@ -35,6 +37,7 @@ tcp_accept_no_cl=yes
 tcp_connection_lifetime=3605
 listen=udp:${host}:${port}
 listen=tcp:${host}:${port}
+${domain ? `alias="${domain}"` : ''}
 ${
   secure
     ? `enable_tls=yes

@@ -11,7 +11,8 @@ import { authorityFile, makeCertificate } from './certificate.ts'
 import { type KamailioPlace, kamailioConfiguration } from './kamailio-configuration.ts'
 import { freePort, PeerProcess, peerHost } from './process.ts'
 
-export interface KamailioOptions extends Pick<KamailioPlace, 'rtpengine' | 'algorithm' | 'edgeOf'> {
+export interface KamailioOptions
+  extends Pick<KamailioPlace, 'rtpengine' | 'algorithm' | 'edgeOf' | 'domain'> {
   /** Over TLS, WS and WSS as well, with a certificate of `authority`. */
   secure?: true
   /** Names its files. */
