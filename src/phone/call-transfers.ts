@@ -1,6 +1,7 @@
 // Transfers of a call (RFC 5589). We hand it over: `transfer` blindly, `transferTo` in the place of another call of ours. Or the far
 // end hands us over: the application accepts, and a new call is placed whose progress the far end is told. A transfer that succeeds
 // ends the old call from the transferor's side; one that fails leaves it as it was.
+import { isPrivate } from '../diagnose/private-address.ts'
 import { CallFailed, UsageError } from '../errors.ts'
 import type { Clock, Millis, Timer } from '../runtime/runtime.ts'
 import { parseNameAddr } from '../sip/header-values.ts'
@@ -187,5 +188,14 @@ function sameUser(a: string, b: string): boolean {
 export function placeOf(session: Session): { target: string; replaces: Replaces } {
   const { replaceable } = session
   if (!replaceable) throw new CallFailed('the call to transfer to is not established', 0, 'not established')
-  return replaceable
+  return { ...replaceable, target: reachable(replaceable.target, session.remote.uri) }
+}
+
+/** RFC 5589 7.3: the Contact names the very phone, but behind a NAT nobody else reaches it there; the address of record leads to it
+ *  through its server, and phones that do not have the dialog refuse. */
+function reachable(contact: string, addressOfRecord: string): string {
+  const [phone, record] = [sipUri(contact), sipUri(addressOfRecord)]
+  if (!phone || record?.user === undefined || phone.params.has('gr')) return contact
+  const elsewhere = isPrivate(phone.host) || phone.host.endsWith('.invalid')
+  return elsewhere && !isPrivate(record.host) ? addressOfRecord : contact
 }

@@ -76,7 +76,7 @@ export async function connect(
 
 /** From now on, and not before, both ends hear each other. */
 export async function expectAudioBothWays(
-  phones: ThreePhones,
+  phones: Pick<ThreePhones, 'wait'>,
   ends: [call: Call, hears: string][],
 ): Promise<void> {
   const before = ends.map(([call]) => call.report().statistics?.received.heardMs ?? 0)
