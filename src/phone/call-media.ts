@@ -469,6 +469,13 @@ export class CallMedia {
     record(describeNegotiated(negotiated))
     for (const problem of negotiated.problems) record({ layer: 'sdp', type: 'problem', ...problem })
     const { ice } = negotiated
+    if (!(ice && path.agent) && requiresIce(policy)) {
+      const reason = 'the far end does not speak ICE and this phone requires it'
+      throw new IceFailed(`${reason}: allow plain RTP with the ICE policy "auto"`, [])
+    }
+    // Before the path, which may carry at once.
+    this.secure.apply(negotiated.keying)
+    this.applyToStream(negotiated)
     if (ice && path.agent) {
       if (path.isIdle || before?.ice?.ufrag !== ice.ufrag) {
         const controlling = lite ? ice.lite && how.weOffered : how.weOffered || ice.lite
@@ -483,9 +490,6 @@ export class CallMedia {
         for (const text of this.earlyFragments.splice(0)) this.readFragment(text)
         this.trickled.flush()
       }
-    } else if (requiresIce(policy)) {
-      const reason = 'the far end does not speak ICE and this phone requires it'
-      throw new IceFailed(`${reason}: allow plain RTP with the ICE policy "auto"`, [])
     } else {
       if (!before || before.ice)
         record({ layer: 'ice', type: 'mode', mode: policy === 'off' ? 'off' : 'peer-without-ice' })
@@ -495,8 +499,6 @@ export class CallMedia {
         rtcpMux: negotiated.rtcpMux,
       })
     }
-    this.secure.apply(negotiated.keying)
-    this.applyToStream(negotiated)
   }
 
   private applyToStream(negotiated: NegotiatedAudio): void {
