@@ -12,6 +12,7 @@ import { withinBudget } from '../sdp/candidate-budget.ts'
 import { describe, describeNegotiated } from '../sdp/describe.ts'
 import type { CodecDescription, IceDescription, LocalAudio, NegotiatedAudio } from '../sdp/description.ts'
 import { receives, sends } from '../sdp/direction.ts'
+import { answerWithoutMedia, isWithoutMedia } from '../sdp/empty-session.ts'
 import { fragmentType, readFragment, writeFragment } from '../sdp/fragment.ts'
 import { keyingLengthBytes } from '../sdp/keying.ts'
 import { createAnswer, createOffer, readAnswer, readOffer } from '../sdp/negotiation.ts'
@@ -227,6 +228,7 @@ export class CallMedia {
 
   private async answerOffer(offer: Body): Promise<Body> {
     this.recordDescription(offer.content, 'received', 'offer')
+    if (!this.sent && isWithoutMedia(offer.content)) return this.answerNothing()
     const remote = readOffer(offer.content, this.codecs, this.secure.local)
     const remoteIce = remote.ice
     if (!remoteIce && requiresIce(this.options.policy))
@@ -250,6 +252,17 @@ export class CallMedia {
     this.mid = mid
     this.recordDescription(text, 'sent', 'answer')
     this.apply(negotiated, { weOffered: false })
+    return { contentType: sdpType, content: text }
+  }
+
+  /** A call without media yet: what they will run over is there already. */
+  private async answerNothing(): Promise<Body> {
+    if (!this.paths.current) this.paths.begin(await this.takePath({ withIce: true, components: 2 }))
+    const path = this.present()
+    await this.gather(path, this.options.gatherLimitMs)
+    const text = answerWithoutMedia(this.describeLocal(path))
+    this.sent = text
+    this.recordDescription(text, 'sent', 'answer')
     return { contentType: sdpType, content: text }
   }
 
