@@ -24,6 +24,8 @@ export async function withPhones(
       output.event({ type: 'registering', account })
       output.setStatus(`registering ${account}`)
     }
+    if (options.some(({ tls }) => tls?.rejectUnauthorized === false))
+      output.warn('certificates are not verified: whoever is on the way can read and change the signalling')
     const giveUp = new AbortController()
     interrupt.onInterrupt(() => giveUp.abort())
     const starts = options.map(async (each, i) => {

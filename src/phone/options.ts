@@ -75,7 +75,7 @@ export interface PhoneOptions extends CallerOptions {
   interfaces?: string[]
   /** "http://user:password@proxy:3128": the way to TURN servers over TCP and TLS (CONNECT), where no other leads out. */
   httpProxy?: string
-  /** Authorities to trust beside the system's when a TURN server speaks TLS, PEM. */
+  /** Authorities to trust beside the system's when a TURN server speaks TLS, PEM. Default: `tls.ca`. */
   tlsCa?: string
   /** SRTP. Default: as "prefer" where signalling runs over TLS; elsewhere it is taken from those who offer it. */
   srtp?: SrtpPolicy

@@ -117,7 +117,7 @@ export class Phone {
         throw new UsageError(
           `SRTP suite ${name} is unknown: use ${srtpSuites.map((suite) => suite.name).join(', ')}`,
         )
-    const { iceServers = [], httpProxy, tlsCa, interfaces } = options
+    const { iceServers = [], httpProxy, tls, tlsCa: authorities = tls?.ca, interfaces } = options
     if (interfaces) checkInterfaces(interfaces, runtime.network.interfaces())
     const servers = parseIceServers(iceServers)
     if (options.ice === 'relay' && !servers.some(({ kind }) => kind === 'turn'))
@@ -136,7 +136,7 @@ export class Phone {
       tcp: options.iceTcp ?? true,
       ...(interfaces && { interfaces }),
       ...(httpProxy !== undefined && { httpProxy: parseHttpProxy(httpProxy) }),
-      ...(tlsCa !== undefined && { tlsCa }),
+      ...(authorities !== undefined && { tlsCa: authorities }),
       warn: (message) => {
         if (!this.warnings.includes(message)) this.warnings.push(message)
       },

@@ -163,7 +163,9 @@ function identityProblem(
 
 // ---- sentences ---------------------------------------------------------------------------------------------------------
 
-const trustIt = 'if it is the right one, name the file of its authority as an authority to trust'
+/** Where the library and the command line take them. */
+const trustIt = 'if it is the right one, trust its authority (tls.ca, --tls-ca)'
+const showOurs = '(tls.cert and tls.key, --tls-cert and --tls-key)'
 
 /** Why TLS with `at` failed, and what to do. */
 function handshakeProblem(at: string, error: unknown, socket?: TLSSocket): string {
@@ -176,9 +178,9 @@ function handshakeProblem(at: string, error: unknown, socket?: TLSSocket): strin
   if (/UNSUPPORTED_PROTOCOL|ALERT_PROTOCOL_VERSION|VERSION_TOO_LOW/.test(code))
     return `${at} speaks no TLS 1.2 or newer: update it, or choose another transport`
   if (/CERTIFICATE_REQUIRED/.test(code))
-    return `${at} asks for a client certificate: give a certificate and its key`
+    return `${at} asks for a client certificate: give one and its key ${showOurs}`
   if (/ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_)/.test(code))
-    return `${at} does not accept our certificate (${code}): give one of an authority that it trusts`
+    return `${at} does not accept our certificate (${code}): give one of an authority that it trusts ${showOurs}`
   if (/HANDSHAKE_FAILURE|NO_SHARED_CIPHER|NO_CIPHERS|INSUFFICIENT_SECURITY/.test(code))
     return `${at} refused the TLS handshake: it knows none of our ciphers, or asks for a client certificate`
   if (code === 'ECONNRESET' || code === 'EPIPE')
@@ -196,7 +198,7 @@ function certificateProblem(code: string, certificate: PeerCertificate | undefin
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return `is for ${certificate ? namesText(namesOf(certificate)) : 'another name'}: use that name, or have it issued for the one used`
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return `is signed by itself and by no authority: if it is the right one, name its file as an authority to trust`
+      return 'is signed by itself and by no authority: if it is the right one, trust it (tls.ca, --tls-ca)'
     case 'SELF_SIGNED_CERT_IN_CHAIN':
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT':

@@ -100,7 +100,12 @@ describe('what is refused is told with its remedy', () => {
     ['wrong-host', '127.0.0.1', trusting, /is for elsewhere.example: use that name, or/],
     ['server', 'mail.example', trusting, /is for localhost, pbx.example, 127.0.0.1, ::1: use that name/],
     ['sip-uri', 'mail.example', trusting, /is for sip:pbx.example, mail.example: use that name/],
-    ['self-signed', 'localhost', trusting, /is signed by itself .*: if it is the right one, name its file/],
+    [
+      'self-signed',
+      'localhost',
+      trusting,
+      /is signed by itself .*: if it is the right one, trust it \(tls.ca, --tls-ca\)/,
+    ],
     [
       'stranger',
       'localhost',
