@@ -6,28 +6,25 @@
 //   restartOffer():  another path beside the one in use -> gather -> body; it takes over when it works
 //   receiveFragment(), and INFO out: candidates that come after the descriptions (RFC 8840)
 import { CallFailed, IceFailed, InvariantError, RemoteError } from '../errors.ts'
-import type { Candidate } from '../ice/candidate.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import { withinBudget } from '../sdp/candidate-budget.ts'
 import { describe, describeNegotiated } from '../sdp/describe.ts'
 import type { CodecDescription, IceDescription, LocalAudio, NegotiatedAudio } from '../sdp/description.ts'
 import { receives, sends } from '../sdp/direction.ts'
 import { answerWithoutMedia, isWithoutMedia } from '../sdp/empty-session.ts'
-import { fragmentType, readFragment, writeFragment } from '../sdp/fragment.ts'
 import { keyingLengthBytes } from '../sdp/keying.ts'
 import { createAnswer, createOffer, readAnswer, readOffer } from '../sdp/negotiation.ts'
 import type { Body, Session } from '../sip/session.ts'
 import { AudioStream } from '../stream/audio-stream.ts'
 import type { Pacer } from '../stream/pacer.ts'
 import type { FactBody } from '../trace/facts.ts'
-import { isMulticastName, resolveMulticastName } from './mdns.ts'
+import { Fragments } from './fragments.ts'
 import type { MediaPath } from './media-path.ts'
 import type { PathRequest } from './media-paths.ts'
 import { defaults, type IcePolicy, type TricklePolicy } from './options.ts'
 import { interruptionMs, PathSuccession } from './path-succession.ts'
 import { SecureMedia, type SecureMediaOptions } from './secure-media.ts'
 import { codecDescription, streamParameters } from './stream-parameters.ts'
-import { TrickledCandidates } from './trickled-candidates.ts'
 
 export interface CallMediaOptions {
   runtime: Runtime
@@ -50,19 +47,13 @@ export interface CallMediaOptions {
 }
 
 const sdpType = 'application/sdp'
-/** RFC 8840 10: the Info-Package. */
-export const tricklePackage = 'trickle-ice'
 /** Where only a relay may be used there is nothing to be said without one. */
 const relayGatherMs: Millis = 5_000
 /** Of a path that shall bring lost media back; shorter than a peer waits for the answer to its re-INVITE. */
 const patientGatherMs: Millis = 2_000
-/** Fragments that come before the description they belong to. */
-const maximumEarlyFragments = 8
 /** Restarts of the peer that are followed, each with new sockets and questions to all servers: more than an honest one needs. */
 const maximumRestarts = 5
 const restartWindowMs: Millis = 10_000
-/** Names of one peer that are looked up: a browser gives one for each of its interfaces. */
-const maximumNames = 8
 
 export class CallMedia {
   /** The path in use has become usable, has failed, or is another one. */
@@ -74,7 +65,10 @@ export class CallMedia {
   readonly paths: PathSuccession
   readonly secure: SecureMedia
   /** To send INFO through. */
-  session: Pick<Session, 'info' | 'peerInfoPackages'> | undefined
+  set session(session: Pick<Session, 'info' | 'peerInfoPackages'> | undefined) {
+    this.fragments.session = session
+  }
+
   private opening: Promise<MediaPath> | undefined
   private holding = false
   private negotiated: NegotiatedAudio | undefined
@@ -85,9 +79,7 @@ export class CallMedia {
   private sentOffer: string | undefined
   private readonly codecs: CodecDescription[]
   private readonly sessionId: string
-  private readonly trickled: TrickledCandidates
-  private readonly earlyFragments: string[] = []
-  private isEstablished = false
+  private readonly fragments: Fragments
   /** Offers of the peer that have come, and whether one is being answered. */
   private remoteOffers = 0
   private answering = false
@@ -115,9 +107,14 @@ export class CallMedia {
       if (this.expectsMedia && missedMs > interruptionMs)
         record({ layer: 'rtp', type: 'resumed', silentMs: missedMs })
     }
-    this.trickled = new TrickledCandidates(runtime.clock, (candidates, end) =>
-      this.sendFragment(candidates, end),
-    )
+    this.fragments = new Fragments({
+      runtime,
+      record,
+      paths: this.paths,
+      enabled: options.trickle !== 'off',
+      agreed: () =>
+        this.negotiated && { theirs: this.negotiated.ice, rtcpMux: this.negotiated.rtcpMux, mid: this.mid },
+    })
   }
 
   private transportChanged(): void {
@@ -246,7 +243,7 @@ export class CallMedia {
     // Where nothing flows yet, nobody is kept waiting by what makes it flow.
     const mends = path === this.paths.next && !this.paths.current?.isUsable
     const limitMs = mends ? patientGatherMs : this.options.gatherLimitMs
-    await this.gather(path, remoteIce && this.canTrickleTo(remoteIce) ? 0 : limitMs)
+    await this.gather(path, remoteIce && this.fragments.canTrickleTo(remoteIce) ? 0 : limitMs)
     const { text, mid, negotiated } = createAnswer(remote, this.describeLocal(path), this.sent)
     this.sent = text
     this.mid = mid
@@ -281,7 +278,7 @@ export class CallMedia {
     if (this.closed) return
     this.closed = true
     this.stream?.stop()
-    this.trickled.stop()
+    this.fragments.stop()
     this.secure.close()
     this.opening?.then(
       (path) => path.close(),
@@ -292,73 +289,20 @@ export class CallMedia {
 
   // ── candidates after the description ─────────────────────────────────────────────────────────
 
-  /** The dialog that INFO can be sent in from now on (RFC 8840 4.3: both ends know it once the INVITE is answered). */
+  /** Both ends know that there is a call. */
   established(): void {
-    this.isEstablished = true
     this.paths.newest?.peerIsReady()
-    this.trickled.flush()
+    this.fragments.established()
   }
 
   /** What an INFO of the package trickle-ice carries. */
   receiveFragment(body: Body): void {
-    if (!this.negotiated) {
-      if (this.earlyFragments.length < maximumEarlyFragments) this.earlyFragments.push(body.content)
-      return
-    }
-    this.readFragment(body.content)
-  }
-
-  private readFragment(text: string): void {
-    const { sections, problems } = readFragment(text)
-    for (const problem of problems) this.options.record({ layer: 'sdp', type: 'problem', ...problem })
-    const path = this.paths.newest
-    for (const { ufrag, candidates, endOfCandidates } of sections) {
-      // Of another generation: late, or of a restart that came to nothing.
-      if (ufrag !== this.negotiated?.ice?.ufrag || !path?.usesIce) continue
-      path.addRemoteCandidates(candidates, endOfCandidates)
-      this.lookUpNames(path, candidates)
-    }
-  }
-
-  private sendFragment(candidates: readonly Candidate[], endOfCandidates: boolean): boolean {
-    const { session, mid } = this
-    const theirs = this.negotiated?.ice
-    const { agent } = this.paths.newest ?? {}
-    if (!session || !this.isEstablished || !theirs || !agent || mid === undefined) return false
-    if (!this.canTrickleTo(theirs)) return false
-    const needed = candidates.filter(({ component }) => component === 1 || !this.negotiated?.rtcpMux)
-    const content = writeFragment({ ...agent.parameters, mid, candidates: needed, endOfCandidates })
-    const warn = (error: unknown): void => {
-      if (this.closed) return // nobody needs them any more
-      const why = error instanceof Error ? error.message : error
-      this.options.record({
-        layer: 'call',
-        type: 'warning',
-        message: `late candidates were not taken: ${why}`,
-      })
-    }
-    session.info({ contentType: fragmentType, content }, tricklePackage).catch(warn)
-    return true
-  }
-
-  private canTrickleTo({ options }: IceDescription): boolean {
-    const takesInfo = this.session?.peerInfoPackages.has(tricklePackage) ?? false
-    return this.options.trickle !== 'off' && options.includes('trickle') && takesInfo
+    this.fragments.receive(body)
   }
 
   /** Whether there are candidates that the peer has not been told of, and will not be. */
   get hasUntoldCandidates(): boolean {
-    return this.trickled.hasUntold
-  }
-
-  /** Names that hide a private address (mDNS): looked up beside the checks of the others. */
-  private lookUpNames(path: MediaPath, candidates: readonly Candidate[]): void {
-    const named = candidates.filter(({ address }) => isMulticastName(address)).slice(0, maximumNames)
-    for (const candidate of named)
-      void resolveMulticastName(candidate.address, this.options.runtime).then((address) => {
-        if (address !== undefined && !this.closed)
-          path.addRemoteCandidates([{ ...candidate, address }], false)
-      })
+    return this.fragments.hasUntold
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -462,7 +406,7 @@ export class CallMedia {
       : candidateBudgetBytes + relays - routes - keyingLengthBytes(this.secure.local)
     const candidates = all ? own : withinBudget(own, budgetBytes, rtp)
     const isAll = path.isGathered && candidates.length === own.length
-    this.trickled.follow(path, candidates)
+    this.fragments.follow(path, candidates)
     return {
       ...agent.parameters,
       lite,
@@ -499,9 +443,7 @@ export class CallMedia {
           role: controlling ? 'controlling' : 'controlled',
         })
         path.useIce(ice, { rtcpMux: negotiated.rtcpMux, controlling })
-        this.lookUpNames(path, ice.candidates)
-        for (const text of this.earlyFragments.splice(0)) this.readFragment(text)
-        this.trickled.flush()
+        this.fragments.begin(path, ice)
       }
     } else {
       if (!before || before.ice)

@@ -14,7 +14,7 @@ import { WheelPacer } from '../../../src/stream/pacer.ts'
 const rate = 8_000
 
 /** Whether the last half second holds the tone. */
-export function holdsTone(samples: Int16Array, frequencyHz: number): boolean {
+function holdsTone(samples: Int16Array, frequencyHz: number): boolean {
   const last = samples.subarray(-rate / 2)
   let re = 0
   let im = 0

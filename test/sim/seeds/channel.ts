@@ -2,7 +2,7 @@
 // between them; most simulated calls do without it, since nothing of what they prove depends on it.
 import { CallFailed, TimeoutError } from '../../../src/errors.ts'
 import type { Call } from '../../../src/phone/call.ts'
-import { tricklePackage } from '../../../src/phone/call-media.ts'
+import { tricklePackage } from '../../../src/phone/fragments.ts'
 import type { Clock, Millis } from '../../../src/runtime/runtime.ts'
 import type { Body, IncomingSession, Session, SessionHandler } from '../../../src/sip/session.ts'
 
