@@ -22,7 +22,7 @@ const crowded = 0.9 * maximumTransactions
 
 export class Gate {
   rules: CallerRules | undefined
-  private readonly overload: Overload
+  readonly overload: Overload
 
   constructor(
     private readonly clock: Clock,

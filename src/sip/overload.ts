@@ -1,25 +1,28 @@
 // When there are more calls than this process can keep up with, some are told 503 before they cost much, so that the others get
-// through (RFC 6357: local overload control by occupancy). The measure is the share of time for which the event loop had no rest:
-// messages wait in the socket then, and soon so long that honest peers send everything again.
+// through (RFC 6357, local control by delay). Messages then wait in the socket, where nobody sees them; but the ACKs to our 2xx wait
+// too: where even the quickest of many takes longer than T1, after which honest peers repeat everything, and the event loop has
+// no rest, there is a queue that stands. Slow peers alone make none, and what is merely busy turns nobody away.
 import type { Clock, Millis } from '../runtime/runtime.ts'
 
-const windowMs: Millis = 100
-/** Full occupancy. Not 1: even then the loop looks for something to do now and then. */
+const windowMs: Millis = 200
+/** T1 of RFC 3261 17.1.1.1. */
+const standingDelayMs: Millis = 500
+/** Of the time of a window. Not 1: even then the loop looks for something to do now and then. */
 const saturated = 0.97
-/** Of saturation: so long nobody repeats anything more than once (3 T1, RFC 3261 17.1.1.2), and a call that is late is better than none. */
-const patienceMs: Millis = 1_500
-/** Of the share of calls that is taken, in each window: down by the factor while saturated, up by the step while not. */
+/** Of the share of calls that is taken, in each window: down by the factor while the queue stands, up by the step while not. */
 const decrease = 0.8
-const increase = 0.04
-/** Taken whatever the load: a person's phone on a busy machine never turns a call away. */
-const alwaysPerWindow = 2
-/** Told to those who are turned away: the least that Retry-After can say twice (RFC 3261 20.33), and spread. */
+const increase = 0.05
+/** Taken whatever the load: a person's phone on a busy machine never turns a call away, and the delay stays known. */
+const alwaysPerWindow = 4
+/** Told to those who are turned away, spread so that they do not come back at once. */
 const retryAfterSeconds = { from: 2, to: 6 }
 
 export class Overload {
   private windowStart: Millis
   private busyAtStart: Millis
-  private saturatedSince: Millis | undefined
+  /** The quickest ACK of this window; undefined where there was none. */
+  private quickestMs: Millis | undefined
+  private standing = false
   /** Of new calls that are taken. */
   private share = 1
   private credit = 0
@@ -29,6 +32,11 @@ export class Overload {
   constructor(private readonly clock: Clock) {
     this.windowStart = clock.now()
     this.busyAtStart = clock.busyMs?.() ?? 0
+  }
+
+  /** An ACK came so long after its 2xx. */
+  acknowledged(afterMs: Millis): void {
+    if (this.quickestMs === undefined || afterMs < this.quickestMs) this.quickestMs = afterMs
   }
 
   /** Whether one more call may begin now. */
@@ -47,24 +55,23 @@ export class Overload {
     return true
   }
 
-  /** In seconds; different for each, so that they do not come back at once. */
+  /** In seconds; different for each. */
   get retryAfter(): number {
     const { from, to } = retryAfterSeconds
     return from + (this.turnedAway % (to - from + 1))
   }
 
   private closeWindow(now: Millis, busy: Millis): void {
-    const occupancy = (busy - this.busyAtStart) / (now - this.windowStart)
-    if (occupancy < saturated) {
-      this.saturatedSince = undefined
-      // After a long pause one window stands for many.
-      this.share = Math.min(1, this.share + increase * ((now - this.windowStart) / windowMs))
-    } else {
-      this.saturatedSince ??= this.windowStart
-      if (now - this.saturatedSince >= patienceMs) this.share *= decrease
-    }
+    const rested = busy - this.busyAtStart < saturated * (now - this.windowStart)
+    // A window without any ACK says nothing new.
+    if (rested) this.standing = false
+    else if (this.quickestMs !== undefined) this.standing = this.quickestMs > standingDelayMs
+    if (this.standing) this.share *= decrease
+    // After a long pause one window stands for many.
+    else this.share = Math.min(1, this.share + increase * ((now - this.windowStart) / windowMs))
     this.windowStart = now
     this.busyAtStart = busy
+    this.quickestMs = undefined
     this.taken = 0
   }
 }

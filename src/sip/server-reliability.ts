@@ -27,6 +27,7 @@ export interface ServerTransaction extends DeadlineOwner {
   response?: Packet
   /** Where an ACK to our 2xx finds this. */
   acceptedKey?: string
+  acceptedAt?: Millis
   intervalMs: Millis
   retransmitAt: Millis
   endAt: Millis
@@ -43,7 +44,11 @@ export class ServerReliability {
   private readonly deadlines = new DeadlineQueue<ServerTransaction>()
   private readonly outgoing: Packet[] = []
 
-  constructor(private readonly timers: TimerValues) {}
+  /** @param onAcknowledged how long after our 2xx its ACK came */
+  constructor(
+    private readonly timers: TimerValues,
+    private readonly onAcknowledged: (afterMs: Millis) => void = () => undefined,
+  ) {}
 
   get size(): number {
     return this.transactions.size
@@ -106,6 +111,7 @@ export class ServerReliability {
       transaction.endAt = now + transactionLifetimeMs(this.timers) // Timers H and L
       if (!reliable || success) transaction.retransmitAt = now + this.timers.t1Ms // Timer G
       if (success) {
+        transaction.acceptedAt = now
         transaction.acceptedKey = dialogKey(response)
         this.accepted.set(transaction.acceptedKey, transaction)
       }
@@ -153,6 +159,7 @@ export class ServerReliability {
     const accepted = this.accepted.get(dialogKey(ack))
     if (!accepted) return 'unknown'
     if (accepted.state === 'confirmed') return 'retransmission'
+    this.onAcknowledged(now - (accepted.acceptedAt ?? now))
     // Repeated INVITEs are still answered with the 2xx until Timer L.
     this.confirm(accepted, accepted.endAt)
     return 'new'

@@ -108,6 +108,7 @@ export class UserAgent {
   ) {
     this.gate = new Gate(runtime.clock, door)
     door.trusted = (address) => this.calls.from(address) > 0 || this.isRegistrar(address)
+    wire.onAcknowledged = (afterMs) => this.gate.overload.acknowledged(afterMs)
     wire.gate = (request, flow, transactions) => this.gate.judge(request, flow, transactions)
     this.anonymous = {
       uri: 'sip:floe@anonymous.invalid',

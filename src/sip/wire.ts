@@ -52,6 +52,9 @@ export class SipWire {
   /** Asked about each request outside of a dialog that has not come before; what it returns is the answer. */
   gate: ((request: SipRequest, flow: Flow, transactions: number) => TurnedAway | undefined) | undefined
 
+  /** A 2xx of ours was acknowledged for the first time, so long after it was sent. */
+  onAcknowledged: ((afterMs: Millis) => void) | undefined
+
   readonly transport: SipTransport
   private readonly resolver: DestinationResolver
   private readonly outgoing: OutgoingRequests
@@ -69,7 +72,7 @@ export class SipWire {
     const timers = options.timers ?? rfc3261Timers
     this.record = options.record
     this.client = new ClientReliability(timers)
-    this.server = new ServerReliability(timers)
+    this.server = new ServerReliability(timers, (afterMs) => this.onAcknowledged?.(afterMs))
     this.transport = new SipTransport(runtime, options)
     this.resolver = new DestinationResolver(runtime, this.transport.reaches)
     this.outgoing = new OutgoingRequests(runtime, this.transport, this.resolver, this.client, {
