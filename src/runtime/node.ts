@@ -69,7 +69,10 @@ const clock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
   setTimer: (delayMs, callback) => new NodeTimer(delayMs, callback),
-  busyMs: () => performance.eventLoopUtilization().active,
+  busyMs: () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1_000
+  },
 }
 
 const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'

@@ -16,7 +16,7 @@ export interface Clock {
   wallTime(): number
   /** Calls back once, not before `delayMs` have passed. */
   setTimer(delayMs: Millis, callback: () => void): Timer
-  /** For how long, since an arbitrary origin, the event loop has had something to do; absent where time is not real. */
+  /** For how long this process has used a processor; absent where time is not real. */
   busyMs?(): Millis
 }
 

@@ -1,13 +1,14 @@
 // When there are more calls than this process can keep up with, some are told 503 before they cost much, so that the others get
 // through (RFC 6357, local control by delay). Messages then wait in the socket, where nobody sees them; but the ACKs to our 2xx wait
-// too: where even the quickest of many takes longer than T1, after which honest peers repeat everything, and the event loop has
-// no rest, there is a queue that stands. Slow peers alone make none, and what is merely busy turns nobody away.
+// too: where even the quickest of many takes longer than T1, after which honest peers repeat everything, and this process has a
+// processor for itself and no rest, there is a queue that stands. Where peers are slow, or others have the processor, it is none of
+// our calls that costs too much, and refusing them would not help: what comes again is absorbed cheaply.
 import type { Clock, Millis } from '../runtime/runtime.ts'
 
 const windowMs: Millis = 200
 /** T1 of RFC 3261 17.1.1.1. */
 const standingDelayMs: Millis = 500
-/** Of the time of a window. Not 1: even then the loop looks for something to do now and then. */
+/** Of the time of a window, on a processor. Not 1: even then the loop looks for something to do now and then. */
 const saturated = 0.97
 /** Of the share of calls that is taken, in each window: down by the factor while the queue stands, up by the step while not. */
 const decrease = 0.8
