@@ -159,6 +159,30 @@ describe('a blind transfer', () => {
     }))
 })
 
+describe('a chain of transfers', () => {
+  test('ends when it is too long to be anything but a circle', () =>
+    threePhones(async (phones) => {
+      const { carol } = phones
+      const follow = (call: Call): void => {
+        call.onTransfer = (transfer) => void transfer.accept({ play: tones.bob }).then(follow)
+      }
+      let calls = 0
+      const circle = new Promise<string>((resolve) => {
+        carol.onCall = (call) => {
+          calls++
+          void call
+            .answer({ play: tones.carol })
+            .then(() => call.transfer(uris.carol))
+            .catch((error: Error) => resolve(error.message))
+        }
+      })
+      const call = await phones.bob.call(uris.carol, { play: tones.bob })
+      follow(call)
+      expect(await circle).toMatch(/^The far end refused the transfer: 482/)
+      expect(calls).toBe(11)
+    }))
+})
+
 describe('an attended transfer', () => {
   test('connects the two others and steps out of both calls', () =>
     threePhones(async (phones) => {

@@ -146,6 +146,19 @@ describe('a message that comes in', () => {
     on.facts.length = 0
   })
 
+  it('may come in any number: what is kept of each is bounded', async () => {
+    const transactions = () =>
+      (on.agent as unknown as { wire: { transactions: { server: number } } }).wire.transactions.server
+    for (let i = 0; i < 300; i++) on.peer.send('MESSAGE', { 'Call-ID': `flood${i}` }, plain(`${i}`))
+    await on.world.clock.advance(5)
+    expect(got).toHaveLength(300)
+    expect(transactions()).toBe(300)
+    // Timer J: nothing is left of them.
+    await on.world.clock.advance(33_000)
+    expect(transactions()).toBe(0)
+    on.peer.inbox.length = 0
+  })
+
   it('is delivered once, however often it is repeated', async () => {
     const text = on.peer.compose('MESSAGE', {}, plain('once'))
     for (let i = 0; i < 5; i++) on.peer.raw(text)
