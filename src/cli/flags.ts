@@ -38,6 +38,7 @@ export interface PhoneFlags extends TlsFlags {
   iceTcp?: boolean
   interface?: string[]
   codec?: string[]
+  trace?: string
   srtp?: SrtpPolicy
   srtpKeying?: 'dtls' | 'sdes'
   srtpSuite?: string[]
@@ -120,6 +121,7 @@ export function phoneFlags(command: Command): Command {
     .addOption(new Option('--ice-tcp').hideHelp())
     .option('--no-ice-tcp', 'offer no ICE candidates for TCP')
     .option('--codec <name>', 'offer these codecs, best first; repeat for several', collect)
+    .option('--trace <file>', 'write a capture file (pcapng) of everything that is sent and received')
     .addOption(
       new Option(
         '--srtp <policy>',
@@ -227,7 +229,7 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
 const userAlone = /^(?:turns?:)?[^:@]+@/i
 
 function mediaPathOptions(merged: Profile): PhoneOptions {
-  const { srtp, srtpKeying, srtpSuite } = merged
+  const { srtp, srtpKeying, srtpSuite, trace } = merged
   const { stun = [], turn = [], httpProxy, tlsCa, trickle, iceLite, iceTcp, interface: interfaces } = merged
   const credential = process.env['FLOE_TURN_PASSWORD'] ?? merged.turnPassword
   const secret = process.env['FLOE_TURN_SECRET'] ?? merged.turnSecret
@@ -257,6 +259,7 @@ function mediaPathOptions(merged: Profile): PhoneOptions {
     ...(iceLite !== undefined && { iceLite }),
     ...(iceTcp !== undefined && { iceTcp }),
     ...(interfaces !== undefined && { interfaces }),
+    ...(trace !== undefined && { trace }),
     ...(srtp !== undefined && { srtp }),
     ...(srtpKeying !== undefined && { srtpKeying }),
     ...(srtpSuite !== undefined && { srtpSuites: srtpSuite.map((name) => name.toUpperCase()) }),

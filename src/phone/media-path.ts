@@ -223,6 +223,15 @@ export class MediaPath implements MediaTransport {
     return this.mode === 'ice' ? this.agent?.state === 'completed' : this.usable
   }
 
+  /** Between which sockets media flows, where that is known. */
+  get ends(): { local: TransportAddress; remote: TransportAddress } | undefined {
+    const pair = this.mode === 'ice' ? this.agent?.sendPair(0, 1) : undefined
+    if (pair) return { local: pair.local.base, remote: pair.remote }
+    const remote = this.mode === 'plain' ? this.plain[1].address : undefined
+    const port = remote && this.socketTowards(1, remote)
+    return port && { local: port.local, remote }
+  }
+
   /** The local IP address that media leaves from. */
   get localAddress(): string | undefined {
     if (this.mode === 'ice') return this.agent?.sendPair(0, 1)?.local.base.address

@@ -90,6 +90,9 @@ export interface PhoneOptions extends CallerOptions {
   ptimeMs?: Millis
   /** How often calls prove that they still are (RFC 4028), in seconds: 90 or more, or 0 to leave it to the far end. Default 1800. */
   sessionExpiresSeconds?: number
+  /** Write everything that passes the phone's sockets to this capture file (pcapng, for Wireshark), and what TLS and SRTP hide in
+   *  the clear beside it: keep it as you would a password. */
+  trace?: string
   /** What stands in User-Agent and Server headers. */
   userAgent?: string
   /** Gives up starting: `Phone.start` then rejects, and nothing is left open. */

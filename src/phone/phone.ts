@@ -16,6 +16,7 @@ import type {
 import { UserAgent } from '../sip/user-agent.ts'
 import { srtpSuites, suiteByName } from '../srtp/suite.ts'
 import { type Pacer, WheelPacer } from '../stream/pacer.ts'
+import { Capture } from '../trace/capture.ts'
 import type { Fact, SipFact } from '../trace/facts.ts'
 import { Trace } from '../trace/trace.ts'
 import { parseIceServers } from '../turn/ice-servers.ts'
@@ -76,6 +77,7 @@ export class Phone {
   private readonly account: Account | undefined
   private readonly runtime: Runtime
   private userAgent!: UserAgent
+  private readonly capture: Capture | undefined
   /** For DTLS, made when it is needed first. */
   private certificate: Certificate | undefined
   private stopped = false
@@ -107,7 +109,9 @@ export class Phone {
     private readonly options: PhoneOptions,
     world: Runtime,
   ) {
-    const runtime = options.dnsServers ? askingServers(world, options.dnsServers) : world
+    this.capture = options.trace === undefined ? undefined : new Capture(world, options.trace)
+    const seen = this.capture?.runtime ?? world
+    const runtime = options.dnsServers ? askingServers(seen, options.dnsServers) : seen
     this.runtime = runtime
     for (const name of options.codecs ?? [])
       if (!codecByName(name))
@@ -278,6 +282,7 @@ export class Phone {
     this.paths.close()
     this.unwatch?.()
     await this.userAgent?.stop({ deadlineMs: options.deadlineMs ?? 2_000 })
+    this.capture?.close()
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -382,6 +387,7 @@ export class Phone {
         policy: srtp ?? (isSecure ? 'prefer' : 'answer'),
         keying: srtpKeying ? [srtpKeying] : isSecure ? ['dtls', 'sdes'] : ['dtls'],
         suites: this.options.srtpSuites ?? defaults.srtpSuites,
+        ...(this.capture && { inTheClear: this.capture.inTheClear }),
         certificate: () => (this.certificate ??= createCertificate(runtime.random, runtime.clock.wallTime())),
       },
       silence: options.silence ?? true,

@@ -8,6 +8,7 @@ import { fingerprintOf } from '../dtls/certificate.ts'
 import { DtlsClient } from '../dtls/client.ts'
 import type { DtlsEndpoint, DtlsEvent } from '../dtls/endpoint.ts'
 import { DtlsServer } from '../dtls/server.ts'
+import type { TransportAddress } from '../runtime/address.ts'
 import { CoreDriver } from '../runtime/core.ts'
 import type { Clock, Random } from '../runtime/runtime.ts'
 import type { CryptoAttribute, DtlsRole, LocalKeying, NegotiatedKeying } from '../sdp/description.ts'
@@ -28,6 +29,8 @@ export interface SecureMediaOptions {
   /** Suites to offer by SDES, best first. */
   suites: readonly string[]
   certificate: () => Certificate
+  /** Gets what SRTP hides, before it is encrypted or after it was opened. */
+  inTheClear?: (from: TransportAddress, to: TransportAddress, packet: Uint8Array) => void
   record: (fact: FactBody) => void
 }
 
@@ -120,12 +123,14 @@ export class SecureMedia implements MediaTransport {
   sendRtp(packet: Uint8Array): boolean {
     if (this.mode === 'clear') return this.paths.sendRtp(packet)
     const sealed = this.mode === 'keyed' ? this.sender?.protectRtp(packet) : undefined
+    if (sealed) this.tell(packet, 'sent')
     return sealed ? this.paths.sendRtp(sealed) : false
   }
 
   sendRtcp(packet: Uint8Array): boolean {
     if (this.mode === 'clear') return this.paths.sendRtcp(packet)
     const sealed = this.mode === 'keyed' ? this.sender?.protectRtcp(packet) : undefined
+    if (sealed) this.tell(packet, 'sent')
     return sealed ? this.paths.sendRtcp(sealed) : false
   }
 
@@ -225,7 +230,17 @@ export class SecureMedia implements MediaTransport {
     }
     const clear = isRtcp ? this.receiver!.unprotectRtcp(packet) : this.receiver!.unprotectRtp(packet)
     if (typeof clear === 'string') this.refused[clear] = (this.refused[clear] ?? 0) + 1
-    else deliver?.(clear)
+    else {
+      this.tell(clear, 'received')
+      deliver?.(clear)
+    }
+  }
+
+  private tell(packet: Uint8Array, direction: 'sent' | 'received'): void {
+    const ends = this.options.inTheClear && this.paths.current?.ends
+    if (!ends) return
+    const [from, to] = direction === 'sent' ? [ends.local, ends.remote] : [ends.remote, ends.local]
+    this.options.inTheClear?.(from, to, packet)
   }
 
   private receiveRecord(record: Uint8Array): void {

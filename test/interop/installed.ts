@@ -22,6 +22,7 @@ export type Need =
   | 'linphone'
   | 'rtpengine'
   | 'openssl'
+  | 'tshark'
   /** nft rules and loopback addresses of our own: the private network namespace that `namespace` makes. */
   | 'namespace'
 
@@ -43,6 +44,7 @@ const present: Record<Need, () => string | undefined> = {
   sipp: () => program('sipp'),
   python: () => program('python3'),
   openssl: () => program('openssl'),
+  tshark: () => program('tshark'),
   'node 22': () => (nodePath(22) ? undefined : 'Node 22 is not installed (test/interop/install)'),
   'node 24': () => (nodePath(24) ? undefined : 'Node 24 is not installed (test/interop/install)'),
   'libnice agent': () => installedFile('libnice', 'ice/libnice'),
