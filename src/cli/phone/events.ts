@@ -5,6 +5,7 @@ import type {
   Levels,
   ListeningPoint,
   Notification,
+  Peer,
   RegistrationState,
   SubscriptionState,
 } from '../../index.ts'
@@ -55,6 +56,8 @@ export interface CallEvent {
   account: string
   remote: string
   displayName?: string
+  /** All that its messages say of the other side. */
+  peer?: Peer
   /** How it ended: the SIP status and its reason, and who ended it. */
   status?: number
   reason?: string

@@ -1,5 +1,12 @@
 // One call at the phone, with its number: what the status block, the call list and the events need to know of it.
-import { type Call, type CallReport, formatAddress, type IncomingTransfer, type Levels } from '../../index.ts'
+import {
+  type Call,
+  type CallReport,
+  formatAddress,
+  type IncomingTransfer,
+  type Levels,
+  type Peer,
+} from '../../index.ts'
 import type { CallStateName, PhoneEvent } from './events.ts'
 
 export interface LineStart {
@@ -8,7 +15,6 @@ export interface LineStart {
   direction: 'incoming' | 'outgoing'
   /** Whom it goes to, or who calls. */
   remote: string
-  displayName?: string
   /** Wall-clock milliseconds. */
   startedAt: number
 }
@@ -29,6 +35,8 @@ export class Line {
   readonly startedAt: number
   remote: string
   displayName: string | undefined
+  /** What its messages say of it. */
+  peer: Peer | undefined
   state: CallStateName = 'calling'
   answeredAt: number | undefined
   endedAt: number | undefined
@@ -53,7 +61,6 @@ export class Line {
     this.account = start.account
     this.direction = start.direction
     this.remote = start.remote
-    this.displayName = start.displayName
     this.startedAt = start.startedAt
     this.call = call
   }
@@ -61,7 +68,6 @@ export class Line {
   /** Follows the call from now on. */
   attach(call: Call): void {
     this.known = call
-    if (call.remote) this.remote = call.remote
     call.onState = (state) => {
       if (state !== 'ended') this.become(state)
     }
@@ -166,6 +172,7 @@ export class Line {
 
   private become(state: CallStateName): void {
     if (this.isOver) return
+    this.learn()
     this.state = state
     if (state === 'answered') this.answeredAt ??= this.now()
     this.tellState()
@@ -183,8 +190,17 @@ export class Line {
     this.tellState()
   }
 
+  /** What the messages of the call say of the other side; its own server is believed most. */
+  private learn(): void {
+    const { peer } = this.known ?? {}
+    if (!peer) return
+    this.peer = { ...peer }
+    this.remote = peer.asserted?.uri ?? (peer.uri || this.remote)
+    this.displayName = peer.asserted?.displayName ?? peer.displayName
+  }
+
   private tellState(): void {
-    const { number, state, direction, account, remote, displayName, outcome, report } = this
+    const { number, state, direction, account, remote, displayName, peer, outcome, report } = this
     const { status, reason, by } = outcome ?? {}
     this.tell({
       event: 'call',
@@ -194,6 +210,7 @@ export class Line {
       account,
       remote,
       ...(displayName !== undefined && { displayName }),
+      ...(peer && { peer }),
       ...(status !== undefined && { status }),
       ...(reason !== undefined && { reason }),
       ...(by !== undefined && { by }),

@@ -88,7 +88,7 @@ function callSentence(event: CallEvent, board: Switchboard): Sentence | undefine
     case 'ringing':
       return direction === 'outgoing'
         ? plain(`it rings at ${who}`)
-        : { text: `${who} calls ${account}: a answers, x rejects`, kind: 'good' }
+        : { text: `${who} calls ${account}${diverted(event)}: a answers, x rejects`, kind: 'good' }
     case 'early-media':
       return plain(`call ${call}: ${who} sends audio before the answer`)
     case 'answered':
@@ -96,6 +96,12 @@ function callSentence(event: CallEvent, board: Switchboard): Sentence | undefine
     case 'ended':
       return endSentence(event, who, board)
   }
+}
+
+/** Whose call it was before it was sent here. */
+function diverted({ peer }: CallEvent): string {
+  const [by] = peer?.diversion ?? []
+  return by ? `, forwarded by ${nameOf(by.displayName, by.uri)}` : ''
 }
 
 function endSentence(event: CallEvent, who: string, board: Switchboard): Sentence {

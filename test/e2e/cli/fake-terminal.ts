@@ -45,6 +45,11 @@ export class FakeTerminal {
     return this.grid.map((line) => line.join('').trimEnd()).join('\n')
   }
 
+  /** With every entry of the log on one line. */
+  private get unbroken(): string {
+    return this.picture.replaceAll(/\n {10}(?=\S)/g, ' ')
+  }
+
   /** The line with the prompt. */
   get prompt(): string {
     return this.picture.split('\n').at(-1) ?? ''
@@ -58,7 +63,7 @@ export class FakeTerminal {
         20_000,
       )
       const look = () => {
-        if (!what.test(this.picture)) return
+        if (!what.test(this.picture) && !what.test(this.unbroken)) return
         clearTimeout(timer)
         this.watchers.delete(look)
         resolve()

@@ -1,11 +1,14 @@
 // floe phone --control in real processes: two phones at a server, and what a program may do wrong.
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { hearFile } from '../../../src/phone/hearing.ts'
 import { nodeRuntime } from '../../../src/runtime/node.ts'
 import { run, serve, temporaryFolder } from './cli.ts'
 import { ControlledPhone } from './controlled-phone.ts'
+
+// Several processes each, on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000 })
 
 const hello = 'media/hello-8k.wav'
 

@@ -1,11 +1,14 @@
 // Speaker and microphone of the phone through the system's tools.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Speaker } from '../../../src/cli/sound/speaker.ts'
 import { hearFile } from '../../../src/phone/hearing.ts'
 import { nodeRuntime } from '../../../src/runtime/node.ts'
 import { type Floe, floe, serve, temporaryFolder } from './cli.ts'
 import { ControlledPhone } from './controlled-phone.ts'
 import { FakeSound, until } from './fake-sound.ts'
+
+// Several processes each, on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000 })
 
 const hello = 'media/hello-8k.wav'
 const reply = 'media/reply-8k.wav'

@@ -96,7 +96,7 @@ test('letters do not hinder typing: h begins "help" in a call', async () => {
 test('an incoming call rings with a bell, says who it is, and is answered or rejected by a key', async () => {
   const target = `sip:alice@${loopback}:${server.sip[0]!.port}`
   const first = await bob.call(target)
-  await screen.shows(/bob@\S+ calls alice@\S+: a answers, x rejects/)
+  await screen.shows(/Bob <bob@\S+> calls alice@\S+: a answers, x rejects/)
   await screen.shows(/▶ 1 .*bob@\S+ +calls you/)
   expect(screen.bells).toBeGreaterThan(0)
   screen.type('a')
@@ -107,7 +107,7 @@ test('an incoming call rings with a bell, says who it is, and is answered or rej
   command('reject 2 603')
   await expect(second.answered).rejects.toMatchObject({ status: 603 })
   await first.hangUp()
-  await screen.shows(/the other side\s+hung up/)
+  await screen.shows(/the other side hung up/)
   const third = await bob.call(target)
   await screen.shows(/3 .*calls you/)
   await third.hangUp()
