@@ -1,6 +1,6 @@
 // What a UAS examines before it acts on a request (RFC 3261 8.2): version and syntax are the wire's, the rest is here.
 // A request for a user part that is not ours is no error: the application decides whom it is for.
-import { bodyOfType } from './body-parts.ts'
+import { bodyParts } from './body-parts.ts'
 import { isSecure, type Protocol } from './flow.ts'
 import type { SipRequest } from './message.ts'
 import { isSessionTooBrief, minSeHeader } from './session-timer.ts'
@@ -63,6 +63,12 @@ function unacceptableAnswer(request: SipRequest): Refusal | undefined {
 function unsupportedBody(request: SipRequest): Refusal | undefined {
   const encoding = request.get('Content-Encoding')?.toLowerCase() ?? 'identity'
   if (encoding !== 'identity') return { status: 415, headers: [acceptHeader, 'Accept-Encoding: identity'] }
-  if (request.body.length === 0 || bodyOfType(request, 'application/sdp')) return undefined
+  if (request.body.length === 0) return undefined
+  const parts = bodyParts(request)
+  const others = parts.filter(({ type }) => type !== 'application/sdp')
+  // RFC 5621 8: what must be understood and is not. Where nothing is said of a part beside a description, it is passed over.
+  const isRequired = others.some(({ handling }) => handling === 'required')
+  const isSpare = parts.length > 0 && others.every(({ handling }) => handling === 'optional')
+  if (!isRequired && (isSpare || others.length < parts.length)) return undefined
   return { status: 415, headers: [acceptHeader] }
 }
