@@ -9,7 +9,7 @@ import { SentProvisionals } from './reliable-provisionals.ts'
 import { allowHeader, capabilityHeaders } from './request-checks.ts'
 import { responseOptions } from './response-options.ts'
 import type { Body, IncomingSession, Session } from './session.ts'
-import { contactUri, randomTag, sipjsBody } from './sipjs-core.ts'
+import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
 import { retire, setLocalTag } from './sipjs-corrections.ts'
 import { type IncomingRequest, sessionBody } from './sipjs-messages.ts'
 import { sipUri } from './uri.ts'
@@ -74,7 +74,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     this.server = new Core.InviteUserAgentServer(this.core, invitation, {
       onCancel: (cancel) => context.guard('CANCEL', () => this.onCancel(cancel as IncomingRequest)),
     })
-    setLocalTag(this.server, randomTag(context.random))
+    setLocalTag(this.server, randomToken(context.random))
     this.provisionals = new SentProvisionals({
       context,
       server: this.server,
