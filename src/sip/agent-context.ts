@@ -1,5 +1,5 @@
 // What a user agent lends to its sessions and registrations: the world, the core, and the places where they report.
-import type { Clock, Random } from '../runtime/runtime.ts'
+import type { Clock, Network, Random } from '../runtime/runtime.ts'
 import type { DigestClient } from './digest.ts'
 import type { Flow, Hop } from './flow.ts'
 import type { Refusal } from './request-checks.ts'
@@ -29,6 +29,7 @@ export interface Identity {
 export interface AgentContext {
   readonly clock: Clock
   readonly random: Random
+  readonly network: Network
   readonly core: SignallingCore
   /** What calls ask for (RFC 4028); 0: nothing. */
   readonly sessionExpiresSeconds: number

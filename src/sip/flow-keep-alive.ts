@@ -4,6 +4,7 @@
 import { formatAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Millis, Timer } from '../runtime/runtime.ts'
 import { type AgentContext, randomDelayMs } from './agent-context.ts'
+import { BindingLifetimeSearch } from './binding-lifetime.ts'
 import type { Flow } from './flow.ts'
 import { answerLimitMs, StunEnquiry } from './stun-enquiry.ts'
 
@@ -12,6 +13,10 @@ const intervalsMs = {
   stream: { shortest: 95_000, longest: 120_000 },
   udp: { shortest: 20_000, longest: 25_000 },
 } as const
+/** Of a silence that the NAT has survived: keep-alives come well before that. */
+const shareOfLifetime = { shortest: 0.65, longest: 0.8 } as const
+/** Where even the shortest silence that was tried is too long for the NAT. */
+const shortestUdpMs = { shortest: 12_000, longest: 15_000 } as const
 const ping = Buffer.from('\r\n\r\n')
 
 export type KeepAliveKind = 'stun' | 'ping' | 'crlf'
@@ -23,17 +28,23 @@ export class FlowKeepAlive {
   private timer: Timer | undefined
   private enquiry: StunEnquiry | undefined
   private mapped: TransportAddress | undefined
+  /** How long the NAT remembers; begun once it is known that there is one. */
+  private search: BindingLifetimeSearch | undefined
+  private udpIntervalMs: { shortest: Millis; longest: Millis } = intervalsMs.udp
   /** The first question has been asked, and was not answered: it is not asked again. */
   private deaf = false
 
   /** @param askedSeconds what the server asks for
+   *  @param wary a NAT has forgotten us before: it is written to more often, until it is known to remember for longer
    *  @param onDead once, in words; the flow is not kept alive any more */
   constructor(
     private readonly context: AgentContext,
     readonly flow: Flow,
     private askedSeconds: number | undefined,
+    wary: boolean,
     private readonly onDead: (reason: string) => void,
   ) {
+    if (wary) this.udpIntervalMs = shortestUdpMs
     this.check()
   }
 
@@ -59,6 +70,7 @@ export class FlowKeepAlive {
   }
 
   stop(): void {
+    this.search?.stop()
     this.timer?.cancel()
     this.enquiry?.stop()
     this.enquiry = undefined
@@ -83,7 +95,26 @@ export class FlowKeepAlive {
     this.rttMs = rttMs
     if (before && formatAddress(before) !== formatAddress(mapped))
       this.dead(`a NAT has moved us from ${formatAddress(before)} to ${formatAddress(mapped)}`)
-    else this.later()
+    else {
+      if (formatAddress(mapped) !== formatAddress(this.flow.sentBy)) this.measureNat()
+      this.later()
+    }
+  }
+
+  private measureNat(): void {
+    if (this.askedSeconds !== undefined) return
+    this.search ??= new BindingLifetimeSearch(
+      this.context,
+      this.flow,
+      (survivedMs) => {
+        const { shortest, longest } = shareOfLifetime
+        const found = { shortest: survivedMs * shortest, longest: survivedMs * longest }
+        if (found.longest > this.udpIntervalMs.longest) this.udpIntervalMs = found
+      },
+      (silenceMs) => {
+        if (silenceMs <= intervalsMs.udp.longest) this.udpIntervalMs = shortestUdpMs
+      },
+    )
   }
 
   private askPong(): void {
@@ -117,7 +148,7 @@ export class FlowKeepAlive {
 
   private later(): void {
     const { clock, random } = this.context
-    const usual = this.flow.protocol === 'udp' ? intervalsMs.udp : intervalsMs.stream
+    const usual = this.flow.protocol === 'udp' ? this.udpIntervalMs : intervalsMs.stream
     const askedMs = this.askedSeconds === undefined ? undefined : this.askedSeconds * 1000
     const [shortest, longest] =
       askedMs === undefined ? [usual.shortest, usual.longest] : [askedMs * 0.8, askedMs]

@@ -74,6 +74,8 @@ export class RegistrationBinding {
   private withoutOutbound = false
   /** Seen from another address than when the keep-alive began. */
   private moved = false
+  /** A flow has been found dead. */
+  private wary = false
   /** Contacts that we have registered, and what of them is to be removed. */
   private readonly earlier = new Set<string>()
   private removing: readonly string[] = []
@@ -304,7 +306,8 @@ export class RegistrationBinding {
     }
     this.moved = false
     this.keepAlive?.stop()
-    this.keepAlive = new FlowKeepAlive(this.context, flow, askedSeconds, (reason) => {
+    this.keepAlive = new FlowKeepAlive(this.context, flow, askedSeconds, this.wary, (reason) => {
+      this.wary = true
       this.failed(503, reason)
       this.loseFlow()
       if (flow.protocol !== 'udp') this.context.dropFlow(flow)

@@ -24,7 +24,7 @@ export class StunEnquiry {
   constructor(
     private readonly clock: Clock,
     random: Random,
-    private readonly flow: Flow,
+    private readonly flow: Pick<Flow, 'send'>,
     private readonly onEnd: (mapped: TransportAddress | undefined, rttMs: Millis) => void,
   ) {
     this.id = random.bytes(transactionIdLengthBytes)

@@ -119,6 +119,7 @@ export class UserAgent {
     this.context = {
       clock: runtime.clock,
       random: runtime.random,
+      network: runtime.network,
       core: this.core,
       sessionExpiresSeconds,
       identityOf: (account) => this.identityOf(account),
