@@ -175,10 +175,9 @@ function helpLines(named: { command: string }[]): string[] {
   const shown = named.map(({ command }) => commandNamed(command))
   if (shown.length < commands.length)
     return shown.flatMap((command) => [usage(command), `  ${plainly(command.summary)}`])
-  const width = Math.max(...shown.map(({ name }) => name.length)) + 2
   return [
-    ...shown.map(({ name, summary }) => `${name.padEnd(width)}${plainly(summary)}`),
-    'A command may be shortened; Tab completes, Up brings it back; help COMMAND tells what it takes.',
+    shown.map(({ name }) => name).join(', '),
+    'help COMMAND tells what one does and takes. A command may be shortened; Tab completes, Up brings the last one back, Page Up scrolls.',
   ]
 }
 

@@ -222,7 +222,8 @@ export class Terminal {
     try {
       const { command, parameters } = parseWords(line)
       const answer = await runCommand(this.board, command.name, parameters)
-      for (const text of answerLines(command.name, answer)) this.say(text)
+      const lines = answerLines(command.name, answer)
+      if (lines.length > 0) this.say(lines.join('\n'))
     } catch (error) {
       this.say(error instanceof Error ? error.message : String(error), 'bad')
     }
