@@ -2,6 +2,7 @@
 // A peer that knows the tags of a live call mutates well-formed requests and responses. FUZZ_RUNS=N for more, FUZZ_SEED=N to repeat.
 import { describe, expect, it } from 'vitest'
 import { SeededRandom } from '../../../src/sim/random.ts'
+import type { IncomingRefer, Session } from '../../../src/sip/session.ts'
 import { type Scene, scene, sdp } from '../../unit/sip-ua/scripted-peer.ts'
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1_500)
@@ -18,6 +19,8 @@ const methods = [
   'UPDATE',
   'REFER',
   'NOTIFY',
+  'MESSAGE',
+  'SUBSCRIBE',
   'X',
 ]
 const values = [
@@ -45,6 +48,14 @@ const values = [
   '100rel',
   '1',
   '<sip:proxy;lr>, <sip:proxy2;lr>',
+  '<sip:c@192.0.2.2?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2&Route=%0d%0a>',
+  '<sip:c@192.0.2.2>;q=0.5, <sip:d@192.0.2.2>',
+  'refer;id=1',
+  'message-summary',
+  'terminated;reason=deactivated;retry-after=1',
+  'active;expires=0',
+  'call;to-tag=a;from-tag=b',
+  'false',
   'x'.repeat(3_000),
 ]
 const names = [
@@ -68,15 +79,45 @@ const names = [
   'Expires',
   'RSeq',
   'Reason',
+  'Refer-To',
+  'Refer-Sub',
+  'Referred-By',
+  'Replaces',
+  'Event',
+  'Subscription-State',
 ]
 
-const reached = { answeredByUs: 0, answeredByPeer: 0, changed: 0, ended: 0 }
+const reached = {
+  answeredByUs: 0,
+  answeredByPeer: 0,
+  changed: 0,
+  ended: 0,
+  referred: 0,
+  written: 0,
+  notified: 0,
+}
 
 async function play(on: Scene, random: SeededRandom, steps: number): Promise<void> {
   const pick = <T>(from: readonly T[]): T => from[random.integer(from.length)]!
   const { agent, peer } = on
+  const onRefer = (refer: IncomingRefer): void => {
+    reached.referred++
+    if (random.integer(3) === 0) refer.reject()
+    else {
+      const progress = refer.accept()
+      progress.tell(180, 'Ringing')
+      if (random.integer(2)) progress.tell(200, 'OK')
+    }
+  }
+  agent.onRefer = onRefer
+  agent.onMessage = () => reached.written++
+  const sessions: Session[] = []
+  /** Whatever becomes of it. */
+  const ask = (start: () => Promise<unknown>): void => void start().catch(() => undefined)
   agent.onInvite = (session) => {
+    sessions.push(session)
     session.handler = {
+      onRefer,
       onConfirmed: () => reached.answeredByUs++,
       onReinvite: (reinvite) => {
         reached.changed++
@@ -111,7 +152,20 @@ async function play(on: Scene, random: SeededRandom, steps: number): Promise<voi
     return lines.join('\r\n')
   }
   for (let step = 0; step < steps; step++) {
-    const choice = random.integer(8)
+    const choice = random.integer(12)
+    const session = sessions.at(-1 - random.integer(4))
+    if (choice === 8 && session) ask(() => session.refer('sip:c@192.0.2.3'))
+    else if (choice === 9) ask(() => agent.message(peer.uri, { contentType: 'text/plain', content: 'x' }))
+    else if (choice === 10) {
+      const subscription = agent.subscribe(peer.uri, 'message-summary')
+      subscription.onNotify = () => reached.notified++
+      if (random.integer(3) === 0) void subscription.stop()
+    } else if (choice === 11)
+      peer.send(
+        pick(['REFER', 'MESSAGE', 'NOTIFY', 'SUBSCRIBE']),
+        { 'Refer-To': '<sip:c@192.0.2.2>', Event: 'refer', 'Subscription-State': 'active' },
+        { contentType: pick(['text/plain', 'message/sipfrag']), content: 'SIP/2.0 200 OK' },
+      )
     if (choice === 0) {
       const session = agent.invite(
         peer.uri,
@@ -122,8 +176,9 @@ async function play(on: Scene, random: SeededRandom, steps: number): Promise<voi
             acknowledge()
           },
         },
-        { offer: sdp(), account: { aor: 'sip:alice@x', password: 'p' } },
+        { offer: sdp(), account: { aor: 'sip:alice@x', password: 'p' }, redirects: 3 },
       )
+      sessions.push(session)
       if (random.integer(3) === 0) session.hangUp()
     } else if (choice <= 2)
       peer.send(pick(['INVITE', 'INVITE', pick(methods)]), {}, random.integer(2) ? sdp() : undefined)
@@ -135,8 +190,17 @@ async function play(on: Scene, random: SeededRandom, steps: number): Promise<voi
         peer.raw = (text) => known.push(text)
         peer.reply(message, 100 + random.integer(600), { body: sdp('peer'), tag: pick(['peer', 'fork', '']) })
         peer.inDialog(message, pick(['INVITE', pick(methods)]), 1 + random.integer(5), { body: sdp('peer') })
+        peer.inDialog(message, pick(['NOTIFY', 'REFER']), 1 + random.integer(9), {
+          headers: [
+            `Event: ${message.get('Event') ?? 'refer'}`,
+            `Subscription-State: ${pick(['active;expires=5', 'terminated;reason=noresource', 'pending'])}`,
+            'Refer-To: <sip:c@192.0.2.2>',
+          ],
+          body: { contentType: 'message/sipfrag', content: `SIP/2.0 ${100 + random.integer(500)} x` },
+        })
         peer.raw = raw
         if (random.integer(2)) peer.raw(known[before]!)
+        if (random.integer(2)) peer.raw(known.at(-1)!)
       } else if (message.toTag) {
         if (message.status === 200 && random.integer(4) > 0)
           peer.inDialog(message, 'ACK', message.cseq.sequence)
