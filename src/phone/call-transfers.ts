@@ -199,3 +199,13 @@ function reachable(contact: string, addressOfRecord: string): string {
   const elsewhere = isPrivate(phone.host) || phone.host.endsWith('.invalid')
   return elsewhere && !isPrivate(record.host) ? addressOfRecord : contact
 }
+
+/** Another call has taken the place of this one: its far end hangs up (RFC 3891 3), or we do. */
+export async function leaveReplaced(
+  call: { readonly ended: Promise<unknown>; hangUp(reason: { text: string }): Promise<unknown> },
+  clock: Clock,
+): Promise<void> {
+  const timer = clock.setTimer(byePatienceMs, () => void call.hangUp({ text: 'transferred' }))
+  await call.ended
+  timer.cancel()
+}

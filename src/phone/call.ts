@@ -1,7 +1,7 @@
 // A call as its user holds it: its states, what changes it, and the report that explains it. Audio: call-audio.ts.
 import { type CallReport, report } from '../diagnose/report.ts'
 import { CallFailed, RemoteError, UsageError } from '../errors.ts'
-import type { Millis, Runtime } from '../runtime/runtime.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { Peer } from '../sip/peer.ts'
 import type {
   Body,
@@ -18,7 +18,7 @@ import { CallAudio } from './call-audio.ts'
 import { CallChanges, type HeldBy } from './call-changes.ts'
 import { refusal, toError } from './call-errors.ts'
 import type { CallMedia } from './call-media.ts'
-import { CallTransfers, type IncomingTransfer, type Place, placeOf } from './call-transfers.ts'
+import { CallTransfers, type IncomingTransfer, leaveReplaced, type Place, placeOf } from './call-transfers.ts'
 import { Deferred } from './deferred.ts'
 import { EarlyAnswers } from './early-answers.ts'
 import { tricklePackage } from './fragments.ts'
@@ -26,9 +26,6 @@ import { MediaConnection } from './media-connection.ts'
 import type { NetworkWatch } from './network-watch.ts'
 import type { CallOptions, DialOptions } from './options.ts'
 import { digitOfInfo } from './received-digits.ts'
-
-/** How long the far end of a call that was replaced has for its BYE (RFC 3891 3). */
-const replacedPatienceMs: Millis = 5_000
 
 export class Call extends CallAudio {
   /** Rejects with CallFailed (refused, cancelled), TimeoutError (nobody answered) or NetworkError. */
@@ -215,7 +212,7 @@ export class Call extends CallAudio {
   async transferTo(other: Call): Promise<void> {
     const { target, replaces } = placeOf(other.confirmedSession())
     await this.transfers.transfer(target, replaces)
-    await other.leave()
+    await leaveReplaced(other, this.runtime.clock)
   }
 
   /** Who holds the call. */
@@ -284,16 +281,6 @@ export class Call extends CallAudio {
   /** Ends the call because the phone stops or an error has no other way out. */
   abandon(reason: string): void {
     this.end({ status: this.byeStatus, reason }, () => this.session?.hangUp({ text: reason }))
-  }
-
-  /** Another call has taken the place of this one: its far end hangs up, or we do. */
-  private async leave(): Promise<void> {
-    const timer = this.runtime.clock.setTimer(
-      replacedPatienceMs,
-      () => void this.hangUp({ text: 'transferred' }),
-    )
-    await this.ended
-    timer.cancel()
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────

@@ -85,6 +85,11 @@ export class Subscription implements SipSubscription {
     this.receive(message)
   }
 
+  /** The way to us may have changed: the notifier is told of our Contact (RFC 6665 4.4.1). */
+  networkChanged(): void {
+    if (this.dialog && !this.stopping) this.refresh(this.expiresSeconds)
+  }
+
   stop(): Promise<void> {
     if (this.over) return Promise.resolve()
     if (this.stopping) return this.stopping.done

@@ -200,6 +200,7 @@ export class UserAgent {
   networkChanged(): void {
     this.wire.networkChanged()
     for (const registration of this.registrations) registration.refresh()
+    for (const subscription of this.subscriptions) subscription.networkChanged()
   }
 
   /** Registers and stays registered until `unregister`. Throws UsageError for an account that cannot be. */

@@ -230,6 +230,15 @@ describe('a subscription (RFC 6665 4.1)', () => {
     await subscription.stop()
   })
 
+  it('tells the notifier where we are when the network has changed', async () => {
+    const { subscription, request } = await active()
+    on.agent.networkChanged()
+    const refresh = await next()
+    expect(refresh.callId).toBe(request.callId)
+    on.peer.reply(refresh, 200, { headers: ['Expires: 600'] })
+    await ended(subscription)
+  })
+
   it('does not go round in circles with a notifier that grants nothing', async () => {
     const subscription = subscribe()
     const startedAt = on.world.clock.now()
