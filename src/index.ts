@@ -27,6 +27,7 @@ export {
   TimeoutError,
   UsageError,
 } from './errors.ts'
+export type { AudioStreams, PcmOptions, PcmWritable } from './phone/audio-streams.ts'
 export { Call } from './phone/call.ts'
 export type { HeldBy } from './phone/call-changes.ts'
 export type { IncomingTransfer } from './phone/call-transfers.ts'

@@ -7,6 +7,7 @@ import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { Session } from '../sip/session.ts'
 import type { AudioStream, Levels } from '../stream/audio-stream.ts'
 import type { Trace } from '../trace/trace.ts'
+import { AudioStreams } from './audio-streams.ts'
 import { toError } from './call-errors.ts'
 import type { CallMedia } from './call-media.ts'
 import { Deferred } from './deferred.ts'
@@ -19,9 +20,13 @@ import { type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
 export abstract class CallAudio {
   /** Resolves when media can flow; rejects with IceFailed, or CallFailed where the call ended before. */
   abstract readonly connected: Promise<void>
+  abstract readonly ended: Promise<unknown>
   /** Resolves when all of `play` has been sent; rejects as `connected` does, or with CallFailed where the call ended before. */
   readonly played: Promise<void>
   onDtmf: ((received: ReceivedDigit) => void) | undefined
+
+  /** The same as streams of octets. */
+  readonly audio: AudioStreams
 
   private readonly playedLater = new Deferred<void>()
   private readonly digits: ReceivedDigits
@@ -36,6 +41,7 @@ export abstract class CallAudio {
     keepHeardSeconds: number = defaults.keepHeardSeconds,
   ) {
     this.played = this.playedLater.promise
+    this.audio = new AudioStreams(this)
     this.digits = new ReceivedDigits(runtime.clock)
     this.received = new ReceivedAudio(runtime, keepHeardSeconds, trace.record)
     this.playing = new PlayedAudio(runtime.files)

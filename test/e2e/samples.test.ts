@@ -30,3 +30,28 @@ test('hello-call dials echo-bot and reports a healthy call', async () => {
   bot.child.kill('SIGTERM')
   expect((await bot.ended).code).toBe(0)
 })
+
+test('interruptible talks until the caller does', async () => {
+  const probe = await nodeRuntime.network.openUdp({ address: '127.0.0.1', port: 0 })
+  const { port } = probe.local
+  probe.close()
+  const bot = new Floe([], {
+    command: [process.execPath, 'samples/interruptible.mjs'],
+    env: { PORT: String(port) },
+  })
+  await expect.poll(() => bot.stdout, { timeout: 20_000 }).toContain('waiting at')
+  const words = [
+    'call',
+    `sip:bot@127.0.0.1:${port}`,
+    '--play',
+    'media/hello-8k.wav',
+    '--for',
+    '3s',
+    '-o',
+    'json',
+  ]
+  expect((await new Floe(words).ended).code).toBe(0)
+  await expect.poll(() => bot.stdout, { timeout: 10_000 }).toContain('speaks: interrupted')
+  bot.child.kill('SIGTERM')
+  expect((await bot.ended).code).toBe(0)
+})
