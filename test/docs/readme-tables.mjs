@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { commands } from '../../dist/cli/phone/commands.js'
 import { causes } from '../../dist/diagnose/causes.js'
 import { iceSpeedTables } from '../bench/ice-tables.mjs'
+import { sipSpeedTables } from '../bench/sip-tables.mjs'
 import { iceTable } from '../interop/ice/table.mjs'
 import { signallingTable } from '../interop/table.mjs'
 import { eventTable, networkTable, serverTable, timeTable, unpack } from '../natlab/table.mjs'
@@ -41,6 +42,7 @@ const tables = {
   'natlab-networks': networkTable(calls),
   'natlab-events': eventTable(natlab.events),
   ...iceSpeedTables(results('../bench/results/ice.json')),
+  ...sipSpeedTables(results('../bench/results/sip.json')),
 }
 
 const readme = readFileSync(file, 'utf8')
