@@ -1,7 +1,7 @@
 // The work that a Via header does: where a request really came from is written into it (RFC 3261 18.2.1, RFC 3581 4), where a
 // response goes is read out of it (RFC 3261 18.2.2, RFC 3581 4), and our own says how we are reached over a given flow.
 import type { TransportAddress } from '../runtime/address.ts'
-import { defaultPorts, isProtocol, isSecure, isWebSocket, type Protocol } from './flow.ts'
+import { defaultPorts, isProtocol, isSecure, isUnreachableName, isWebSocket, type Protocol } from './flow.ts'
 import { formatVia, type Via } from './header-values.ts'
 import type { SipMessage, SipRequest } from './message.ts'
 import { formatHost } from './uri.ts'
@@ -34,7 +34,9 @@ export function responseDestination(via: Via): { protocol: Protocol; host: strin
   const rport = Number(via.params.get('rport') ?? Number.NaN)
   // rport says where a UDP request came from; over TCP a lost connection is replaced by one to the sent-by port.
   const port = protocol === 'udp' && rport > 0 && rport < 65_536 ? rport : sentByPort
-  return { protocol, host: received || via.host, port }
+  // A WebSocket's client listens nowhere: its name leads to its connection, its address to a stranger.
+  const isNamed = isWebSocket(protocol) && isUnreachableName(via.host)
+  return { protocol, host: isNamed ? via.host : received || via.host, port }
 }
 
 /** RFC 3261 18.2.2, RFC 7118 5.2. */

@@ -297,9 +297,11 @@ export class SipWire {
       this.emit(packet, true)
       return
     }
-    Promise.resolve(this.transport.flowTo(fallback))
-      .then((found) => this.emit({ ...packet, flow: found }, true))
-      .catch((error) => this.dropped(flow.remote, `not repeated: ${asError(error).message}`))
+    settle(
+      () => this.transport.flowTo(fallback),
+      (found) => this.emit({ ...packet, flow: found }, true),
+      (error) => this.dropped(flow.remote, `not repeated: ${asError(error).message}`),
+    )
   }
 
   private emit(packet: Packet, retransmission: boolean): void {

@@ -218,6 +218,25 @@ describe('what comes over a connection', () => {
   })
 })
 
+test.each(['tcp', 'ws'] as const)(
+  '%s: a 2xx that can no longer be repeated, since its connection has gone and leads nowhere else, is dropped and said',
+  async (protocol) => {
+    const bob = await open([protocol], { timers: { t1Ms: 20, t2Ms: 160, t4Ms: 200 } })
+    const alice = await open(['udp'])
+    const asked = request(bob)
+    alice.wire.sendRequest(
+      requestText({ method: 'INVITE', uri: uriOf(bob), via: via('unheard'), headers: [contact] }),
+    )
+    const { request: invite } = await asked
+    // Whatever its Via said: a transport on which bob has no port.
+    if (protocol === 'tcp')
+      invite.replaceFirst('Via', invite.get('Via')!.replace('SIP/2.0/TCP', 'SIP/2.0/UDP'))
+    bob.wire.sendResponse(responseText(invite, 200, 'bob', [contact]))
+    alice.wire.stop()
+    await seen(bob, /^not repeated: /m)
+  },
+)
+
 describe('who may be reached over a connection (RFC 5923)', () => {
   const phone: TlsSettings = { ca: pem('ca.pem'), cert: pem('client.pem'), key: pem('client.key') }
 

@@ -38,6 +38,11 @@ describe('a Via', () => {
     })
   })
 
+  test('of a WebSocket’s client leads to its connection, and never to a port of its address', () => {
+    const via = parseVia('SIP/2.0/WS abc.invalid;branch=z9hG4bK1;received=192.0.2.9;rport=40000')!
+    expect(responseDestination(via)).toMatchObject({ protocol: 'ws', host: 'abc.invalid' })
+  })
+
   test('of a WebSocket’s client has a name that nobody can resolve, and no port', () => {
     const message = request()
     rewriteOwnVia(message, 'wss', { address: 'abc.invalid', port: 0 })
