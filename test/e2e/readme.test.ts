@@ -178,7 +178,7 @@ describe('tables', () => {
       const paths = [...row[3]!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!)
       expect(paths.length, row[0]).toBeGreaterThan(0)
       for (const path of paths) {
-        expect(path).toMatch(/^test\/.*\.test\.ts$/)
+        expect(path).toMatch(/^test\/.*\.(test|interop)\.ts$/)
         expect(existsSync(path), path).toBe(true)
       }
     }
@@ -207,7 +207,7 @@ describe('tables', () => {
     ])
     expect(names.length).toBeGreaterThan(35)
     for (const name of new Set(names))
-      expect(sources.join('\n'), name).toMatch(new RegExp(`\\b${name}(\\?:|\\(|:)`))
+      expect(sources.join('\n'), name).toMatch(new RegExp(`\\b${name}(\\?:|\\(|:)|'${name}'`))
     for (const [, error] of readme.matchAll(/\b(\w+Error|\w+Failed)\b/g))
       expect(floeApi).toHaveProperty(error!)
   })
