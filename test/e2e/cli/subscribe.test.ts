@@ -61,7 +61,9 @@ async function startNotifier(bodies: Record<string, { type: string; content: str
   return { at: `127.0.0.1:${port}`, seen }
 }
 
-test('floe subscribe prints what is notified until Ctrl-C, and unsubscribes', async () => {
+test('floe subscribe prints what is notified until Ctrl-C, and unsubscribes', {
+  timeout: 120_000,
+}, async () => {
   const { at, seen } = await startNotifier({
     'message-summary': {
       type: 'application/simple-message-summary',
