@@ -199,6 +199,7 @@ describe('tables', () => {
       'phone/call-transfers',
       'phone/subscription',
       'phone/options',
+      'sip/peer',
       'sip/tls-settings',
     ].map((name) => readFileSync(`src/${name}.ts`, 'utf8'))
     const names = rows.flatMap(([members, text]) => [
