@@ -24,6 +24,8 @@ export interface Identity {
   routes?: readonly string[]
   /** The Contact URI of calls, where the registrar has given or seen another than the flow's own address. */
   readonly contact?: string | undefined
+  /** A Contact URI that does not tell who we are (RFC 5627 3.3): the temporary GRUU. */
+  readonly anonymousContact?: string | undefined
 }
 
 export interface AgentContext {

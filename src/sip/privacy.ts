@@ -23,7 +23,7 @@ export function withPrivacy(identity: Identity, privacy: readonly PrivacyLevel[]
     uri: 'sip:anonymous@anonymous.invalid',
     displayName: 'Anonymous',
     user: 'anonymous',
-    contact: contactUri('anonymous'),
+    contact: identity.anonymousContact ?? contactUri('anonymous'),
   }
 }
 

@@ -47,6 +47,7 @@ export class Registration implements SipRegistration {
       get contact() {
         return registration.contactOfCalls
       },
+      anonymousContact: answer?.gruu?.temporary,
     }
   }
 

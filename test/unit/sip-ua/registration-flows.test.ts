@@ -169,6 +169,11 @@ describe('what the registrar tells', () => {
     expect((await on.run(on.peer.request('ACK'))).list('Route')).toEqual([])
     session.hangUp()
     on.peer.reply(await on.run(on.peer.request('BYE')), 200)
+    // Who hides is not told by the Contact either (RFC 5627 3.3).
+    on.agent.invite('sip:bob@example.com', new Listener(), { account, offer: sdp(), privacy: ['id'] })
+    const hidden = await on.run(on.peer.request('INVITE'))
+    expect(hidden.get('Contact')).toBe('<sip:tgruu.1@example.com;gr>')
+    on.peer.reply(hidden, 486)
     // REGISTER itself goes to the registrar.
     const refresh = await next()
     expect([refresh.list('Route'), refresh.uriText]).toEqual([[], 'sip:example.com'])
