@@ -201,6 +201,7 @@ describe('tables', () => {
       'phone/options',
       'sip/peer',
       'sip/tls-settings',
+      'sip/peer',
     ].map((name) => readFileSync(`src/${name}.ts`, 'utf8'))
     const names = rows.flatMap(([members, text]) => [
       ...[...members!.matchAll(/`(?:Phone|phone|call)\.(\w+)/g)].map((match) => match[1]!),
