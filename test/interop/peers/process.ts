@@ -1,10 +1,8 @@
 // A peer as a plain child process in a process group of its own: its output goes to a log of the row, it counts as started
 // when a probe says so, and the whole group is killed when the row ends, however it ends.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Scene } from '../case.ts'
@@ -111,44 +109,35 @@ export async function eventually<T>(
   }
 }
 
-/** Is a UDP port of `peerHost` taken? That a peer has bound it is the sign of life of one that answers no probe. */
-export async function udpPortTaken(port: number): Promise<boolean> {
-  const socket = createSocket('udp4')
-  try {
-    return await new Promise((resolve) => {
-      socket.once('error', () => resolve(true))
-      socket.bind(port, peerHost, () => resolve(false))
-    })
-  } finally {
-    socket.close()
-  }
+/** Is a UDP port taken? That a peer has bound it is the sign of life of one that answers no probe. Asks the kernel: to try and bind
+ *  it would keep the peer from it for a moment. */
+export const udpPortTaken = (port: number): boolean =>
+  ['udp', 'udp6'].some((table) => localPorts(table).includes(port))
+
+/** Is a TCP port listened on? */
+export const tcpPortTaken = (port: number): boolean =>
+  ['tcp', 'tcp6'].some((table) => localPorts(table).includes(port))
+
+/** Of the sockets of this network namespace, but for connections. */
+function localPorts(table: string): number[] {
+  const lines = readFileSync(`/proc/self/net/${table}`, 'utf8').trim().split('\n').slice(1)
+  const listening = '0A'
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state]) => table.startsWith('udp') || state === listening)
+    .map(([, local = '']) => Number.parseInt(local.split(':').at(-1) ?? '', 16))
 }
 
-/** Is a TCP port of `peerHost` taken? */
-export async function tcpPortTaken(port: number): Promise<boolean> {
-  const server = createServer()
-  const taken = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(true))
-    server.listen(port, peerHost, () => resolve(false))
-  })
-  if (!taken) await new Promise((resolve) => server.close(resolve))
-  return taken
-}
+/** Below those that the kernel gives away (32768 and up), so that a server that was killed finds its port free again, and below
+ *  the media ports of the peers. SIPp takes the next ones, too, for media, and baresip for TLS. */
+const ports = { first: 10_000, last: 25_900, apart: 8 }
+let lastPort = ports.first + ports.apart * Math.floor(Math.random() * 1_000)
 
-/** A port of `peerHost` that is free for UDP and TCP now. */
+/** A port of `peerHost` that is free for UDP and TCP now, and given to nobody else in this process for long. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const udp = createSocket('udp4')
-    udp.bind(0, peerHost)
-    await once(udp, 'listening')
-    const { port } = udp.address()
-    const tcp = createServer()
-    const free = await new Promise<boolean>((resolve) => {
-      tcp.once('error', () => resolve(false))
-      tcp.listen(port, peerHost, () => resolve(true))
-    })
-    if (free) await new Promise((resolve) => tcp.close(resolve))
-    udp.close()
-    if (free) return port
+    lastPort = lastPort < ports.last ? lastPort + ports.apart : ports.first
+    const port = lastPort
+    if (!udpPortTaken(port) && !tcpPortTaken(port)) return port
   }
 }

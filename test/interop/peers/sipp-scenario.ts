@@ -171,7 +171,7 @@ class Writer {
     const actions = [
       this.save(`via${number}`, everyVia, 'search_in="msg"'),
       this.save(`cseq${number}`, '.*', header('CSeq')),
-      ...(first ? [this.save('peer', '.*', header('From')), this.save('own', '.*', header('To'))] : []),
+      ...(first ? [this.saveParty('peer', 'From|f'), this.saveParty('own', 'To|t')] : []),
       ...this.matching(match),
     ]
     this.last = { method, number }
@@ -188,7 +188,7 @@ class Writer {
     const retransmit = method === 'INVITE' && status >= 200 ? patience : ''
     return this.send(retransmit, [
       `SIP/2.0 ${status} ${phrases[status] ?? 'Whatever'}`,
-      isLast ? '[last_Via:]' : `[$via${number}]`,
+      `[$via${number}]`,
       `From: ${this.peerParty}`,
       `To: ${this.ownParty}`,
       'Call-ID: [call_id]',
@@ -297,6 +297,13 @@ class Writer {
     return `<ereg regexp="${attribute(pattern)}" ${where}${must ? ' check_it="true"' : ''} assign_to="${this.variable(name)}"/>`
   }
 
+  /** A party of a request, whose header may have its compact name (RFC 3261 7.3.3). */
+  private saveParty(name: string, header: string): string {
+    const [whole, word] = [this.variable(`${name}Line`), this.variable(`${name}Word`)]
+    const pattern = `[[:cntrl:]](${header})[[:blank:]]*:[[:blank:]]*([^[:cntrl:]]+)`
+    return `<ereg regexp="${pattern}" search_in="msg" assign_to="${whole},${word},${this.variable(name)}"/>`
+  }
+
   private variable(name: string): string {
     this.variables.add(name)
     return name
@@ -313,7 +320,7 @@ const contact = 'Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport
  *  is nothing that stands on a ladder: it is not to be impatient on a busy machine. */
 const patience = ' retrans="5000"'
 /** With their names: a request through a proxy has several. */
-const everyVia = 'Via: [^[:cntrl:]]+([[:cntrl:]]+Via: [^[:cntrl:]]+)*'
+const everyVia = '(Via|v)[ :]+SIP[^[:cntrl:]]+([[:cntrl:]]+(Via|v)[ :]+SIP[^[:cntrl:]]+)*'
 const header = (name: string) => `search_in="hdr" header="${name}:"`
 const headerLines = (headers: Message['headers'] = {}) =>
   Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
