@@ -137,10 +137,9 @@ describe('two phones', () => {
         callBetween(internet.at(LEFT, link), internet.at(RIGHT, { ...link, loss: 0.25 }), { over: 'tcp' }),
       )
       const ends = [reports.caller, reports.called].map(({ outcome }) => outcome)
-      expect(ends, `seed ${seed}`).toMatchObject([
-        { state: 'ended', by: 'local', status: 200 },
-        { state: 'ended', by: 'remote', status: 200 },
-      ])
+      expect(ends[0], `seed ${seed}`).toMatchObject({ state: 'ended', by: 'local', status: 200 })
+      // What the called asks while the BYE is being repeated is answered 481: that ends the call as well.
+      expect(['remote 200', 'network 481'], `seed ${seed}`).toContain(`${ends[1]!.by} ${ends[1]!.status}`)
       await world.clock.advance(60_000)
       expect([world.open, world.clock.pendingTimers], `seed ${seed}`).toEqual([[], 0])
     }
