@@ -54,6 +54,8 @@ const patientGatherMs: Millis = 2_000
 /** Restarts of the peer that are followed, each with new sockets and questions to all servers: more than an honest one needs. */
 const maximumRestarts = 5
 const restartWindowMs: Millis = 10_000
+/** A restart of the peer so soon after another means that the other was of no use. */
+const againWithinMs: Millis = 30_000
 
 export class CallMedia {
   /** The path in use has become usable, has failed, or is another one. */
@@ -233,6 +235,8 @@ export class CallMedia {
 
     const request = { withIce: remoteIce !== undefined, components: remote.rtcpMux ? 1 : 2 } as const
     const known = this.negotiated?.ice
+    const again =
+      this.options.runtime.clock.now() - (this.restartsAt.at(-1) ?? Number.NEGATIVE_INFINITY) < againWithinMs
     if (!this.paths.current) this.paths.begin(await this.takePath(request))
     else if (known && remoteIce && known.ufrag !== remoteIce.ufrag) {
       this.limitRestarts()
@@ -240,8 +244,9 @@ export class CallMedia {
       this.options.record({ layer: 'ice', type: 'restart', by: 'remote', why: 'the far end asked for it' })
     }
     const path = this.present()
-    // Where nothing flows yet, nobody is kept waiting by what makes it flow.
-    const mends = path === this.paths.next && !this.paths.current?.isUsable
+    // Where nothing flows, nobody is kept waiting by what makes it flow; nor where the last restart did not help the peer, who may
+    // be deaf although we hear it.
+    const mends = path === this.paths.next && (!this.paths.current?.isUsable || again)
     const limitMs = mends ? patientGatherMs : this.options.gatherLimitMs
     await this.gather(path, remoteIce && this.fragments.canTrickleTo(remoteIce) ? 0 : limitMs)
     const { text, mid, negotiated } = createAnswer(remote, this.describeLocal(path), this.sent)

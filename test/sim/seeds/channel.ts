@@ -85,9 +85,10 @@ class ChannelEnd implements IncomingSession {
       const timer = this.clock.setTimer(limitMs, () =>
         settle(() => reject(new TimeoutError('no answer to the re-INVITE', limitMs))),
       )
-      this.giveUp = () => refuse(487)
+      this.giveUp = () => refuse(491)
       this.tell((peer) => {
-        // RFC 3261 14.2.
+        // Of two that cross it is the callee's that gives way, as in floe's own SIP (RFC 3261 14.2).
+        if (peer.giveUp && peer.direction === 'incoming') peer.giveUp()
         if (peer.giveUp) peer.tell(() => refuse(491))
         else
           peer.handler?.onReinvite?.({
