@@ -202,7 +202,7 @@ class Writer {
   }
 
   private request({ method, uri, headers, body }: Request): string {
-    if (method === 'CANCEL') return this.cancel()
+    if (method === 'CANCEL') return this.cancel(headers)
     const first = this.role === 'caller' && !this.inDialog
     this.cseq++
     const branch = `z9hG4bK-[pid]-[call_number]-${this.cseq}`
@@ -222,12 +222,13 @@ class Writer {
     return xml
   }
 
-  private cancel(): string {
+  private cancel(headers: Message['headers']): string {
     const { cseq, branch, uri, to } = this.invite!
     this.lastRequest = 'CANCEL'
     return this.send(patience, [
       `CANCEL ${uri} SIP/2.0`,
       ...this.dialogLines(branch, `${cseq} CANCEL`, to),
+      ...headerLines(headers),
       ...bodyLines(undefined),
     ])
   }

@@ -1,11 +1,19 @@
 // The life of a call against SIPp, on ladders of these rows' own: what SIPp asks of floe in a call, and floe of SIPp. SIPp
 // sends back every packet of audio, so that after each change both directions are heard at once.
 import { expect } from 'vitest'
-import type { Call, DialOptions, PhoneOptions } from '../../../src/index.ts'
-import type { Scene } from '../case.ts'
-import { addressOf, expectBothHear, expectEcho, startPhone } from '../peers/phone.ts'
-import { eventually, freePort, peerHost, tcpPortTaken } from '../peers/process.ts'
+import { addressOf, expectEcho, startPhone } from '../peers/phone.ts'
+import { eventually } from '../peers/process.ts'
 import { Sipp } from '../peers/sipp.ts'
+import {
+  answers,
+  called,
+  calling,
+  dials,
+  listOfRows,
+  reinvites,
+  requestsOf,
+  rings,
+} from '../peers/sipp-calls.ts'
 import {
   ack,
   hangUp,
@@ -15,54 +23,12 @@ import {
   replied,
   reply,
   request,
-  type Step,
   sdp,
-  tellTwin,
-  toldByTwin,
-  twinsDescription,
   untilTold,
 } from '../peers/sipp-scenario.ts'
-import { type Row, sideBySide } from '../side-by-side.ts'
+import { sideBySide } from '../side-by-side.ts'
 
-/** SIPp calls floe, which answers. */
-async function called(scene: Scene, steps: readonly Step[]): Promise<{ call: Call; sipp: Sipp }> {
-  const phone = await startPhone(scene)
-  const incoming = phone.nextCall({ timeoutMs: 20_000 })
-  const sipp = await Sipp.calls(scene, addressOf(phone), steps)
-  const call = await incoming
-  await call.answer()
-  return { call, sipp }
-}
-
-/** floe calls SIPp. */
-async function calling(
-  scene: Scene,
-  steps: readonly Step[],
-  options: DialOptions & { phone?: PhoneOptions } = {},
-): Promise<{ call: Call; sipp: Sipp }> {
-  const sipp = await Sipp.called(scene, steps)
-  const phone = await startPhone(scene, options.phone)
-  return { call: await phone.call(sipp.uri(), options), sipp }
-}
-
-const rings = [receive('INVITE', { body: 'm=audio' }), reply(180)]
-const answers = [...rings, reply(200, { body: sdp() }), receive('ACK')]
-const dials = [
-  request('INVITE', { body: sdp() }),
-  perhapsReplied(180),
-  replied(200, { body: 'm=audio' }),
-  ack(),
-]
-const reinvites = (body = sdp(), match = {}) => [request('INVITE', { body }), replied(200, match), ack()]
-
-const rows: Row<void>[] = []
-const row = (
-  feature: string,
-  by: Row<void>['by'],
-  name: string,
-  run: (scene: Scene) => Promise<void>,
-  timeoutMs?: number,
-) => rows.push({ feature, by, name, run, ...(timeoutMs !== undefined && { timeoutMs }) })
+const { rows, row } = listOfRows()
 
 // ---- offers and answers ----------------------------------------------------------------------------------------------------
 
@@ -104,7 +70,7 @@ row('late offer', 'peer', 'SIPp re-INVITEs without an offer', async (scene) => {
   ])
   await expectEcho(call)
   await sipp.go(call.id)
-  await eventually(() => count(call, 'ACK') >= 2, { what: 'the ACK with the answer' })
+  await eventually(() => requestsOf(call, 'ACK') >= 2, { what: 'the ACK with the answer' })
   await expectEcho(call)
   await call.hangUp()
   await sipp.finished()
@@ -207,7 +173,7 @@ row('PRACK', 'floe', 'SIPp requires 100rel: floe rings reliably', async (scene) 
     ...isHungUpOn,
   ])
   const call = await incoming
-  await eventually(() => count(call, 'PRACK') > 0, { what: 'the PRACK' })
+  await eventually(() => requestsOf(call, 'PRACK') > 0, { what: 'the PRACK' })
   await call.answer()
   await expectEcho(call)
   await call.hangUp()
@@ -232,9 +198,9 @@ for (const [style, body] of Object.entries(holds)) {
     ])
     await expectEcho(call)
     await sipp.go(call.id)
-    await eventually(() => count(call, 'ACK') >= 2, { what: 'the hold' })
+    await eventually(() => requestsOf(call, 'ACK') >= 2, { what: 'the hold' })
     await sipp.go(call.id)
-    await eventually(() => count(call, 'ACK') >= 3, { what: 'the resumption' })
+    await eventually(() => requestsOf(call, 'ACK') >= 3, { what: 'the resumption' })
     await expectEcho(call)
     await call.hangUp()
     await sipp.finished()
@@ -302,25 +268,6 @@ row(
     await sipp.finished()
   },
 )
-
-// ---- redirection -------------------------------------------------------------------------------------------------------------
-
-row('redirection', 'peer', 'SIPp redirects with 302: floe calls where it points to', async (scene) => {
-  const target = await Sipp.called(scene, [...answers, ...isHungUpOn], { name: 'target' })
-  const headers = { Contact: `<${target.uri('elsewhere')}>` }
-  const { call, sipp } = await calling(scene, [receive('INVITE'), reply(302, { headers }), receive('ACK')])
-  await expectEcho(call)
-  await call.hangUp()
-  await Promise.all([sipp.finished(), target.finished()])
-})
-
-row('redirection', 'floe', 'floe follows no redirection where it is told so', async (scene) => {
-  const headers = { Contact: '<sip:elsewhere@192.0.2.1>' }
-  const steps = [receive('INVITE'), reply(302, { headers }), receive('ACK')]
-  const { call, sipp } = await calling(scene, steps, { redirects: 0 })
-  await expect(call.answered).rejects.toMatchObject({ status: 302 })
-  await sipp.finished()
-})
 
 // ---- ends ------------------------------------------------------------------------------------------------------------------
 
@@ -439,142 +386,5 @@ row('OPTIONS', 'floe', 'floe asks SIPp', async (scene) => {
   expect((await phone.ping(sipp.uri())).status).toBe(200)
   await sipp.finished()
 })
-
-// ---- authentication ----------------------------------------------------------------------------------------------------------
-
-const challenges = {
-  401: ['WWW-Authenticate', 'Authorization'],
-  407: ['Proxy-Authenticate', 'Proxy-Authorization'],
-}
-for (const [status, [challenge = '', credentials = '']] of Object.entries(challenges))
-  for (const algorithm of ['MD5', 'SHA-256'])
-    row('digest', 'peer', `SIPp challenges an INVITE with ${status} and ${algorithm}`, async (scene) => {
-      const { call, sipp } = await calling(
-        scene,
-        [
-          receive('INVITE'),
-          reply(Number(status), {
-            headers: { [challenge]: `Digest realm="sipp", nonce="n0", algorithm=${algorithm}, qop="auth"` },
-          }),
-          receive('ACK'),
-          receive('INVITE', { [credentials]: `algorithm=${algorithm}` }),
-          reply(200, { body: sdp() }),
-          receive('ACK'),
-          ...isHungUpOn,
-        ],
-        { phone: { account: 'sip:alice@sipp', password: 'secret', register: false } },
-      )
-      await call.answered
-      await call.hangUp()
-      await sipp.finished()
-    })
-
-// ---- routes ------------------------------------------------------------------------------------------------------------------
-
-row(
-  'Record-Route',
-  'peer',
-  'two proxies record themselves: both are in every later request',
-  async (scene) => {
-    const route = { message: 'Route: <sip:first.*<sip:second' }
-    const { call, sipp } = await calling(scene, [
-      receive('INVITE'),
-      reply(200, {
-        headers: {
-          'Record-Route':
-            '<sip:second@[local_ip]:[local_port];lr>, <sip:first@[local_ip]:[local_port];lr;r2=on>',
-        },
-        body: sdp(),
-      }),
-      receive('ACK', route),
-      receive('BYE', route),
-      reply(200),
-    ])
-    await call.answered
-    await call.hangUp()
-    await sipp.finished()
-  },
-)
-
-row(
-  'strict route',
-  'peer',
-  'a proxy of RFC 2543 records itself: it stands in the Request-URI',
-  async (scene) => {
-    const route = { Route: 'sip:sipp@', message: '^[A-Z]+ sip:strict@' }
-    const { call, sipp } = await calling(scene, [
-      receive('INVITE'),
-      reply(200, { headers: { 'Record-Route': '<sip:strict@[local_ip]:[local_port]>' }, body: sdp() }),
-      receive('ACK', route),
-      receive('BYE', route),
-      reply(200),
-    ])
-    await call.answered
-    await call.hangUp()
-    await sipp.finished()
-  },
-)
-
-// ---- third-party call control (RFC 3725) ---------------------------------------------------------------------------------------
-
-/** Two phones of floe's and a controller between them, which is two SIPps. */
-async function controlled(scene: Scene, towardsA: readonly Step[], towardsB: readonly Step[]) {
-  const [a, b] = [await startPhone(scene, {}, 'a'), await startPhone(scene, {}, 'b')]
-  const answers = [a, b].map(async (phone) => {
-    const call = await phone.nextCall({ timeoutMs: 20_000 })
-    await call.answer()
-    await call.answered
-    return call
-  })
-  const twinPort = await freePort()
-  const twin = `${peerHost}:${twinPort}`
-  const sippB = await Sipp.calls(scene, addressOf(b), towardsB, { name: 'sipp-b', twin })
-  await eventually(() => tcpPortTaken(twinPort), { what: 'the second SIPp waits for the first' })
-  const sippA = await Sipp.calls(scene, addressOf(a), towardsA, { name: 'sipp-a', twin })
-  const calls = [await answers[0]!, await answers[1]!] as const
-  return { calls, sipps: [sippA, sippB] as const }
-}
-
-row('3PCC', 'peer', 'a controller joins two phones: flow I of RFC 3725', async (scene) => {
-  const { calls, sipps } = await controlled(
-    scene,
-    [
-      request('INVITE'),
-      perhapsReplied(180),
-      replied(200, { body: 'm=audio' }),
-      tellTwin(),
-      toldByTwin(),
-      ack(twinsDescription),
-      ...isHungUpOn,
-    ],
-    [
-      toldByTwin(),
-      request('INVITE', { body: twinsDescription }),
-      perhapsReplied(180),
-      replied(200, { body: 'm=audio' }),
-      ack(),
-      tellTwin(),
-      ...isHungUpOn,
-    ],
-  )
-  await expectBothHear(...calls)
-  // A SIPp whose twin ends gives up: the second leg, which nobody waits for any more, ends first.
-  for (const leg of [1, 0] as const) {
-    await calls[leg].hangUp()
-    await sipps[leg].finished()
-  }
-})
-
-/** How many requests of the method have come in the call. */
-function count(call: Call, method: string): number {
-  return call.trace.facts.filter(
-    (fact) =>
-      fact.layer === 'sip' &&
-      fact.type === 'message' &&
-      fact.direction === 'received' &&
-      fact.method === method &&
-      fact.status === undefined,
-  ).length
-}
 
 sideBySide({ peer: 'SIPp', heading: 'SIPp: calls', needs: ['sipp'], start: async () => undefined, rows })

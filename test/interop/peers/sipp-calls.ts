@@ -1,0 +1,71 @@
+// Calls between floe and a SIPp on a ladder, in both roles, and the rungs that most of them have.
+import type { Call, DialOptions, PhoneOptions } from '../../../src/index.ts'
+import type { Scene } from '../case.ts'
+import type { Row } from '../side-by-side.ts'
+import { addressOf, startPhone } from './phone.ts'
+import { Sipp } from './sipp.ts'
+import { ack, perhapsReplied, receive, replied, reply, request, type Step, sdp } from './sipp-scenario.ts'
+
+/** SIPp calls floe, which answers. */
+export async function called(
+  scene: Scene,
+  steps: readonly Step[],
+  options: PhoneOptions = {},
+): Promise<{ call: Call; sipp: Sipp }> {
+  const phone = await startPhone(scene, options)
+  const incoming = phone.nextCall({ timeoutMs: 20_000 })
+  const sipp = await Sipp.calls(scene, addressOf(phone), steps)
+  const call = await incoming
+  await call.answer()
+  return { call, sipp }
+}
+
+/** floe calls SIPp. */
+export async function calling(
+  scene: Scene,
+  steps: readonly Step[],
+  options: DialOptions & { phone?: PhoneOptions } = {},
+): Promise<{ call: Call; sipp: Sipp }> {
+  const sipp = await Sipp.called(scene, steps)
+  const phone = await startPhone(scene, options.phone)
+  return { call: await phone.call(sipp.uri(), options), sipp }
+}
+
+export const rings = [receive('INVITE', { body: 'm=audio' }), reply(180)]
+export const answers = [...rings, reply(200, { body: sdp() }), receive('ACK')]
+export const dials = [
+  request('INVITE', { body: sdp() }),
+  perhapsReplied(180),
+  replied(200, { body: 'm=audio' }),
+  ack(),
+]
+export const reinvites = (body = sdp(), match = {}) => [
+  request('INVITE', { body }),
+  replied(200, match),
+  ack(),
+]
+
+/** How many requests of the method have come in the call. */
+export function requestsOf(call: Call, method: string): number {
+  return call.trace.facts.filter(
+    (fact) =>
+      fact.layer === 'sip' &&
+      fact.type === 'message' &&
+      fact.direction === 'received' &&
+      fact.method === method &&
+      fact.status === undefined,
+  ).length
+}
+
+/** Rows of a table, as a file writes them one after the other. */
+export function listOfRows() {
+  const rows: Row<void>[] = []
+  const row = (
+    feature: string,
+    by: Row<void>['by'],
+    name: string,
+    run: (scene: Scene) => Promise<void>,
+    timeoutMs?: number,
+  ) => void rows.push({ feature, by, name, run, ...(timeoutMs !== undefined && { timeoutMs }) })
+  return { rows, row }
+}
