@@ -6,6 +6,7 @@ import { exitCodes } from './exit-codes.ts'
 import { type OutputFlags, outputFlags, phoneFlags, phoneOptions, wholeNumber } from './flags.ts'
 import type { Interrupt } from './interrupt.ts'
 import { Output } from './output.ts'
+import { describeFailure } from './text.ts'
 import { WatchedRegistration } from './watched-registration.ts'
 import { withPhones } from './with-phone.ts'
 
@@ -20,7 +21,7 @@ const describe = (state: RegistrationState, account: string): string => {
     case 'registered':
       return `${account} is registered at ${state.registrar} for ${state.expiresSeconds} s as ${state.contact}`
     case 'failed':
-      return `${account} is not registered: ${state.status} ${state.reason}${state.retryInMs === undefined ? '' : `; next try in ${Math.round(state.retryInMs / 1000)} s`}`
+      return `${account} is not registered: ${describeFailure(state)}${state.retryInMs === undefined ? '' : `; next try in ${Math.round(state.retryInMs / 1000)} s`}`
     case 'registering':
       return `registering ${account}`
     case 'unregistered':

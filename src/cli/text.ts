@@ -13,6 +13,10 @@ export const onPort = (address: string, port: number): ListeningPoint[] => [
 
 export const anyPort = (address: string): ListeningPoint[] => onPort(address, 0)
 
+/** Why a registration has failed; what nobody has answered has no number. */
+export const describeFailure = (failure: { status: number; reason: string; unanswered?: true }): string =>
+  failure.status > 0 && !failure.unanswered ? `${failure.status} ${failure.reason}` : failure.reason
+
 /** Where a server is reached, as "127.0.0.1:5060". */
 export function addressesOf({ sip, stun }: RunningServer): { sip: string; stun: string } {
   const [first] = sip

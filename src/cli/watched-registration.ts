@@ -1,6 +1,7 @@
 // What `floe register --watch` knows of one account: its state, how often it was lost, what went wrong last; as a living line for
 // people and as an object for machines.
 import type { RegistrationState } from '../index.ts'
+import { describeFailure } from './text.ts'
 
 export class WatchedRegistration {
   state: RegistrationState = { state: 'registering' }
@@ -8,7 +9,7 @@ export class WatchedRegistration {
   registrations = 0
   /** How often it was registered and then was not. */
   flaps = 0
-  private lastFailure: { status: number; reason: string; at: number } | undefined
+  private lastFailure: { status: number; reason: string; unanswered?: true; at: number } | undefined
   private heardAt = 0
   private up = false
 
@@ -25,9 +26,10 @@ export class WatchedRegistration {
     if (isUp) this.registrations++
     if (this.up && !isUp && state.state !== 'unregistered') this.flaps++
     this.up = isUp
-    if (state.state === 'failed')
-      this.lastFailure = { status: state.status, reason: state.reason, at: this.heardAt }
-    else if (isUp && state.lastFailure) this.lastFailure = state.lastFailure
+    if (state.state === 'failed') {
+      const { status, reason, unanswered } = state
+      this.lastFailure = { status, reason, ...(unanswered && { unanswered }), at: this.heardAt }
+    } else if (isUp && state.lastFailure) this.lastFailure = state.lastFailure
   }
 
   /** Nothing will be tried any more. */
@@ -54,7 +56,7 @@ export class WatchedRegistration {
     if (flaps > 0) parts.push(flaps === 1 ? 'lost once' : `lost ${flaps} times`)
     // What stands there already is not said twice.
     if (lastFailure && state.state !== 'failed')
-      parts.push(`last failure ${timeOf(lastFailure.at)}: ${lastFailure.status} ${lastFailure.reason}`)
+      parts.push(`last failure ${timeOf(lastFailure.at)}: ${describeFailure(lastFailure)}`)
     if (state.state === 'registered') {
       if (state.seenAs !== undefined) parts.push(`seen as ${state.seenAs}`)
       parts.push(`contact ${state.contact}`)
@@ -68,7 +70,7 @@ export class WatchedRegistration {
     const left = (ms: number): string => `${Math.max(0, Math.round((ms - passedMs) / 1000))} s`
     if (state.state === 'failed') {
       const next = state.retryInMs === undefined ? 'not tried again' : `next try in ${left(state.retryInMs)}`
-      return `failed: ${state.status} ${state.reason}, ${next}`
+      return `failed: ${describeFailure(state)}, ${next}`
     }
     if (state.state !== 'registered') return state.state
     const parts = [

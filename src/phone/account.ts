@@ -54,13 +54,10 @@ export const firstRegistered = (
     registration.onState = (state) => {
       tell(state)
       if (state.state === 'registered') resolve()
-      else if (state.state === 'failed')
-        reject(
-          new RegistrationFailed(
-            `${aor} could not register: ${state.status} ${state.reason}`,
-            state.status,
-            state.reason,
-          ),
-        )
+      else if (state.state === 'failed') {
+        const { status, reason, unanswered } = state
+        const said = unanswered ? reason : `${status} ${reason}`
+        reject(new RegistrationFailed(`${aor} could not register: ${said}`, status, reason))
+      }
     }
   })

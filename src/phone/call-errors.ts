@@ -10,6 +10,8 @@ export function refusal(remote: string, end: EndInfo, rejected: ResponseInfo | u
   const status = gaveUp ? 408 : (rejected?.status ?? end.status)
   const reason = gaveUp ? end.reason : rejected?.reason || end.reason
   if (status === 408) return new TimeoutError(`${who} did not answer: ${reason}`, 0)
+  if (end.by === 'network' && !rejected)
+    return new CallFailed(`${who} could not be reached: ${reason}`, status, reason)
   const redirect = rejected?.contacts?.length ? `; it points to ${rejected.contacts.join(', ')}` : ''
   return new CallFailed(`${who} refused the call: ${status} ${reason}${redirect}`, status, reason)
 }

@@ -16,6 +16,7 @@ import {
 } from './refresh-schedule.ts'
 import { type RegisterAnswer, readRegisterAnswer } from './register-answer.ts'
 import { RegisterExchange } from './register-exchange.ts'
+import type { RegistrationFailure } from './session.ts'
 import { IncomingResponse } from './sipjs-messages.ts'
 
 const unregisterTimeoutMs: Millis = 4_000
@@ -138,7 +139,7 @@ export class RegistrationBinding {
     this.loseFlow()
     // A REGISTER under way fails with its connection, and mends this.
     if (this.state.state !== 'registered' || this.unregistering || this.exchange.inFlight) return
-    this.retryLater(503, `the connection to ${this.server} was closed`)
+    this.retryLater(unanswered(503, `the connection to ${this.server} was closed`))
   }
 
   /** A datagram that is no SIP. */
@@ -261,7 +262,7 @@ export class RegistrationBinding {
     }
     const answer = readRegisterAnswer(wire, own, askedSeconds)
     if (answer.expiresSeconds === 0) {
-      this.retryLater(200, 'the registrar granted no time')
+      this.retryLater({ status: 200, reason: 'the registrar granted no time' })
       return
     }
     const first = this.boundUntil === undefined
@@ -308,7 +309,7 @@ export class RegistrationBinding {
     this.keepAlive?.stop()
     this.keepAlive = new FlowKeepAlive(this.context, flow, askedSeconds, this.wary, (reason) => {
       this.wary = true
-      this.failed(503, reason)
+      this.failed(unanswered(503, reason))
       this.loseFlow()
       if (flow.protocol !== 'udp') this.context.dropFlow(flow)
       this.become({ state: 'registering' })
@@ -340,13 +341,14 @@ export class RegistrationBinding {
     const reason = problem ?? (wire.reason || 'refused')
     const retryAfter = Number.parseInt(wire.get('Retry-After') ?? '', 10)
     const atLeastMs = Number.isFinite(retryAfter) ? retryAfter * 1000 : 0
-    if (status === 408 || status === 429 || status >= 500) this.retryLater(status, reason, atLeastMs)
+    const failure = { status, reason }
+    if (status === 408 || status === 429 || status >= 500) this.retryLater(failure, atLeastMs)
     // A refusal does not improve by asking again, and locks accounts; but a registrar that starts up may not know us yet.
     else if (this.boundUntil !== undefined)
-      this.pause(status, reason, problem === undefined ? atLeastMs : refusedPasswordRetryMs)
+      this.pause(failure, problem === undefined ? atLeastMs : refusedPasswordRetryMs)
     else {
-      this.failed(status, reason)
-      this.become({ state: 'failed', status, reason })
+      this.failed(failure)
+      this.become({ state: 'failed', ...failure })
     }
   }
 
@@ -362,29 +364,30 @@ export class RegistrationBinding {
     // A connection over which nothing comes back leads nowhere; the next try opens another.
     if (status === 408 && flow && flow.protocol !== 'udp') this.context.dropFlow(flow)
     const silent = `${this.server} did not answer within ${transactionTimeoutMs / 1000} s`
-    this.retryLater(status, status === 408 ? silent : (message.reasonPhrase ?? 'it could not be sent'))
+    const reason = status === 408 ? silent : (message.reasonPhrase ?? 'it could not be sent')
+    this.retryLater(unanswered(status, reason))
   }
 
-  private failed(status: number, reason: string): void {
-    this.lastFailure = { status, reason, at: this.context.clock.wallTime() }
+  private failed(failure: Failure): void {
+    this.lastFailure = { ...failure, at: this.context.clock.wallTime() }
   }
 
   /** The next server at once; where all have had their turn, after a pause. */
-  private retryLater(status: number, reason: string, atLeastMs: Millis = 0): void {
+  private retryLater(failure: Failure, atLeastMs: Millis = 0): void {
     const { servers } = this
     this.place = (this.place + 1) % servers.length
     if (++this.failedServers >= servers.length) {
-      this.pause(status, reason, atLeastMs)
+      this.pause(failure, atLeastMs)
       return
     }
-    this.failed(status, reason)
+    this.failed(failure)
     this.contact.forget()
     this.become({ state: 'registering' })
     this.register(this.expiresSeconds)
   }
 
-  private pause(status: number, reason: string, atLeastMs: Millis): void {
-    this.failed(status, reason)
+  private pause(failure: Failure, atLeastMs: Millis): void {
+    this.failed(failure)
     this.failedServers = 0
     const delayMs = retryDelayMs(this.failures++, this.context.random, this.options.othersUp())
     const retryInMs = Math.min(Math.max(delayMs, atLeastMs), maximumExpiresSeconds * 1000)
@@ -392,7 +395,7 @@ export class RegistrationBinding {
       this.become({ state: 'registering' })
       this.register(this.expiresSeconds)
     })
-    this.become({ state: 'failed', status, reason, retryInMs })
+    this.become({ state: 'failed', ...failure, retryInMs })
   }
 
   // ---- time ------------------------------------------------------------------------------------------------------------
@@ -413,6 +416,10 @@ export class RegistrationBinding {
     this.keepAlive = undefined
   }
 }
+
+type Failure = Omit<RegistrationFailure, 'at'>
+
+const unanswered = (status: number, reason: string): Failure => ({ status, reason, unanswered: true })
 
 const isSameFlow = (a: Flow, b: Flow): boolean =>
   a === b ||

@@ -237,6 +237,8 @@ export interface RegistrationFlow {
 export interface RegistrationFailure {
   status: number
   reason: string
+  /** Nothing came back: `status` is what RFC 3261 8.1.3.1 takes that for. */
+  unanswered?: true
   /** Wall-clock ms. */
   at: number
 }
@@ -266,7 +268,7 @@ export interface Registered {
 export type RegistrationState =
   | { state: 'registering' }
   | Registered
-  | { state: 'failed'; status: number; reason: string; retryInMs?: number }
+  | ({ state: 'failed'; retryInMs?: number } & Omit<RegistrationFailure, 'at'>)
   | { state: 'unregistered' }
 
 export interface SipRegistration {

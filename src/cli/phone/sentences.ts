@@ -1,6 +1,7 @@
 // What happens at the phone, and what a command answers, as a person reads it.
 import { type CallReport, formatReport } from '../../index.ts'
 import { describe, describeState } from '../subscribe.ts'
+import { describeFailure } from '../text.ts'
 import { type Answer, commandNamed, commands } from './commands.ts'
 import { shortUri } from './completion.ts'
 import type { CallEvent, PhoneEvent } from './events.ts'
@@ -67,10 +68,9 @@ function registrationSentence(event: Extract<PhoneEvent, { event: 'registration'
     case 'registered':
       return { text: `${account} is registered for ${event.expiresSeconds} s`, kind: 'good' }
     case 'failed': {
-      const status = event.status > 0 ? `${event.status} ` : ''
       const again =
         event.retryInMs === undefined ? '' : `; next try in ${Math.round(event.retryInMs / 1_000)} s`
-      return { text: `${account} is not registered: ${status}${event.reason}${again}`, kind: 'bad' }
+      return { text: `${account} is not registered: ${describeFailure(event)}${again}`, kind: 'bad' }
     }
     case 'unregistered':
       return plain(`${account} is not registered any more`)

@@ -1,6 +1,7 @@
 // What the status block shows of accounts and calls, gathered from the switchboard: levels five times a second, statistics
 // once.
 import { formatAddress } from '../../index.ts'
+import { describeFailure } from '../text.ts'
 import type { Account } from './account.ts'
 import type { Line } from './line.ts'
 import type { AccountView, CallView } from './screen.ts'
@@ -81,10 +82,8 @@ function accountView({ name, registers, phone, registration }: Account): Account
       return { name, mark: 'waiting' }
     case 'unregistered':
       return { name, mark: 'none', note: 'not registered' }
-    case 'failed': {
-      const { status, reason } = registration
-      return { name, mark: 'bad', note: status > 0 ? `${status} ${reason}` : reason }
-    }
+    case 'failed':
+      return { name, mark: 'bad', note: describeFailure(registration) }
   }
 }
 

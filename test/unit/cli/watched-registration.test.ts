@@ -39,4 +39,6 @@ it('tells in one line, as time passes, how a registration stands and what it wen
   watched.take({ state: 'failed', status: 403, reason: 'Forbidden' })
   expect([watched.isOver, watched.flaps]).toEqual([true, 2])
   expect(watched.line).toContain('failed: 403 Forbidden, not tried again')
+  watched.take({ state: 'failed', status: 503, reason: 'nobody listens there', unanswered: true })
+  expect(watched.line).toContain('failed: nobody listens there, not tried again')
 })

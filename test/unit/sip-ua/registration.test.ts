@@ -196,7 +196,7 @@ describe('a registration (RFC 3261 10.2)', () => {
   it('says that a connection was refused, and tries again', async () => {
     register({ server: 'sip:192.0.2.2;transport=tcp' })
     await on.world.clock.advance(15_000)
-    expect(states[0]).toMatchObject({ state: 'failed', status: 503 })
+    expect(states[0]).toMatchObject({ state: 'failed', status: 503, unanswered: true })
     expect(states[0]).toHaveProperty('retryInMs')
   })
 
