@@ -47,7 +47,12 @@ export type {
 export { Phone } from './phone/phone.ts'
 export type { Presence, PresenceTuple } from './phone/presence.ts'
 export type { ReceivedDigit } from './phone/received-digits.ts'
-export { type Notification, type SubscribeToOptions, Subscription } from './phone/subscription.ts'
+export {
+  type Notification,
+  type SubscribeToOptions,
+  Subscription,
+  type UnsolicitedNotification,
+} from './phone/subscription.ts'
 export { formatAddress, type TransportAddress } from './runtime/address.ts'
 export { nodeRuntime } from './runtime/node.ts'
 export type { Clock, Millis, Network, Random, Runtime } from './runtime/runtime.ts'

@@ -14,10 +14,11 @@ import type { CallerOptions } from './options.ts'
 
 export const callerDefaults = { maximumCalls: 1_000, maximumCallsPerSource: 100 }
 
-/** Others belong to what was allowed (ACK, BYE, NOTIFY), or are told nothing but that we are here (OPTIONS). */
+/** Others belong to what was allowed (ACK, BYE), or are told nothing but that we are here (OPTIONS). */
 const guarded: ReadonlySet<string> = new Set([
   'INVITE',
   'MESSAGE',
+  'NOTIFY',
   'PUBLISH',
   'REFER',
   'REGISTER',

@@ -31,7 +31,13 @@ import { MediaPaths } from './media-paths.ts'
 import { askingServers } from './name-servers.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { type CallOptions, type DialOptions, defaults, type PhoneOptions } from './options.ts'
-import { acceptedTypes, type SubscribeToOptions, Subscription } from './subscription.ts'
+import {
+  acceptedTypes,
+  readUnsolicited,
+  type SubscribeToOptions,
+  Subscription,
+  type UnsolicitedNotification,
+} from './subscription.ts'
 import { completeTarget } from './target.ts'
 
 /** SIP facts that came before their call was known: its own INVITE. */
@@ -161,6 +167,12 @@ export class Phone {
   }
   set onMessage(handler: ((message: TextMessage) => void) | undefined) {
     this.userAgent.onMessage = handler
+  }
+
+  /** What is told unasked, by a NOTIFY outside of any subscription: exchanges tell of mailboxes so. Without a handler senders are
+   *  told 481. */
+  set onNotify(handler: ((notification: UnsolicitedNotification) => void) | undefined) {
+    this.userAgent.onNotify = handler && ((notify) => handler(readUnsolicited(notify)))
   }
 
   /** Somebody wants us to call somebody, outside of any call. Without a handler that is refused with 603: whoever could refer us

@@ -1,5 +1,5 @@
 // A subscription as its user holds it: what the notifications say, read where floe knows the package, and as text in any case.
-import type { Body, SipSubscription, SubscriptionState } from '../sip/session.ts'
+import type { Body, SipSubscription, SubscriptionState, UnsolicitedNotify } from '../sip/session.ts'
 import { type DialogInfo, DialogTable, parseDialogInfo } from './dialog-info.ts'
 import { type MessageSummary, parseMessageSummary } from './message-summary.ts'
 import { type Presence, parsePresence } from './presence.ts'
@@ -14,6 +14,14 @@ export interface Notification {
   readonly dialogs?: readonly DialogInfo[]
   /** presence (RFC 3856). */
   readonly presence?: Presence
+}
+
+/** What somebody tells unasked: mostly an exchange, of the mailbox. */
+export interface UnsolicitedNotification extends Notification {
+  /** The sender's URI, as it says of itself. */
+  readonly from: string
+  /** The event package: "message-summary". */
+  readonly event: string
 }
 
 export interface SubscribeToOptions {
@@ -47,7 +55,7 @@ export class Subscription {
     private readonly subscription: SipSubscription,
   ) {
     subscription.onNotify = (body) => {
-      this.last = this.read(body)
+      this.last = read(body, this.table)
       this.onNotify?.(this.last)
     }
     subscription.onState = (state) => {
@@ -64,26 +72,32 @@ export class Subscription {
   stop(): Promise<void> {
     return this.subscription.stop()
   }
+}
 
-  private read(body: Body | undefined): Notification {
-    if (!body) return {}
-    const { contentType, content: text } = body
-    const told = { contentType, text }
-    switch (contentType.replace(/[;\s].*$/s, '').toLowerCase()) {
-      case summaryType: {
-        const messages = parseMessageSummary(text)
-        return messages ? { ...told, messages } : told
-      }
-      case dialogInfoType: {
-        const document = parseDialogInfo(text)
-        return document ? { ...told, dialogs: this.table.update(document) } : told
-      }
-      case presenceType: {
-        const presence = parsePresence(text)
-        return presence ? { ...told, presence } : told
-      }
-      default:
-        return told
+export const readUnsolicited = ({ from, event, body }: UnsolicitedNotify): UnsolicitedNotification => ({
+  from,
+  event,
+  ...read(body, new DialogTable()),
+})
+
+function read(body: Body | undefined, table: DialogTable): Notification {
+  if (!body) return {}
+  const { contentType, content: text } = body
+  const told = { contentType, text }
+  switch (contentType.replace(/[;\s].*$/s, '').toLowerCase()) {
+    case summaryType: {
+      const messages = parseMessageSummary(text)
+      return messages ? { ...told, messages } : told
     }
+    case dialogInfoType: {
+      const document = parseDialogInfo(text)
+      return document ? { ...told, dialogs: table.update(document) } : told
+    }
+    case presenceType: {
+      const presence = parsePresence(text)
+      return presence ? { ...told, presence } : told
+    }
+    default:
+      return told
   }
 }

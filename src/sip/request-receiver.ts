@@ -19,6 +19,7 @@ export class RequestReceiver {
    *  @param takeMessage delivers a MESSAGE, or says what refuses it
    *  @param takeRefer answers a REFER outside of calls, or does not want it
    *  @param takeNotify answers a NOTIFY that belongs to a subscription which has no dialog yet
+   *  @param takeUnsolicited delivers a NOTIFY that belongs to none, or says what refuses it
    *  @param readiness the status with which a call would be answered or refused now */
   constructor(
     private readonly core: SignallingCore,
@@ -27,6 +28,7 @@ export class RequestReceiver {
     private readonly takeMessage: (message: IncomingRequest) => Refusal | undefined,
     private readonly takeRefer: (message: IncomingRequest) => boolean,
     private readonly takeNotify: (message: IncomingRequest) => boolean,
+    private readonly takeUnsolicited: (message: IncomingRequest) => Refusal | undefined,
     private readonly readiness: () => number,
   ) {}
 
@@ -92,7 +94,8 @@ export class RequestReceiver {
     }
     if (method === 'OPTIONS') this.answerOptions(message, this.readiness())
     else if (method === 'INVITE') this.receiveInvite(message)
-    else if (method === 'MESSAGE') this.receiveMessage(message)
+    else if (method === 'MESSAGE') this.answer(message, this.takeMessage(message))
+    else if (method === 'NOTIFY') this.answer(message, this.takeUnsolicited(message))
     else if (method === 'REFER') {
       // Whoever could refer us could let us dial at our cost.
       if (!this.takeRefer(message)) this.reply(message, 603)
@@ -120,8 +123,7 @@ export class RequestReceiver {
     }
   }
 
-  private receiveMessage(message: IncomingRequest): void {
-    const refusal = this.takeMessage(message)
+  private answer(message: IncomingRequest, refusal: Refusal | undefined): void {
     if (refusal) this.reply(message, refusal.status, refusal.headers, refusal.reason)
     else this.reply(message, 200)
   }

@@ -169,6 +169,16 @@ export interface TextMessage {
   callId: string
 }
 
+/** A NOTIFY outside of any subscription. */
+export interface UnsolicitedNotify {
+  /** The sender's URI, as it says of itself. */
+  from: string
+  displayName?: string
+  /** The event package, lower case: "message-summary". */
+  event: string
+  body?: Body
+}
+
 export type SubscriptionState =
   | { state: 'subscribing' }
   /** pending: somebody must still allow it (RFC 6665 4.1.2). */

@@ -33,6 +33,7 @@ import type {
   SipSubscription,
   SubscribeOptions,
   TextMessage,
+  UnsolicitedNotify,
 } from './session.ts'
 import { IncomingCall } from './session-incoming.ts'
 import { OutgoingSession } from './session-outgoing.ts'
@@ -43,6 +44,7 @@ import { type IncomingRequest, IncomingResponse } from './sipjs-messages.ts'
 import { StandaloneRequests } from './standalone-requests.ts'
 import { Subscription } from './subscription.ts'
 import type { TlsSettings } from './tls-settings.ts'
+import { takeUnsolicited } from './unsolicited-notify.ts'
 import { formatHost, parseUri, type SipUri } from './uri.ts'
 import { SipWire } from './wire.ts'
 
@@ -79,6 +81,8 @@ export class UserAgent {
   readiness: (() => number) | undefined
   /** A MESSAGE that comes in, in a call or not; without a listener it is answered 480. */
   onMessage: ((message: TextMessage) => void) | undefined
+  /** A NOTIFY that nobody has subscribed to; without a listener it is answered 481. */
+  onNotify: ((notify: UnsolicitedNotify) => void) | undefined
 
   /** Calls that have come in and are not over. */
   readonly calls = new CallCounts()
@@ -140,6 +144,7 @@ export class UserAgent {
       (message) => this.takeMessage(message),
       (message) => this.takeRefer(message),
       (message) => this.takeNotify(message),
+      (message) => takeUnsolicited(message, this.stopping ? undefined : this.onNotify),
       () => this.readiness?.() ?? 200,
     )
     wire.onRequest = (request, flow, id) =>

@@ -38,6 +38,8 @@ export type PhoneEvent =
   /** What is watched, by `subscribe`: how that goes, and what is told. */
   | ({ event: 'subscription' } & Watched & SubscriptionState)
   | ({ event: 'notification' } & Watched & Notification)
+  /** What an exchange tells the account unasked. */
+  | ({ event: 'notification'; account: string } & Omit<Watched, 'subscription'> & Notification)
   | { event: 'dtmf'; call: string; digit: string; durationMs: number }
   | ({ event: 'levels'; call: string } & Levels)
   | { event: 'warning'; call?: string; message: string }

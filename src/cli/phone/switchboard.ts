@@ -234,6 +234,14 @@ export class Switchboard {
       const line = this.lines.find((each) => each.callId === callId)
       this.tell({ event: 'message', account: account.name, ...message, ...(line && { call: line.number }) })
     }
+    phone.onNotify = ({ from, event, ...notification }) =>
+      this.tell({
+        event: 'notification',
+        account: account.name,
+        package: event,
+        target: from,
+        ...notification,
+      })
     this.tell({ event: 'listening', account: account.name, addresses: phone.addresses })
   }
 

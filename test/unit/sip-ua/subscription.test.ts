@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SipRequest } from '../../../src/sip/message.ts'
-import type { Body, SipSubscription, SubscribeOptions, SubscriptionState } from '../../../src/sip/session.ts'
+import type {
+  Body,
+  SipSubscription,
+  SubscribeOptions,
+  SubscriptionState,
+  UnsolicitedNotify,
+} from '../../../src/sip/session.ts'
 import { type Scene, ScriptedPeer, scene } from './scripted-peer.ts'
 
 let on: Scene
@@ -261,6 +267,27 @@ describe('a subscription (RFC 6665 4.1)', () => {
     await on.run(on.peer.response(481))
     expect(bodies).toEqual([summary('no')])
     await ended(subscription)
+  })
+
+  it('hands over what nobody has subscribed to, where somebody wants it', async () => {
+    const unasked = (event: string | undefined, body?: Body) =>
+      on.peer.send('NOTIFY', { Event: event, 'Subscription-State': 'terminated' }, body)
+    unasked('no event')
+    expect((await on.run(on.peer.response(489))).get('Allow-Events')).toContain('message-summary')
+    unasked('Message-Summary;id=1', summary('yes'))
+    await on.run(on.peer.response(481))
+    const got: UnsolicitedNotify[] = []
+    on.agent.onNotify = (notify) => got.push(notify)
+    unasked(undefined)
+    await on.run(on.peer.response(489))
+    unasked('Message-Summary;id=1', summary('yes'))
+    await on.run(on.peer.response(200))
+    unasked('keep-alive')
+    await on.run(on.peer.response(200))
+    expect(got).toEqual([
+      { from: 'sip:bob@192.0.2.2', displayName: 'Bob', event: 'message-summary', body: summary('yes') },
+      { from: 'sip:bob@192.0.2.2', displayName: 'Bob', event: 'keep-alive' },
+    ])
   })
 
   it('ends in time where nobody answers any more, and with the user agent', async () => {
