@@ -4,7 +4,7 @@ import { silenceDbov } from '../audio/level.ts'
 import type { Hearing } from '../audio/recognise.ts'
 import { UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
-import type { Session } from '../sip/session.ts'
+import type { Body, Session } from '../sip/session.ts'
 import type { AudioStream, Levels } from '../stream/audio-stream.ts'
 import type { Trace } from '../trace/trace.ts'
 import { AudioStreams } from './audio-streams.ts'
@@ -15,7 +15,7 @@ import { type DtmfOptions, sendDigitsByInfo } from './dtmf-by-info.ts'
 import { type CallOptions, defaults } from './options.ts'
 import { PlayedAudio } from './played-audio.ts'
 import { ReceivedAudio } from './received-audio.ts'
-import { type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
+import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
 
 export abstract class CallAudio {
   /** Resolves when media can flow; rejects with IceFailed, or CallFailed where the call ended before. */
@@ -186,7 +186,15 @@ export abstract class CallAudio {
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────
 
-  protected receiveDigit(received: ReceivedDigit): void {
+  /** DTMF by INFO, where it is that. */
+  protected receiveInfo(body: Body | undefined): void {
+    const received = digitOfInfo(body)
+    if (!received) return
+    this.trace.record({ layer: 'audio', type: 'dtmf', direction: 'received', ...received })
+    this.receiveDigit(received)
+  }
+
+  private receiveDigit(received: ReceivedDigit): void {
     this.digits.add(received.digit)
     this.onDtmf?.(received)
   }

@@ -1,6 +1,7 @@
 // What a call that came to nothing rejects with.
-import { CallFailed, FloeError, InvariantError, TimeoutError } from '../errors.ts'
+import { CallFailed, FloeError, InvariantError, RemoteError, TimeoutError } from '../errors.ts'
 import type { EndInfo, ResponseInfo } from '../sip/session.ts'
+import type { Trace } from '../trace/trace.ts'
 
 /** Of a call that ended before it was answered. */
 export function refusal(remote: string, end: EndInfo, rejected: ResponseInfo | undefined): Error {
@@ -14,6 +15,12 @@ export function refusal(remote: string, end: EndInfo, rejected: ResponseInfo | u
     return new CallFailed(`${who} could not be reached: ${reason}`, status, reason)
   const redirect = rejected?.contacts?.length ? `; it points to ${rejected.contacts.join(', ')}` : ''
   return new CallFailed(`${who} refused the call: ${status} ${reason}${redirect}`, status, reason)
+}
+
+/** What the far end has got wrong stands in the trace. */
+export function recordProblem(trace: Trace, error: unknown): void {
+  if (error instanceof RemoteError)
+    trace.record({ layer: 'sdp', type: 'problem', message: error.message, section: error.section })
 }
 
 export const toError = (error: unknown): Error =>

@@ -16,16 +16,16 @@ import type { CallStateName } from '../trace/facts.ts'
 import type { Trace } from '../trace/trace.ts'
 import { CallAudio } from './call-audio.ts'
 import { CallChanges, type HeldBy } from './call-changes.ts'
-import { refusal, toError } from './call-errors.ts'
+import { recordProblem, refusal, toError } from './call-errors.ts'
 import type { CallMedia } from './call-media.ts'
 import { CallTransfers, type IncomingTransfer, leaveReplaced, type Place, placeOf } from './call-transfers.ts'
 import { Deferred } from './deferred.ts'
 import { EarlyAnswers } from './early-answers.ts'
+import { OwnDescription } from './early-media.ts'
 import { tricklePackage } from './fragments.ts'
 import { MediaConnection } from './media-connection.ts'
 import type { NetworkWatch } from './network-watch.ts'
 import type { CallOptions, DialOptions } from './options.ts'
-import { digitOfInfo } from './received-digits.ts'
 
 export class Call extends CallAudio {
   /** Rejects with CallFailed (refused, cancelled), TimeoutError (nobody answered) or NetworkError. */
@@ -58,6 +58,7 @@ export class Call extends CallAudio {
   private readonly transfers: CallTransfers<Call>
   private session: Session | undefined
   private incoming: IncomingSession | undefined
+  private description: OwnDescription | undefined
   private failure: Error | undefined
   private readonly earlyAnswers: EarlyAnswers
   /** Set while we end it ourselves: what the session then says is the consequence, not the reason. */
@@ -156,31 +157,25 @@ export class Call extends CallAudio {
 
   /** Answers an incoming call. Rejects where its offer cannot be answered; the caller has then been told. */
   async answer(options: CallOptions = {}): Promise<void> {
-    const { incoming } = this
-    if (!incoming) throw new UsageError('only an incoming call can be answered')
+    const { incoming, description } = this
+    if (!incoming || !description) throw new UsageError('only an incoming call can be answered')
     this.options = { ...this.options, ...options }
     this.openFiles(options)
-    try {
-      const body = incoming.offer ? await this.media.answer(incoming.offer) : await this.media.offer()
-      // The caller may have given up while candidates were gathered.
-      if (this.hasEnded())
-        throw (
-          this.failure ?? new CallFailed('the caller hung up before the answer', 487, 'Request Terminated')
-        )
-      incoming.accept(body)
-    } catch (error) {
-      const status = error instanceof RemoteError ? (error.statusHint ?? 488) : 500
-      if (!this.hasEnded()) {
-        this.failure = toError(error)
-        this.recordProblem(error)
-        this.end({ status, reason: this.failure.message }, () => incoming.reject(status))
-      }
-      throw error
-    }
+    await description.sendFinal()
     this.become('answered', { status: 200, reason: 'OK' })
     if (incoming.offer) this.answeredLater.resolve()
     this.connection.begin()
     this.changes.look()
+  }
+
+  /** Opens the media of an incoming call before it is answered: 183. What is played from now on the caller hears, and it goes on
+   *  when the call is answered. Rejects as `answer` does, and with UsageError where the caller has made no offer. */
+  async startEarlyMedia(): Promise<void> {
+    if (!this.description || this.hasEnded())
+      throw new UsageError('only a call that rings can be heard early')
+    if (!(await this.description.sendEarly())) return
+    this.become('early-media', { status: 183, reason: 'Session Progress' })
+    this.connection.beginEarly()
   }
 
   /** Refuses an incoming call: 486 Busy Here, 603 Decline, 480 ... */
@@ -273,6 +268,19 @@ export class Call extends CallAudio {
   /** Takes an incoming session over; sockets open and candidates gather while it rings. */
   receive(session: IncomingSession): void {
     this.incoming = session
+    this.description = new OwnDescription({
+      media: this.media,
+      incoming: session,
+      ensureOpen: () => {
+        if (this.hasEnded()) throw this.endedError()
+      },
+      refuse: (status, error) => {
+        if (this.hasEnded()) return
+        this.failure = error
+        recordProblem(this.trace, error)
+        this.end({ status, reason: error.message }, () => session.reject(status))
+      },
+    })
     session.handler = this.handler()
     this.attach(session)
     this.media.prepare()
@@ -350,7 +358,7 @@ export class Call extends CallAudio {
       this.earlyAnswers.answered(remoteTag)
       if (this.currentState !== 'answered' && !this.hasEnded()) this.become('early-media', { status, reason })
     } catch (error) {
-      this.recordProblem(error)
+      recordProblem(this.trace, error)
       this.fail(toError(error))
     }
   }
@@ -395,7 +403,7 @@ export class Call extends CallAudio {
       this.media.accept(answer)
       return true
     } catch (error) {
-      this.recordProblem(error)
+      recordProblem(this.trace, error)
       this.fail(toError(error))
       return false
     }
@@ -419,10 +427,7 @@ export class Call extends CallAudio {
       if (body) this.media.receiveFragment(body)
       return
     }
-    const received = digitOfInfo(body)
-    if (!received) return
-    this.trace.record({ layer: 'audio', type: 'dtmf', direction: 'received', ...received })
-    this.receiveDigit(received)
+    this.receiveInfo(body)
   }
 
   private onSessionEnded(end: EndInfo, rejected: ResponseInfo | undefined): void {
@@ -449,11 +454,6 @@ export class Call extends CallAudio {
     this.ending = true
     tellPeer()
     this.finish({ by: 'local', ...why })
-  }
-
-  private recordProblem(error: unknown): void {
-    if (!(error instanceof RemoteError)) return
-    this.trace.record({ layer: 'sdp', type: 'problem', message: error.message, section: error.section })
   }
 
   private finish(end: { by: 'local' | 'remote' | 'network'; status: number; reason: string }): void {

@@ -38,7 +38,9 @@ export class MediaConnection {
   private readonly recovery: Recovery
   private watchdog: MediaWatchdog | undefined
   private lateTimer: Timer | undefined
+  private early = false
   private answered = false
+  private guarded = false
   private stopped = false
 
   constructor(private readonly options: MediaConnectionOptions) {
@@ -61,6 +63,12 @@ export class MediaConnection {
   /** Resolves when media can flow. */
   get connected(): Promise<void> {
     return this.connectedLater.promise
+  }
+
+  /** We let the caller hear us before the answer. */
+  beginEarly(): void {
+    this.early = true
+    this.look()
   }
 
   /** From the answer on it matters how the path fares: before, another fork may be the one that answers. */
@@ -102,9 +110,10 @@ export class MediaConnection {
   }
 
   private look(): void {
-    if (!this.answered || this.stopped) return
+    if (!(this.answered || this.early) || this.stopped) return
     const { media } = this.options
     const { current: path } = media.paths
+    if (!this.answered && (media.secure.failure !== undefined || path?.failure)) return
     if (media.secure.failure !== undefined) {
       this.options.onLost(new EncryptionFailed(`no keys for SRTP: ${media.secure.failure}`))
       return
@@ -115,8 +124,10 @@ export class MediaConnection {
       return
     }
     if (path?.isSettled) this.settledLater.resolve()
-    if (!path?.isUsable || !media.secure.isReady || this.connectedLater.isSettled) return
-    this.connectedLater.resolve()
+    if (!path?.isUsable || !media.secure.isReady) return
+    if (!this.connectedLater.isSettled) this.connectedLater.resolve()
+    if (!this.answered || this.guarded) return
+    this.guarded = true
     this.recovery.start()
     this.startWatchdog()
     this.options.onConnected()

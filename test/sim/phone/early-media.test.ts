@@ -1,0 +1,126 @@
+// Early media by the called (RFC 3960, RFC 3262): the caller hears what is played before the answer, with ICE and without, and the
+// call that is answered then goes on as it was.
+import { describe, expect, test } from 'vitest'
+import type { Call } from '../../../src/phone/call.ts'
+import type { DialOptions, IcePolicy } from '../../../src/phone/options.ts'
+import type { SipFact } from '../../../src/trace/facts.ts'
+import { hearsNow } from './far-end.ts'
+import { expectNothingLeft, phoneOn, world } from './world.ts'
+
+interface Scene {
+  caller: Call
+  called: Call
+  advance(ms: number): Promise<void>
+}
+
+async function scene(
+  how: { ice?: IcePolicy; dial?: DialOptions },
+  act: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const simulation = world()
+  const { clock, internet } = simulation
+  await clock.run(
+    (async () => {
+      const options = how.ice ? { ice: how.ice } : {}
+      const alice = await phoneOn(simulation.host('alice', internet.at('203.0.113.1')), options)
+      const bob = await phoneOn(simulation.host('bob', internet.at('203.0.113.2')), options)
+      const incoming = bob.nextCall()
+      const caller = await alice.call('sip:bob@203.0.113.2', { play: 'tone:450', loop: true, ...how.dial })
+      const called = await incoming
+      await act({ caller, called, advance: (ms) => new Promise((resolve) => clock.setTimer(ms, resolve)) })
+      await Promise.all([alice.stop(), bob.stop()])
+    })(),
+  )
+  await expectNothingLeft(simulation)
+}
+
+const messages = ({ trace }: Call): string[] =>
+  trace.facts.flatMap((fact) =>
+    fact.layer === 'sip' && fact.type === 'message' ? [(fact as SipFact & { summary: string }).summary] : [],
+  )
+const answersIn = ({ trace }: Call): number =>
+  trace.facts.filter((fact) => fact.layer === 'sdp' && fact.type === 'description' && fact.kind === 'answer')
+    .length
+
+describe('early media by the called', () => {
+  test.each<[string, IcePolicy]>([
+    ['with ICE', 'auto'],
+    ['without', 'off'],
+  ])('%s: what is played is heard before the answer, and goes on', (_name, ice) =>
+    scene({ ice }, async ({ caller, called, advance }) => {
+      await called.startEarlyMedia()
+      void called.play('tone:1000', { loop: true })
+      await called.connected
+      await advance(2_000)
+      expect([caller.state, called.state]).toEqual(['early-media', 'early-media'])
+      expect(hearsNow(caller, 1000)).toBe(true)
+      // The caller's `play` waits for the answer.
+      expect(hearsNow(called, 450)).toBe(false)
+      expect(messages(caller)).toContainEqual(expect.stringMatching(/^PRACK /))
+      await called.answer()
+      await Promise.all([caller.connected, called.answered])
+      await advance(2_000)
+      expect([hearsNow(caller, 1000), hearsNow(called, 450)]).toEqual([true, true])
+      // The 200 said what the 183 had said, and nothing was gathered or agreed on again.
+      expect(answersIn(called)).toBe(1)
+      expect((await caller.hangUp()).verdict).toMatchObject({ ok: true })
+      const { verdict, timings } = await called.ended
+      expect(verdict).toMatchObject({ ok: true })
+      expect(timings.firstRtpSent).toBeLessThan(timings.answered!)
+    }),
+  )
+
+  test('what the answer names is played in its place', () =>
+    scene({}, async ({ caller, called, advance }) => {
+      await called.startEarlyMedia()
+      const announced = called.play('tone:1000', { loop: true })
+      await advance(1_000)
+      await called.answer({ play: 'tone:1700', loop: true })
+      await caller.answered
+      await advance(2_000)
+      expect([hearsNow(caller, 1000), hearsNow(caller, 1700)]).toEqual([false, true])
+      await announced
+      await called.hangUp()
+    }))
+
+  test('lasts longer than media may be missing in a call, and the call can still be refused', () =>
+    scene({}, async ({ caller, called, advance }) => {
+      await called.startEarlyMedia()
+      await advance(60_000)
+      expect([caller.state, called.state]).toEqual(['early-media', 'early-media'])
+      called.reject(486)
+      await expect(caller.answered).rejects.toThrow(/refused the call: 486/)
+    }))
+
+  test('ends with the caller', () =>
+    scene({}, async ({ caller, called, advance }) => {
+      await called.startEarlyMedia()
+      const announced = called.play('tone:1000', { loop: true })
+      await advance(1_000)
+      await caller.hangUp()
+      await expect(announced).rejects.toThrow(/the caller hung up before the answer/)
+      expect((await called.ended).outcome).toMatchObject({ by: 'remote', status: 487 })
+      await expect(called.startEarlyMedia()).rejects.toThrow(/only a call that rings/)
+      await expect(caller.startEarlyMedia()).rejects.toThrow(/only a call that rings/)
+    }))
+
+  test('asked for together with the answer comes to nothing, and the call is answered', () =>
+    scene({}, async ({ caller, called, advance }) => {
+      await Promise.all([called.answer({ play: 'tone:1000', loop: true }), called.startEarlyMedia()])
+      await Promise.all([caller.connected, called.connected])
+      await advance(2_000)
+      expect([caller.state, called.state]).toEqual(['answered', 'answered'])
+      expect([hearsNow(caller, 1000), hearsNow(called, 450)]).toEqual([true, true])
+      await called.hangUp()
+    }))
+
+  test('is not for a caller that leaves the offer to us', () =>
+    scene({ dial: { lateOffer: true } }, async ({ caller, called, advance }) => {
+      await expect(called.startEarlyMedia()).rejects.toThrow(/leaves the offer to us/)
+      await called.answer({ play: 'tone:1000', loop: true })
+      await caller.connected
+      await advance(2_000)
+      expect([hearsNow(caller, 1000), hearsNow(called, 450)]).toEqual([true, true])
+      await called.hangUp()
+    }))
+})
