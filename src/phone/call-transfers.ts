@@ -45,6 +45,8 @@ export interface CallTransfersOptions<C> {
   /** Of the answered call. Throws CallFailed where there is none. */
   session: () => Session
   hangUp: (why: string) => void
+  /** What people write, as a SIP URI. */
+  complete: (target: string) => string
   place: () => Place<C> | undefined
 }
 
@@ -68,13 +70,15 @@ export class CallTransfers<C extends PlacedCall> {
   }
 
   /** What becomes of a REFER of the far end. */
-  offer(refer: IncomingRefer, onTransfer: ((transfer: IncomingTransfer<C>) => void) | undefined): void {
-    const { clock, trace, session, hangUp } = this.options
+  offer(asked: IncomingRefer, onTransfer: ((transfer: IncomingTransfer<C>) => void) | undefined): void {
+    const { clock, trace, session, hangUp, complete } = this.options
     const place = this.options.place()
     if (!onTransfer || !place) {
-      refer.reject(603)
+      asked.reject(603)
       return
     }
+    const refer = dialable(asked, complete)
+    if (!refer) return
     if (this.hops >= maximumHops || sameUser(refer.target, session().local.uri)) {
       trace.record({
         layer: 'call',
@@ -99,6 +103,17 @@ export class CallTransfers<C extends PlacedCall> {
   stop(): void {
     this.timer?.cancel()
   }
+}
+
+/** A number is dialled at the account's domain; where there is none the REFER is refused. */
+export function dialable(
+  refer: IncomingRefer,
+  complete: (target: string) => string,
+): IncomingRefer | undefined {
+  const target = /^tel:/i.test(refer.target) ? complete(refer.target) : refer.target
+  if (sipUri(target)) return { ...refer, target }
+  refer.reject(416)
+  return undefined
 }
 
 interface TransferEvents {

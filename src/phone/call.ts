@@ -102,6 +102,7 @@ export class Call extends CallAudio {
       trace,
       session: () => this.confirmedSession(),
       hangUp: (why) => void this.hangUp({ text: why }),
+      complete: (target) => this.others?.complete(target) ?? target,
       place: () => this.others?.place,
     })
     this.openFiles(options)

@@ -24,7 +24,7 @@ import { parseHttpProxy } from '../wire/http-proxy.ts'
 import { accountOf, firstRegistered, serverInUse } from './account.ts'
 import { Call } from './call.ts'
 import { CallMedia } from './call-media.ts'
-import { type IncomingTransfer, incomingTransfer } from './call-transfers.ts'
+import { dialable, type IncomingTransfer, incomingTransfer } from './call-transfers.ts'
 import { callerDefaults, callerRules } from './callers.ts'
 import { checkInterfaces, signallingAddress } from './media-addresses.ts'
 import { MediaPaths } from './media-paths.ts'
@@ -181,7 +181,9 @@ export class Phone {
     this.userAgent.onRefer =
       handler &&
       ((refer) => {
-        const transfer = incomingTransfer<Call>(refer, (target, options) => this.place(target, options, 1))
+        const dialled = dialable(refer, (target) => this.completeTarget(target))
+        if (!dialled) return
+        const transfer = incomingTransfer<Call>(dialled, (target, options) => this.place(target, options, 1))
         handler({ ...transfer, from: refer.from })
       })
   }

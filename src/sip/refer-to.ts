@@ -10,7 +10,7 @@ import type { Refusal } from './request-checks.ts'
 import { formatUri, type SipUri, sipUri } from './uri.ts'
 
 export interface ReferRequest {
-  /** A SIP URI without headers. */
+  /** A SIP URI without headers, or a tel: URI. */
   readonly target: string
   readonly replaces?: Replaces
   /** The Referred-By header as it came, for the INVITE that follows (RFC 3892 4). */
@@ -32,20 +32,21 @@ export function readRefer(request: SipRequest): ReferRequest | Refusal {
   // RFC 3515 2.4.2: exactly one.
   const referTo = items?.length === 1 ? parseNameAddr(items[0]!) : undefined
   if (!referTo) return refused(400, 'Bad Request: one Refer-To with one URI is needed')
-  const { uri } = referTo
+  const { uri, uriText } = referTo
+  const referredBy = request.get('Referred-By')
+  const told = {
+    ...(referredBy !== undefined && parseNameAddr(referredBy) && { referredBy }),
+    silent: /^false\b/i.test(request.get('Refer-Sub') ?? ''),
+  }
+  // Which exchange makes a call of a number, the account knows (RFC 3261 19.1.6).
+  if (uri.kind === 'other' && uri.scheme === 'tel') return { target: uriText, ...told }
   if (uri.kind !== 'sip') return refused(416, `Unsupported URI Scheme "${uri.scheme}" in Refer-To`)
   const method = uri.params.get('method')?.toUpperCase() ?? 'INVITE'
   if (method !== 'INVITE') return refused(603, 'Declined: calls alone can be referred to')
   const replaces = embeddedReplaces(uri.headers)
   if (replaces === null) return refused(400, 'Bad Request: a bad Replaces in Refer-To')
   const params = new Map([...uri.params].filter(([name]) => name !== 'method'))
-  const referredBy = request.get('Referred-By')
-  return {
-    target: withoutHeaders({ ...uri, params }),
-    ...(replaces && { replaces }),
-    ...(referredBy !== undefined && parseNameAddr(referredBy) && { referredBy }),
-    silent: /^false\b/i.test(request.get('Refer-Sub') ?? ''),
-  }
+  return { target: withoutHeaders({ ...uri, params }), ...(replaces && { replaces }), ...told }
 }
 
 /** Undefined where there is none, null where it is malformed or there are two. */

@@ -66,7 +66,7 @@ export interface Reinvite {
 
 /** A REFER of the peer's (RFC 3515). Left alone for 20 s it is refused. */
 export interface IncomingRefer {
-  /** A SIP URI without headers. */
+  /** A SIP URI without headers, or a tel: URI. */
   target: string
   /** The dialog that the new call shall replace (RFC 3891). */
   replaces?: Replaces

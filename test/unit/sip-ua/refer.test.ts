@@ -227,7 +227,7 @@ describe('a REFER that comes in a call', () => {
     ['no Refer-To', [], 400],
     ['two', ['Refer-To: <sip:a@b>, <sip:c@d>'], 400],
     ['no URI', ['Refer-To: <>'], 400],
-    ['another scheme', ['Refer-To: <tel:+1>'], 416],
+    ['another scheme', ['Refer-To: <mailto:a@b>'], 416],
     ['another method', ['Refer-To: <sip:a@b;method=BYE>'], 603],
     ['a bad Replaces', ['Refer-To: <sip:a@b?Replaces=x%0d%0aVia:%20evil%3Bto-tag%3D1%3Bfrom-tag%3D2>'], 400],
     ['a bad escape', ['Refer-To: <sip:a@b?Replaces=%zz>'], 400],
@@ -255,6 +255,14 @@ describe('a REFER that comes in a call', () => {
     await on.world.clock.advance(10)
     expect(on.peer.inbox).toEqual([])
     await hangUp(busy.session)
+  })
+
+  it('may name a number', async () => {
+    const { session } = await receive('<tel:+1-555;ext=7>')
+    expect(refers[0]?.target).toBe('tel:+1-555;ext=7')
+    refers[0]!.reject()
+    await on.run(on.peer.response(603))
+    await hangUp(session)
   })
 
   it('is not reported on where that is not wanted (RFC 4488)', async () => {
