@@ -59,7 +59,7 @@ export type { Clock, Millis, Network, Random, Runtime } from './runtime/runtime.
 export { type RunningServer, type ServeOptions, startServer } from './serve/server.ts'
 export { defaultPorts, type ListeningPoint, type Protocol } from './sip/flow.ts'
 export type { Peer } from './sip/peer.ts'
-export type { RegistrationState, SubscriptionState, TextMessage } from './sip/session.ts'
+export type { PrivacyLevel, RegistrationState, SubscriptionState, TextMessage } from './sip/session.ts'
 export type { TlsSettings } from './sip/tls-settings.ts'
 export type { Levels } from './stream/audio-stream.ts'
 export type { Fact, StreamStatistics } from './trace/facts.ts'

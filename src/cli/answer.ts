@@ -1,5 +1,6 @@
 // floe answer: register, wait for a call, answer it.
 import type { Command } from 'commander'
+import type { Peer } from '../index.ts'
 import { type CallerFlags, callerFlags, callerOptions } from './caller-flags.ts'
 import { exitCodes } from './exit-codes.ts'
 import {
@@ -23,9 +24,13 @@ import { describeAddresses } from './text.ts'
 import { type TransferFlags, transferFlags } from './transfers.ts'
 import { withPhone } from './with-phone.ts'
 
-interface Flags extends TransferFlags, PhoneFlags, CallerFlags, MediaFlags, OutputFlags {
-  wait?: number
+interface AnswerPolicy {
   after?: number
+  autoAnswer?: boolean
+}
+
+interface Flags extends AnswerPolicy, TransferFlags, PhoneFlags, CallerFlags, MediaFlags, OutputFlags {
+  wait?: number
   reject?: number
 }
 
@@ -35,6 +40,10 @@ export function addAnswer(program: Command, finish: (code: number) => void): voi
     .description('register, wait for a call, answer it and tell what was heard')
     .option('--wait <time>', 'stop waiting for a call after this long', parseDuration)
     .option('--after <time>', 'ring this long before answering', parseDuration)
+    .option(
+      '--auto-answer',
+      'answer calls that ask for it (Call-Info, Alert-Info, Answer-Mode) when they say; others ring, and are answered with --after alone',
+    )
     .option(
       '--reject <status>',
       'refuse the call with this SIP status instead of answering',
@@ -62,7 +71,8 @@ export function addAnswer(program: Command, finish: (code: number) => void): voi
           return exitCodes.ok
         }
         const answering = (async () => {
-          if (flags.after) await pause(flags.after, call)
+          const afterMs = answerAfterMs(flags, call.peer)
+          await (afterMs === undefined ? call.ended : pause(afterMs, call))
           if (call.state !== 'ended') await call.answer(callOptions(flags))
         })()
         // Its failure is the call's, and stands in the report.
@@ -72,3 +82,7 @@ export function addAnswer(program: Command, finish: (code: number) => void): voi
     )
   })
 }
+
+/** Undefined: it rings until the caller gives up. */
+export const answerAfterMs = ({ autoAnswer, after }: AnswerPolicy, peer: Peer): number | undefined =>
+  autoAnswer ? (peer.autoAnswerAfterMs ?? after) : (after ?? 0)

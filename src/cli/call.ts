@@ -1,5 +1,6 @@
 // floe call URI
 import type { Command } from 'commander'
+import type { PrivacyLevel } from '../index.ts'
 import {
   callOptions,
   checkHeard,
@@ -24,6 +25,7 @@ interface Flags extends PhoneFlags, MediaFlags, TransferFlags, OutputFlags {
   register?: boolean
   lateOffer?: boolean
   redirects?: number
+  privacy?: PrivacyLevel[]
 }
 
 export function addCall(program: Command, finish: (code: number) => void): void {
@@ -33,6 +35,11 @@ export function addCall(program: Command, finish: (code: number) => void): void 
     .option('--ring-for <time>', 'give up ringing after this long', parseDuration)
     .option('--register', 'register first (a call needs only the password)')
     .option('--redirects <number>', 'follow at most so many redirections (0: none)', wholeNumber(0, 50))
+    .option(
+      '--privacy <what>',
+      'hide who calls: id, header, session, user, critical, or none; several with commas',
+      (text) => text.split(',').map((level) => level.trim()),
+    )
     .option('--late-offer', 'send the INVITE without an offer')
   outputFlags(transferFlags(mediaFlags(phoneFlags(command)))).action(async (target: string, flags: Flags) => {
     const output = new Output(flags)
@@ -47,6 +54,7 @@ export function addCall(program: Command, finish: (code: number) => void): void 
           ...callOptions(flags),
           ...(flags.ringFor !== undefined && { ringTimeoutMs: flags.ringFor }),
           ...(flags.redirects !== undefined && { redirects: flags.redirects }),
+          ...(flags.privacy && { privacy: flags.privacy }),
           ...(flags.lateOffer && { lateOffer: true }),
         })
         return runCall(call, flags, output, interrupt)

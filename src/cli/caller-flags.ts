@@ -3,8 +3,10 @@
 import type { Command } from 'commander'
 import { type CallerOptions, UsageError } from '../index.ts'
 import { collect, wholeNumber } from './flags.ts'
+import { readProfile } from './profile.ts'
 
 export interface CallerFlags {
+  profile?: string
   allow?: string[]
   maxCalls?: number
 }
@@ -22,11 +24,14 @@ export const callerFlags = (command: Command): Command =>
       wholeNumber(1, 100_000),
     )
 
-export function callerOptions({ allow, maxCalls }: CallerFlags): CallerOptions {
+export function callerOptions({ profile: name, maxCalls, ...flags }: CallerFlags): CallerOptions {
+  const profile = name === undefined ? {} : readProfile(name)
   const text = process.env['FLOE_CALLERS']
+  const allow = flags.allow ?? profile.allow
+  const callers = text === undefined ? profile.callers : parseCallers(text)
   return {
     ...(allow && { allow }),
-    ...(text !== undefined && { callers: parseCallers(text) }),
+    ...(callers && { callers }),
     ...(maxCalls !== undefined && { maximumCalls: maxCalls }),
   }
 }

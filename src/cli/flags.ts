@@ -1,11 +1,7 @@
 // The flags that several verbs share, their environment variables and the profile file, and how they become options of
 // the library. A password comes from FLOE_PASSWORD, a profile, or --as; TURN's from FLOE_TURN_PASSWORD, FLOE_TURN_SECRET, a
 // profile, or --turn. None is ever printed.
-import { existsSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { parse as parseYaml } from 'yaml'
 import {
   type CallOptions,
   defaultPorts,
@@ -19,6 +15,7 @@ import {
   type TricklePolicy,
   UsageError,
 } from '../index.ts'
+import { readProfile, withoutUndefined } from './profile.ts'
 import { type TlsFlags, tlsFlags, tlsSettings } from './tls-flags.ts'
 
 export interface PhoneFlags extends TlsFlags {
@@ -42,6 +39,13 @@ export interface PhoneFlags extends TlsFlags {
   srtp?: SrtpPolicy
   srtpKeying?: 'dtls' | 'sdes'
   srtpSuite?: string[]
+}
+
+interface Profile extends PhoneFlags {
+  username?: string
+  password?: string
+  turnPassword?: string
+  turnSecret?: string
 }
 
 export interface MediaFlags {
@@ -201,7 +205,7 @@ export function checkHeard(flags: MediaFlags): void {
 }
 
 export function phoneOptions(flags: PhoneFlags): PhoneOptions {
-  const profile = flags.profile === undefined ? {} : readProfile(flags.profile)
+  const profile = (flags.profile === undefined ? {} : readProfile(flags.profile)) as Profile
   const merged = { ...profile, ...withoutUndefined(flags) }
   const as = merged.as ?? process.env['FLOE_ACCOUNT']
   const account = as === undefined ? undefined : parseAccount(as)
@@ -321,110 +325,3 @@ function parseBind(text: string, withTls: boolean): PhoneOptions['listen'] & obj
 
 /** Where the same is spoken over TLS; of a port that the system chooses, another one. */
 export const nextPort = (port: number): number => (port === 0 ? 0 : port + 1)
-
-interface Profile extends PhoneFlags {
-  username?: string
-  password?: string
-  turnPassword?: string
-  turnSecret?: string
-}
-
-/** FLOE_CONFIG, or floe/config.yaml in the user's configuration folder. */
-function profileFile(): string {
-  const { FLOE_CONFIG, XDG_CONFIG_HOME, APPDATA } = process.env
-  return FLOE_CONFIG ?? join(XDG_CONFIG_HOME ?? APPDATA ?? join(homedir(), '.config'), 'floe', 'config.yaml')
-}
-
-const profileKeys = new Set([
-  'as',
-  'username',
-  'password',
-  'server',
-  'route',
-  'dns',
-  'transport',
-  'bind',
-  'ice',
-  'stun',
-  'turn',
-  'turnPassword',
-  'turnSecret',
-  'httpProxy',
-  'tlsCa',
-  'tlsCert',
-  'tlsKey',
-  'tlsInsecure',
-  'tlsKeyLog',
-  'trickle',
-  'iceLite',
-  'iceTcp',
-  'interface',
-  'codec',
-  'srtp',
-  'srtpKeying',
-  'srtpSuite',
-])
-
-function readProfile(name: string): Profile {
-  const file = profileFile()
-  if (!existsSync(file))
-    throw new UsageError(
-      `profile "${name}" needs the file ${file}, which does not exist: write it as the README shows`,
-    )
-  let content: unknown
-  try {
-    content = parseYaml(readFileSync(file, 'utf8'))
-  } catch (error) {
-    // Only the first line: what follows may quote the file, and with it a password.
-    throw new UsageError(
-      `${file} is not YAML: ${String(error instanceof Error ? error.message : error).split(/ at |\n/)[0]}`,
-    )
-  }
-  const profiles = (content as { profiles?: Record<string, unknown> } | null)?.profiles
-  const profile = profiles?.[name]
-  if (typeof profile !== 'object' || profile === null)
-    throw new UsageError(
-      `${file} has no profile "${name}"; it has: ${Object.keys(profiles ?? {}).join(', ') || 'none'}`,
-    )
-  for (const key of Object.keys(profile))
-    if (!profileKeys.has(key))
-      throw new UsageError(
-        `profile "${name}" in ${file} has an unknown setting "${key}"; known are ${[...profileKeys].join(', ')}`,
-      )
-  const {
-    route,
-    dns,
-    stun,
-    turn,
-    codec,
-    srtpSuite,
-    iceLite,
-    iceTcp,
-    tlsInsecure,
-    tlsKeyLog,
-    interface: interfaces,
-    ...rest
-  } = profile as Record<string, unknown>
-  const yes = (value: unknown): boolean | undefined => (value === undefined ? undefined : value === true)
-  const list = (value: unknown): string[] | undefined =>
-    value === undefined ? undefined : (Array.isArray(value) ? value : [value]).map(String)
-  const asText = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, String(value)]))
-  return withoutUndefined({
-    ...asText,
-    route: list(route),
-    dns: list(dns),
-    stun: list(stun),
-    turn: list(turn),
-    codec: list(codec),
-    srtpSuite: list(srtpSuite),
-    interface: list(interfaces),
-    iceLite: yes(iceLite),
-    iceTcp: yes(iceTcp),
-    tlsInsecure: yes(tlsInsecure),
-    tlsKeyLog: tlsKeyLog === true ? true : tlsKeyLog === undefined ? undefined : String(tlsKeyLog),
-  }) as Profile
-}
-
-function withoutUndefined<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T
-}

@@ -3,8 +3,9 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { UsageError } from '../index.ts'
 import { accountsOf, type SeveralAccounts, severalAccounts } from './accounts.ts'
+import { type CallerFlags, callerFlags, callerOptions } from './caller-flags.ts'
 import { exitCodes } from './exit-codes.ts'
-import { phoneFlags, phoneOptions } from './flags.ts'
+import { type PhoneFlags, phoneFlags, phoneOptions } from './flags.ts'
 import { Interrupt } from './interrupt.ts'
 import { control } from './phone/control.ts'
 import { plainTerminal } from './phone/plain-terminal.ts'
@@ -12,7 +13,7 @@ import { Switchboard } from './phone/switchboard.ts'
 import { Terminal } from './phone/terminal.ts'
 import { Sound } from './sound/sound.ts'
 
-interface Flags extends SeveralAccounts {
+interface Flags extends SeveralAccounts, Omit<CallerFlags, 'profile'> {
   control?: boolean
   speaker?: string | true
   mic?: string | true
@@ -29,15 +30,20 @@ export function addPhone(program: Command, finish: (code: number) => void): void
     .option('--speaker [device]', "play what is heard, by the system's own tools")
     .option('--mic [device]', "send what the microphone hears, by the system's own tools")
     .option('--audio', '--speaker and --mic')
-  severalAccounts(command).action(async (flags: Flags) => {
-    const { control: controlled, speaker, mic, audio, ...rest } = flags
+  severalAccounts(callerFlags(command)).action(async (flags: Flags) => {
+    const { control: controlled, speaker, mic, audio, allow, maxCalls, ...rest } = flags
+    const callers = { ...(allow && { allow }), ...(maxCalls !== undefined && { maxCalls }) }
     const accounts = accountsOf(rest)
     const { stdin, stdout } = process
     if (!controlled && !(stdin.isTTY && stdout.isTTY))
       throw new UsageError('floe phone needs a terminal: use floe phone --control to drive it by a program')
     const interrupt = new Interrupt()
     const sound = soundOf(speaker ?? audio, mic ?? audio)
-    const board = new Switchboard(accounts.map(phoneOptions), {
+    const optionsOf = (account: PhoneFlags) => ({
+      ...phoneOptions(account),
+      ...callerOptions({ ...callers, ...(account.profile !== undefined && { profile: account.profile }) }),
+    })
+    const board = new Switchboard(accounts.map(optionsOf), {
       oneAtATime: !controlled,
       ...(sound && { sound }),
     })

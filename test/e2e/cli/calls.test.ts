@@ -191,6 +191,8 @@ describe('what cannot work ends with its exit code and one sentence', () => {
     expect([time.code, time.stderr]).toEqual([2, expect.stringContaining('"soon" is not a time')])
     const heard = await run(['call', 'x', '--hear', 'nosuch.wav'])
     expect([heard.code, heard.stderr]).toEqual([2, expect.stringContaining('nosuch.wav')])
+    const privacy = await run(['call', 'sip:x@127.0.0.1:9', '--privacy', 'id,all'])
+    expect([privacy.code, privacy.stderr]).toEqual([2, expect.stringContaining('privacy "all" is unknown')])
     const account = await run(['call', 'x', '--as', 'alice:secret'])
     expect(account.code).toBe(2)
     expect(account.stderr).not.toContain('secret')

@@ -32,6 +32,27 @@ async function inCall(): Promise<{ alice: ControlledPhone; bob: ControlledPhone;
   return phones
 }
 
+/** Where a phone without an account is reached. */
+async function addressOf(phone: ControlledPhone): Promise<string> {
+  const { addresses } = (await phone.event('listening')) as unknown as { addresses: { port: number }[] }
+  return `sip:bob@127.0.0.1:${addresses[0]!.port}`
+}
+
+test('--allow lets those alone call who are on it, and --privacy hides who calls', async () => {
+  const [open, guarded] = await Promise.all([
+    ControlledPhone.start(['--bind', '127.0.0.1']),
+    ControlledPhone.start(['--bind', '127.0.0.1', '--allow', '192.0.2.0/24']),
+  ])
+  const refused = await run(['call', await addressOf(guarded!)])
+  expect([refused.code, guarded!.events('call')]).toEqual([12, []])
+  const hidden = run(['call', await addressOf(open!), '--privacy', 'id'])
+  expect(await open!.event('call', { state: 'ringing' })).toMatchObject({
+    remote: 'sip:anonymous@anonymous.invalid',
+  })
+  await open!.do('reject')
+  expect((await hidden).code).toBe(12)
+})
+
 describe('a call', () => {
   test('is dialled, answered, played, recorded, measured, muted, dialled into and hung up', async () => {
     const { alice, bob, sip } = await inCall()
