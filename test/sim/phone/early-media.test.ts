@@ -124,3 +124,65 @@ describe('early media by the called', () => {
       await called.hangUp()
     }))
 })
+
+test('a caller that takes no reliable responses gets the same answer in the 183 and in the 200', async () => {
+  const simulation = world()
+  const { clock, internet } = simulation
+  await clock.run(
+    (async () => {
+      const bob = await phoneOn(simulation.host('bob', internet.at('203.0.113.2')))
+      const caller = await simulation
+        .host('caller', internet.at('203.0.113.9'))
+        .openUdp({ address: '203.0.113.9', port: 5060 })
+      const responses: string[] = []
+      caller.onDatagram = (data) => responses.push(Buffer.from(data).toString())
+      const request = (method: string, to: string, body = ''): void => {
+        const lines = [
+          `${method} sip:bob@203.0.113.2 SIP/2.0`,
+          `Via: SIP/2.0/UDP 203.0.113.9:5060;branch=z9hG4bK${method};rport`,
+          'Max-Forwards: 70',
+          'From: <sip:old@203.0.113.9>;tag=1',
+          to,
+          'Call-ID: old',
+          `CSeq: ${method === 'BYE' ? 2 : 1} ${method}`,
+          'Contact: <sip:old@203.0.113.9:5060>',
+          ...(body ? ['Content-Type: application/sdp'] : []),
+          `Content-Length: ${body.length}`,
+        ]
+        caller.send(Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`), {
+          address: '203.0.113.2',
+          port: 5060,
+        })
+      }
+      const incoming = bob.nextCall()
+      request(
+        'INVITE',
+        'To: <sip:bob@203.0.113.2>',
+        'v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\ns=-\r\nc=IN IP4 203.0.113.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n',
+      )
+      const call = await incoming
+      await call.startEarlyMedia()
+      await call.answer()
+      const final = await new Promise<string>((resolve) => {
+        const look = (): void => {
+          const found = responses.find((text) => text.startsWith('SIP/2.0 200 '))
+          if (found) resolve(found)
+          else clock.setTimer(10, look)
+        }
+        look()
+      })
+      const early = responses.find((text) => text.startsWith('SIP/2.0 183 '))!
+      const bodyOf = (text: string): string => text.slice(text.indexOf('\r\n\r\n'))
+      expect(early).not.toMatch(/^(Require|RSeq):/m)
+      expect(bodyOf(early)).toContain('m=audio')
+      expect(bodyOf(final)).toBe(bodyOf(early))
+      const to = /^To: .*$/m.exec(final)![0].trim()
+      request('ACK', to)
+      request('BYE', to)
+      expect((await call.ended).outcome).toMatchObject({ by: 'remote', status: 200 })
+      await bob.stop()
+      caller.close()
+    })(),
+  )
+  await expectNothingLeft(simulation)
+})
