@@ -1,5 +1,5 @@
 // Who may call, as flags of the verbs that answer calls. The callers' passwords come from FLOE_CALLERS ("alice:password bob:password")
-// or a profile, and are never printed.
+// and are never printed.
 import type { Command } from 'commander'
 import { type CallerOptions, UsageError } from '../index.ts'
 import { collect, wholeNumber } from './flags.ts'

@@ -213,7 +213,7 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
   const server = serverOption(merged.server, merged.transport, account?.host)
   const tls = tlsSettings(merged)
   return {
-    ...(account && { account: `sip:${account.user}@${account.host}` }),
+    ...(account && { account: `${account.scheme}:${account.user}@${account.host}` }),
     ...(password !== undefined && { password }),
     ...(profile.username !== undefined && { username: profile.username }),
     ...(server !== undefined && { server }),
@@ -285,14 +285,24 @@ export function withTransport(target: string, transport: Protocol | undefined): 
     : `${target};transport=${transport}`
 }
 
-/** "alice@host", "alice:password@host", "sip:alice@host:5080". The password may hold any character but the last "@". */
-export function parseAccount(text: string): { user: string; host: string; password?: string } {
-  const match = /^(?:sip:)?([^:@\s]+)(?::(.*))?@([^@\s]+)$/is.exec(text)
-  if (!match?.[1] || !match[3]) {
+/** "alice@host", "alice:password@host", "sips:alice@host:5080". The password may hold any character but the last "@". */
+export function parseAccount(text: string): {
+  scheme: 'sip' | 'sips'
+  user: string
+  host: string
+  password?: string
+} {
+  const [, scheme, user, password, host] = /^(?:(sips?):)?([^:@\s]+)(?::(.*))?@([^@\s]+)$/is.exec(text) ?? []
+  if (!user || !host) {
     // The text may hold a password: never repeat it.
     throw new UsageError('--as does not name an account: write alice@host or alice:password@host')
   }
-  return { user: match[1], host: match[3], ...(match[2] !== undefined && { password: match[2] }) }
+  return {
+    scheme: scheme?.toLowerCase() === 'sips' ? 'sips' : 'sip',
+    user,
+    host,
+    ...(password !== undefined && { password }),
+  }
 }
 
 function serverOption(

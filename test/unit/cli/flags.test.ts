@@ -34,8 +34,11 @@ test('whole numbers', () => {
 })
 
 test('accounts', () => {
-  expect(parseAccount('alice@pbx.example')).toEqual({ user: 'alice', host: 'pbx.example' })
+  const alice = { scheme: 'sip', user: 'alice', host: 'pbx.example' }
+  expect(parseAccount('alice@pbx.example')).toEqual(alice)
+  expect(parseAccount('sips:alice@pbx.example')).toEqual({ ...alice, scheme: 'sips' })
   expect(parseAccount('sip:1001:p:w@d@pbx:5080')).toEqual({
+    scheme: 'sip',
     user: '1001',
     host: 'pbx:5080',
     password: 'p:w@d',
