@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import { type Hearing, hearFile, ladder, nodeRuntime, Phone, startServer } from '../index.ts'
+import { type Hearing, hearFile, ladder, nodeRuntime, Phone, startServer, UsageError } from '../index.ts'
 import { exitCodeOfError, exitCodes } from './exit-codes.ts'
 import { type OutputFlags, outputFlags } from './flags.ts'
 import { Interrupt } from './interrupt.ts'
@@ -30,8 +30,8 @@ export function addDemo(program: Command, finish: (code: number) => void): void 
   outputFlags(command).action(async (flags: OutputFlags & { keep?: string }) => {
     const output = new Output(flags)
     const folder = flags.keep ?? mkdtempSync(join(tmpdir(), 'floe-demo-'))
-    if (flags.keep) mkdirSync(flags.keep, { recursive: true })
     try {
+      if (flags.keep !== undefined) makeFolder(flags.keep)
       finish(await demo(output, folder, flags.keep !== undefined))
     } catch (error) {
       output.clear()
@@ -123,6 +123,15 @@ async function demo(output: Output, folder: string, keep: boolean): Promise<numb
   } finally {
     for (const phone of phones) await phone.stop()
     server.stop()
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UsageError(`cannot make the folder ${path} (${code}): name one that can be written to`)
   }
 }
 

@@ -1,5 +1,5 @@
 // floe test FILES: run scenario files, print what happened, write JUnit.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { formatReport, nodeRuntime, UsageError } from '../index.ts'
 import {
@@ -26,6 +26,8 @@ export function addTest(program: Command, finish: (code: number) => void): void 
     const output = new Output(flags)
     // All files are read before the first call is made: a mistake in the last one should not cost a minute.
     const scenarios = files.flatMap((file) => parseScenarios(read(file), file, process.env))
+    // So is a file that cannot be written told; and results of another run are not taken for those of this one.
+    if (flags.junit !== undefined) nodeRuntime.files.writeText(flags.junit, formatJunit([]))
     const results: ScenarioResult[] = []
     for (const scenario of scenarios) {
       output.line(output.style('strong', `${scenario.name}  ${output.style('dim', scenario.file)}`))
@@ -38,7 +40,7 @@ export function addTest(program: Command, finish: (code: number) => void): void 
           output.line(formatReport(report, { style: output.style }))
         }
     }
-    if (flags.junit !== undefined) writeFileSync(flags.junit, formatJunit(results))
+    if (flags.junit !== undefined) nodeRuntime.files.writeText(flags.junit, formatJunit(results))
     const failed = results.filter((result) => !result.passed).length
     output.line(`${results.length - failed} passed, ${failed} failed`)
     output.event({ type: 'summary', passed: results.length - failed, failed })

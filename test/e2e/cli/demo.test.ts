@@ -34,3 +34,16 @@ test('a scenario file runs, and its results are written as JUnit', async () => {
   expect(outcome.code).toBe(0)
   expect(readFileSync(junit, 'utf8')).toMatch(/<testsuites tests="2" failures="0"/)
 })
+
+test('results that cannot be written are told before the first call: exit 2', async () => {
+  const junit = join(temporaryFolder(), 'nosuch', 'results.xml')
+  const outcome = await run(['test', 'samples/two-phones.yaml', '--junit', junit])
+  expect(outcome).toMatchObject({ code: 2, stdout: '' })
+  expect(outcome.stderr).toBe(`floe: cannot write ${junit}: there is no such file or folder\n`)
+})
+
+test('a folder for the recordings that cannot be is told: exit 2', async () => {
+  const outcome = await run(['demo', '--keep', 'README.md', '-o', 'text'])
+  expect(outcome).toMatchObject({ code: 2, stdout: '' })
+  expect(outcome.stderr).toMatch(/^floe: cannot make the folder README\.md \(EEXIST\): .*\n$/)
+})
