@@ -46,13 +46,22 @@ for (const add of [
 ])
   add(program, finish)
 
-// Whoever read the output has gone (a pipe into head): as Ctrl-C, so that a call is hung up and not forgotten.
+// Whoever read the output has gone (a pipe into head), or the disk that takes it is full: as Ctrl-C, so that a call is hung up and
+// not forgotten.
 let isRead = true
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  if (isRead && !process.emit('SIGINT')) process.exit(exitCodes.interrupted)
+  if (!isRead) return
   isRead = false
+  if (error.code !== 'EPIPE') {
+    complain(`floe: the output cannot be written (${error.code}): give it a place that takes it\n`)
+    process.once('exit', () => {
+      process.exitCode = exitCodes.usage
+    })
+  }
+  if (!process.emit('SIGINT')) process.exit(exitCodes.interrupted)
 })
+// There is nowhere left to complain.
+process.stderr.on('error', () => undefined)
 
 try {
   await program.parseAsync()

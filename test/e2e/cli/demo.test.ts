@@ -1,8 +1,8 @@
 // `floe demo` and `floe test`, as the README shows them.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Floe, floe, run, temporaryFolder } from './cli.ts'
+import { Floe, floe, run, temporaryFolder } from './cli.ts'
 
 test.each<[string, (demo: Floe) => void]>([
   ['Ctrl-C', (demo) => demo.interrupt()],
@@ -12,6 +12,13 @@ test.each<[string, (demo: Floe) => void]>([
   await demo.line(({ type }) => type === 'play-started')
   end(demo)
   expect(await demo.ended).toMatchObject({ code: 130, stderr: '' })
+})
+
+test.runIf(existsSync('/dev/full'))('output that a full disk takes ends it with one sentence: exit 2', async () => {
+  const command = ['sh', '-c', 'exec "$0" dist/cli/main.js "$@" > /dev/full', process.execPath]
+  const outcome = await new Floe(['demo'], { command }).ended
+  expect(outcome.code).toBe(2)
+  expect(outcome.stderr).toMatch(/^floe: the output cannot be written \(ENOSPC\): .*\n$/)
 })
 
 test('the demo proves both directions and keeps the recordings where asked', async () => {
