@@ -14,12 +14,15 @@ test.each<[string, (demo: Floe) => void]>([
   expect(await demo.ended).toMatchObject({ code: 130, stderr: '' })
 })
 
-test.runIf(existsSync('/dev/full'))('output that a full disk takes ends it with one sentence: exit 2', async () => {
-  const command = ['sh', '-c', 'exec "$0" dist/cli/main.js "$@" > /dev/full', process.execPath]
-  const outcome = await new Floe(['demo'], { command }).ended
-  expect(outcome.code).toBe(2)
-  expect(outcome.stderr).toMatch(/^floe: the output cannot be written \(ENOSPC\): .*\n$/)
-})
+test.runIf(existsSync('/dev/full'))(
+  'output that a full disk takes ends it with one sentence: exit 2',
+  async () => {
+    const command = ['sh', '-c', 'exec "$0" dist/cli/main.js "$@" > /dev/full', process.execPath]
+    const outcome = await new Floe(['demo'], { command }).ended
+    expect(outcome.code).toBe(2)
+    expect(outcome.stderr).toMatch(/^floe: the output cannot be written \(ENOSPC\): .*\n$/)
+  },
+)
 
 test('the demo proves both directions and keeps the recordings where asked', async () => {
   const folder = temporaryFolder()
