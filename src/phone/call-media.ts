@@ -214,18 +214,19 @@ export class CallMedia {
     this.apply(readAnswer(this.sentOffer, answer.content, this.secure.local), { weOffered: true })
   }
 
-  /** Our answer to the peer's offer, first or later. Throws RemoteError with the status to refuse it with. */
-  async answer(offer: Body): Promise<Body> {
+  /** Our answer to the peer's offer, first or later. Throws RemoteError with the status to refuse it with.
+   *  @param how.early before the call is answered: candidates that come later cannot be told yet */
+  async answer(offer: Body, { early = false } = {}): Promise<Body> {
     this.remoteOffers++
     this.answering = true
     try {
-      return await this.answerOffer(offer)
+      return await this.answerOffer(offer, early)
     } finally {
       this.answering = false
     }
   }
 
-  private async answerOffer(offer: Body): Promise<Body> {
+  private async answerOffer(offer: Body, early: boolean): Promise<Body> {
     this.recordDescription(offer.content, 'received', 'offer')
     if (!this.sent && isWithoutMedia(offer.content)) return this.answerNothing()
     const remote = readOffer(offer.content, this.codecs, this.secure.local)
@@ -248,7 +249,7 @@ export class CallMedia {
     // be deaf although we hear it.
     const mends = path === this.paths.next && (!this.paths.current?.isUsable || again)
     const limitMs = mends ? patientGatherMs : this.options.gatherLimitMs
-    await this.gather(path, remoteIce && this.fragments.canTrickleTo(remoteIce) ? 0 : limitMs)
+    await this.gather(path, remoteIce && !early && this.fragments.canTrickleTo(remoteIce) ? 0 : limitMs)
     const { text, mid, negotiated } = createAnswer(remote, this.describeLocal(path), this.sent)
     this.sent = text
     this.mid = mid

@@ -27,7 +27,7 @@ export class OwnDescription {
     const { incoming } = this.options
     if (!incoming.offer)
       throw new UsageError('a caller that leaves the offer to us hears nothing before the answer')
-    await this.send((body) => {
+    await this.send(true, (body) => {
       if (!this.final) incoming.progress(183, body)
     })
     return !this.final
@@ -35,16 +35,16 @@ export class OwnDescription {
 
   /** 200. Rejects as above. */
   async sendFinal(): Promise<void> {
-    await this.send((body) => {
+    await this.send(false, (body) => {
       this.final = true
       this.options.incoming.accept(body)
     })
   }
 
-  private async send(by: (body: Body) => void): Promise<void> {
+  private async send(early: boolean, by: (body: Body) => void): Promise<void> {
     const { media, incoming, ensureOpen, refuse } = this.options
     try {
-      this.body ??= incoming.offer ? media.answer(incoming.offer) : media.offer()
+      this.body ??= incoming.offer ? media.answer(incoming.offer, { early }) : media.offer()
       const body = await this.body
       ensureOpen()
       by(body)

@@ -3,9 +3,12 @@
 import { describe, expect, test } from 'vitest'
 import type { Call } from '../../../src/phone/call.ts'
 import type { DialOptions, IcePolicy } from '../../../src/phone/options.ts'
+import { Phone } from '../../../src/phone/phone.ts'
+import { startServer } from '../../../src/serve/server.ts'
+import { natKinds } from '../../../src/sim/nat.ts'
 import type { SipFact } from '../../../src/trace/facts.ts'
 import { hearsNow } from './far-end.ts'
-import { expectNothingLeft, phoneOn, world } from './world.ts'
+import { expectNothingLeft, phoneOn, withMedia, world } from './world.ts'
 
 interface Scene {
   caller: Call
@@ -123,6 +126,55 @@ describe('early media by the called', () => {
       expect([hearsNow(caller, 1000), hearsNow(called, 450)]).toEqual([true, true])
       await called.hangUp()
     }))
+})
+
+test('between two NATs, whose addresses a server tells, it is heard before the answer in two calls at once', async () => {
+  const simulation = world()
+  const { clock, internet } = simulation
+  const home = (name: string, address: string) =>
+    simulation.nat(name, address, natKinds.portRestricted, { link: { latencyMs: 10 } })
+  const server = '203.0.113.10'
+  const serverHost = simulation.host('server', internet.at(server))
+  const stun = '203.0.113.11'
+  const stunHost = simulation.host('stun', internet.at(stun, { latencyMs: 60 }))
+  const alicesHost = withMedia(
+    simulation.host('alice', home('left', '203.0.113.101').inside.at('192.168.1.2')),
+  )
+  const bobsHost = withMedia(simulation.host('bob', home('right', '203.0.113.102').inside.at('192.168.1.3')))
+  await clock.run(
+    (async () => {
+      const servers = await Promise.all([
+        startServer({ runtime: serverHost, listen: [{ protocol: 'udp', address: server, port: 5060 }] }),
+        startServer({ runtime: stunHost, listen: [], stun: { address: stun, port: 3478 } }),
+      ])
+      const [alice, bob] = await Promise.all(
+        [alicesHost, bobsHost].map((runtime, i) =>
+          Phone.start({
+            runtime,
+            account: `sip:${['alice', 'bob'][i]}@${server}`,
+            iceServers: [`stun:${stun}`],
+          }),
+        ),
+      )
+      // One path is gathered ahead; the second call has to look for its own.
+      const incoming = Promise.all([bob!.nextCall(), bob!.nextCall()])
+      const dial = () => alice!.call('bob', { play: 'tone:450', loop: true })
+      const callers = await Promise.all([dial(), dial()])
+      const calleds = await incoming
+      await Promise.all(calleds.map((called) => called.startEarlyMedia()))
+      for (const called of calleds) void called.play('tone:1000', { loop: true })
+      await new Promise<void>((resolve) => clock.setTimer(3_000, resolve))
+      for (const caller of callers)
+        expect([caller.state, hearsNow(caller, 1000)]).toEqual(['early-media', true])
+      await Promise.all(calleds.map((called) => called.answer()))
+      await new Promise<void>((resolve) => clock.setTimer(2_000, resolve))
+      for (const caller of callers) expect([caller.state, hearsNow(caller, 1000)]).toEqual(['answered', true])
+      for (const called of calleds) expect(hearsNow(called, 450)).toBe(true)
+      await Promise.all([alice!.stop(), bob!.stop()])
+      for (const each of servers) each.stop()
+    })(),
+  )
+  await expectNothingLeft(simulation)
 })
 
 test('a caller that takes no reliable responses gets the same answer in the 183 and in the 200', async () => {
