@@ -20,8 +20,11 @@ export const allowHeader = `Allow: ${allowedMethods.join(',')}`
 export const infoPackages: readonly string[] = ['trickle-ice']
 export const recvInfoHeader = `Recv-Info: ${infoPackages.join(', ')}`
 /** Option tags of the extensions that floe speaks in calls, whoever asks for them (RFC 3261 20.37): RFC 3262, RFC 4028, RFC 8840,
- *  RFC 3891, RFC 4488. */
-const supportedExtensions: readonly string[] = ['100rel', 'timer', 'trickle-ice', 'replaces', 'norefersub']
+ *  RFC 3891, RFC 4488, RFC 5626 (edges take `ob` in our Contact for theirs only beside "outbound"). */
+const supportedExtensions: readonly string[] = [
+  ...['100rel', 'timer', 'trickle-ice', 'replaces', 'norefersub'],
+  'outbound',
+]
 export const supportedHeader = `Supported: ${supportedExtensions.join(',')}`
 /** What each INVITE and its 2xx say of us (RFC 3261 13.2.1, RFC 8840 10.5). */
 export const capabilityHeaders: readonly string[] = [allowHeader, recvInfoHeader, supportedHeader]

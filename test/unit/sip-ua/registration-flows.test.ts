@@ -106,6 +106,7 @@ describe('the Contact', () => {
     on.agent.invite('sip:bob@example.com', new Listener(), { account, offer: sdp() })
     const invite = await on.run(on.peer.request('INVITE'))
     expect(invite.get('Contact')).toBe('<sip:alice@192.0.2.1:5060;ob>')
+    expect(invite.hasToken('Supported', 'outbound')).toBe(true)
     on.peer.reply(invite, 486)
   })
 
