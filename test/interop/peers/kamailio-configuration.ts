@@ -1,4 +1,5 @@
 // kamailio.cfg of the throw-away Kamailio: registrar and record-routing proxy, with what a row asks for beside that.
+import { edgeRoutes } from './kamailio-edge.ts'
 
 export interface KamailioPlace {
   readonly host: string
@@ -18,12 +19,14 @@ export interface KamailioPlace {
   readonly algorithm?: 'SHA-256'
   /** Nothing but an edge: puts itself into Path and hands everything on to the registrar at this host:port. */
   readonly edgeOf?: string
+  /** An edge keeps flows (RFC 5626 5); a registrar tries the flows of a phone one after the other (RFC 5626 7). */
+  readonly flows?: true
   /** It serves this domain, wherever it stands. */
   readonly domain?: string
 }
 
 export function kamailioConfiguration(place: KamailioPlace): string {
-  const { host, port, controlSocket, secure, rtpengine, algorithm, edgeOf, domain } = place
+  const { host, port, controlSocket, secure, rtpengine, algorithm, edgeOf, flows = false, domain } = place
   return `#!KAMAILIO
 debug=2
 log_stderror=yes
@@ -38,6 +41,7 @@ tcp_connection_lifetime=3605
 listen=udp:${host}:${port}
 listen=tcp:${host}:${port}
 ${domain ? `alias="${domain}"` : ''}
+${flows && !edgeOf ? `alias=${host}:5060 # where its GRUUs lead, which have no port` : ''}
 ${
   secure
     ? `enable_tls=yes
@@ -50,8 +54,8 @@ listen=tls:${host}:${secure.wss}
     : ''
 }
 ${rtpengine ? '#!define WITH_RTPENGINE' : ''}
-${edgeOf ? `#!define WITH_EDGE\n#!define REGISTRAR "sip:${edgeOf}"` : ''}
-${modules.map((name) => `loadmodule "${name}.so"`).join('\n')}
+${flows ? '#!define WITH_FLOWS' : ''}
+${(edgeOf ? edgeModules(flows) : modules).map((name) => `loadmodule "${name}.so"`).join('\n')}
 ${secure ? ['tls', 'xhttp', 'websocket'].map((name) => `loadmodule "${name}.so"`).join('\n') : ''}
 ${rtpengine ? `loadmodule "rtpengine.so"\nmodparam("rtpengine", "rtpengine_sock", "udp:${rtpengine}")` : ''}
 ${
@@ -66,6 +70,8 @@ modparam("websocket", "keepalive_mechanism", 0)`
 modparam("ctl", "binrpc", "unix:${controlSocket}")
 modparam("tm", "fr_timer", 5000)
 modparam("tm", "fr_inv_timer", 60000)
+modparam("tm", "contacts_avp", "tm_contacts")
+modparam("tm", "contact_flows_avp", "tm_contact_flows")
 modparam("rr", "enable_full_lr", 1)
 modparam("rr", "append_fromtag", 1)
 modparam("usrloc", "db_mode", 0)
@@ -79,8 +85,15 @@ modparam("nathelper", "received_avp", "$avp(received)")
 modparam("auth", "qop", "auth")
 ${algorithm ? `modparam("auth", "algorithm", "${algorithm}")` : ''}
 modparam("htable", "htable", "users=>size=6;")
-${routes}`
+${edgeOf ? edgeRoutes(edgeOf, flows) : routes}
+${handshakes}`
 }
+
+/** Those that use flows bind to `outbound` where it is there before them. */
+const edgeModules = (flows: boolean): string[] => [
+  ...(flows ? ['stun', 'outbound'] : []),
+  ...modules.filter((name) => name !== 'outbound'),
+]
 
 const modules = [
   ...[
@@ -114,15 +127,12 @@ request_route {
   force_rport();
   if (is_method("CANCEL")) { if (t_check_trans()) route(RELAY); exit; }
   if (!is_method("ACK")) { if (t_precheck_trans()) { t_check_trans(); exit; } t_check_trans(); }
-#!ifdef WITH_EDGE
-  route(EDGE);
-#!endif
   if (has_totag()) {
     if (loose_route()) {
       if (!isdsturiset()) handle_ruri_alias();
       # A GRUU that the registrar here has given out (RFC 5627 5.4).
       if (is_gruu() && uri==myself && !lookup("location")) { sl_send_reply("404", "Not Found"); exit; }
-      if (is_method("INVITE|UPDATE")) { if (nat_uac_test("64") || nat_uac_test("19")) add_contact_alias(); record_route(); route(MEDIA); }
+      if (is_method("INVITE|UPDATE")) { route(NAT); record_route(); route(MEDIA); }
       if (is_method("BYE")) route(MEDIA_ENDS);
       route(RELAY);
     }
@@ -134,15 +144,26 @@ request_route {
   route(AUTH);
   remove_hf("Route");
   if (is_method("REGISTER")) {
+    # save answers, whatever comes of it. 0x04: the newest contact alone.
+#!ifdef WITH_FLOWS
+    save("location");
+#!else
     fix_nated_register();
-    if (!save("location", "0x04")) sl_reply_error();
+    save("location", "0x04");
+#!endif
     exit;
   }
   if (is_method("INVITE|SUBSCRIBE|REFER")) record_route();
-  if (is_method("INVITE|UPDATE|SUBSCRIBE|REFER")) { if (nat_uac_test("64") || nat_uac_test("19")) add_contact_alias(); }
+  if (is_method("INVITE|UPDATE|SUBSCRIBE|REFER")) route(NAT);
   if ($rU==$null) { sl_send_reply("484", "Address Incomplete"); exit; }
   if (!(uri==myself)) { sl_send_reply("403", "No relaying"); exit; }
   if (!lookup("location")) { send_reply("404", "Not Found"); exit; }
+#!ifdef WITH_FLOWS
+  # One flow of each phone. A single contact is left as it is.
+  t_load_contacts();
+  t_next_contacts();
+  t_on_branch_failure("FLOW");
+#!endif
   route(MEDIA);
   route(RELAY);
 }
@@ -165,12 +186,30 @@ route[RELAY] {
   exit;
 }
 onreply_route[REPLY] {
+#!ifndef WITH_FLOWS
   if (status =~ "[12][0-9][0-9]") { if (nat_uac_test("64") || nat_uac_test("1")) add_contact_alias(); }
+#!endif
 #!ifdef WITH_RTPENGINE
   if (isflagset(5) && has_body("application/sdp")) rtpengine_answer("replace-origin replace-session-connection");
 #!endif
+  return;
 }
 failure_route[FAIL] { if (t_is_canceled()) exit; }
+# The edges see whether a phone is behind a NAT.
+route[NAT] {
+#!ifndef WITH_FLOWS
+  if (nat_uac_test("64") || nat_uac_test("19")) add_contact_alias();
+#!endif
+  return;
+}
+#!ifdef WITH_FLOWS
+event_route[tm:branch-failure:FLOW] {
+  if (t_check_status("403|430") || (t_branch_timeout() && !t_branch_replied())) {
+    unregister("location", "$tu", "$T_reply_ruid");
+    if (t_next_contact_flow()) { t_on_branch_failure("FLOW"); t_relay(); }
+  }
+}
+#!endif
 route[MEDIA] {
 #!ifdef WITH_RTPENGINE
   if ($hdr(X-Rtpengine) != $null && has_body("application/sdp")) {
@@ -189,29 +228,9 @@ route[MEDIA_ENDS] {
 #!endif
   return;
 }
-#!ifdef WITH_EDGE
-route[EDGE] {
-  if (has_totag() || is_method("ACK")) {
-    if (loose_route()) { if (!isdsturiset()) handle_ruri_alias(); t_relay(); exit; }
-    if (is_method("ACK")) { if (t_check_trans()) t_relay(); exit; }
-    sl_send_reply("404", "Not here");
-    exit;
-  }
-  if (is_method("REGISTER")) {
-    add_path_received();
-    $du = REGISTRAR;
-    t_relay();
-    exit;
-  }
-  # From the registrar, along the Path; from a phone, to the registrar.
-  if (loose_route()) { if (is_method("INVITE|SUBSCRIBE|REFER")) record_route(); t_relay(); exit; }
-  remove_hf("Route");
-  if (is_method("INVITE|SUBSCRIBE|REFER")) { add_contact_alias(); record_route(); }
-  $du = REGISTRAR;
-  t_relay();
-  exit;
-}
-#!endif
+`
+
+const handshakes = `
 #!ifdef WITH_WEBSOCKETS
 event_route[xhttp:request] {
   set_reply_close();

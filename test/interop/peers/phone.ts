@@ -1,7 +1,7 @@
 // floe as programs use it: a Phone in this process, whose facts are kept as a file of the row, and what it must hear.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Call, type Fact, Phone, type PhoneOptions } from '../../../src/index.ts'
+import { type Call, type DialOptions, type Fact, Phone, type PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
 import { holdsTone } from '../sounds.ts'
 import { eventually, peerHost } from './process.ts'
@@ -29,6 +29,21 @@ export async function startPhone(scene: Scene, options: PhoneOptions = {}, name 
 export function addressOf(phone: Phone): string {
   const { address, port } = phone.addresses.find(({ protocol }) => protocol === 'udp')!
   return `${address}:${port}`
+}
+
+/** `to` answers what `from` dials. */
+export async function connect(
+  from: Phone,
+  to: Phone,
+  uri: string,
+  options: DialOptions = {},
+): Promise<[caller: Call, called: Call]> {
+  const incoming = to.nextCall({ timeoutMs: 30_000 })
+  const caller = await from.call(uri, options)
+  const called = await incoming
+  await called.answer()
+  await Promise.all([caller.answered, called.answered])
+  return [caller, called]
 }
 
 const hearWithinMs = 20_000

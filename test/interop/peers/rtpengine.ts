@@ -1,10 +1,12 @@
 // A throw-away rtpengine in user space, at an address of its own so that media that passes it is told from media that does not.
 import { createSocket } from 'node:dgram'
+import { expect } from 'vitest'
+import type { Call } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
 import { freePort, PeerProcess, peerHost } from './process.ts'
 
 /** The namespace has it beside `peerHost`. */
-export const relayHost = '10.99.0.2'
+const relayHost = '10.99.0.2'
 
 /** @returns host:port where it takes commands (the ng protocol, over UDP) */
 export async function startRtpengine(scene: Scene): Promise<string> {
@@ -19,6 +21,16 @@ export async function startRtpengine(scene: Scene): Promise<string> {
     ready: () => answers(control),
   })
   return control
+}
+
+/** The media of the calls comes from it. */
+export function expectRelayed(...calls: readonly Call[]): void {
+  for (const { trace } of calls) {
+    const from = trace.facts.flatMap((fact) =>
+      fact.layer === 'rtp' && fact.type === 'first-received' ? [fact.from.address] : [],
+    )
+    expect(new Set(from)).toEqual(new Set([relayHost]))
+  }
 }
 
 async function answers(control: string): Promise<boolean> {

@@ -7,7 +7,7 @@ import { Asterisk } from '../peers/asterisk.ts'
 import { CuttingProxy } from '../peers/cutting-proxy.ts'
 import { Kamailio } from '../peers/kamailio.ts'
 import { losePackets, packetsLost } from '../peers/loss.ts'
-import { expectBothHear, expectEcho, startPhone } from '../peers/phone.ts'
+import { connect, expectBothHear, expectEcho, startPhone } from '../peers/phone.ts'
 import { eventually } from '../peers/process.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
 import { hello, reply } from '../sounds.ts'
@@ -30,15 +30,6 @@ const userOf = (server: Asterisk | Kamailio, number: string): PhoneOptions => ({
   password: `pw${number}`,
   registerExpires: 12,
 })
-
-async function connect(from: Phone, to: Phone, uri: string): Promise<[caller: Call, called: Call]> {
-  const incoming = to.nextCall({ timeoutMs: 30_000 })
-  const caller = await from.call(uri)
-  const called = await incoming
-  await called.answer()
-  await Promise.all([caller.answered, called.answered])
-  return [caller, called]
-}
 
 async function expectCall(from: Phone, to: Phone, uri: string): Promise<void> {
   const [caller, called] = await connect(from, to, uri)

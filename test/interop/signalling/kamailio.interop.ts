@@ -1,58 +1,19 @@
 // floe with Kamailio as registrar and as the proxy that stays in the path, which is started once, with rtpengine beside it for
 // the rows whose media passes that. Every row has users of its own.
-import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
-import type { Call, DialOptions, Phone, PhoneOptions } from '../../../src/index.ts'
+import type { Call, PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
 import { Kamailio } from '../peers/kamailio.ts'
-import { expectBothHear, expectEcho, startPhone } from '../peers/phone.ts'
+import { registeredPhone } from '../peers/kamailio-phone.ts'
+import { connect, expectBothHear, expectEcho } from '../peers/phone.ts'
 import { eventually } from '../peers/process.ts'
-import { relayHost, startRtpengine } from '../peers/rtpengine.ts'
+import { expectRelayed, startRtpengine } from '../peers/rtpengine.ts'
 import { Sipp } from '../peers/sipp.ts'
 import { isHungUpOn, receive, reply, sdp, untilTold } from '../peers/sipp-scenario.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
 
 let lastUser = 2000
 const user = () => String(++lastUser)
-
-type Transport = Parameters<Kamailio['server']>[0]
-
-async function phoneOf(
-  scene: Scene,
-  kamailio: Kamailio,
-  number: string,
-  options: PhoneOptions & { transport?: Transport } = {},
-): Promise<Phone> {
-  const { transport = 'udp', ...rest } = options
-  const account = { account: `sip:${number}@${kamailio.address}`, password: `pw${number}` }
-  const phone = await startPhone(
-    scene,
-    {
-      ...account,
-      server: kamailio.server(transport),
-      ...rest,
-      ...(transport !== 'udp' &&
-        transport !== 'tcp' && { tls: { ca: readFileSync(kamailio.authority, 'utf8') } }),
-    },
-    number,
-  )
-  expect(await kamailio.hasContact(number)).toBe(true)
-  return phone
-}
-
-async function connect(
-  from: Phone,
-  to: Phone,
-  uri: string,
-  options: DialOptions = {},
-): Promise<[caller: Call, called: Call]> {
-  const incoming = to.nextCall({ timeoutMs: 20_000 })
-  const caller = await from.call(uri, options)
-  const called = await incoming
-  await called.answer()
-  await Promise.all([caller.answered, called.answered])
-  return [caller, called]
-}
 
 // ---- calls through the proxy -------------------------------------------------------------------------------------------------
 
@@ -84,8 +45,8 @@ for (const [from, to] of [
   const [a, b] = [user(), user()]
   const name = `calls from ${from.toUpperCase()} to ${to.toUpperCase()}, holds, resumes`
   row(to.toUpperCase(), 'both', name, async (scene, kamailio) => {
-    const alice = await phoneOf(scene, kamailio, a, { transport: from })
-    const bob = await phoneOf(scene, kamailio, b, { transport: to })
+    const alice = await registeredPhone(scene, kamailio, a, { transport: from })
+    const bob = await registeredPhone(scene, kamailio, b, { transport: to })
     const [caller, called] = await connect(alice, bob, kamailio.uri(b))
     await expectBothHear(caller, called)
     await caller.hold()
@@ -104,9 +65,9 @@ row(
   'a phone hands another over to a third through the proxy',
   async (scene, kamailio) => {
     const [a, b, c] = [
-      await phoneOf(scene, kamailio, transferred.a),
-      await phoneOf(scene, kamailio, transferred.b, { transport: 'tcp' }),
-      await phoneOf(scene, kamailio, transferred.c, { transport: 'tls' }),
+      await registeredPhone(scene, kamailio, transferred.a),
+      await registeredPhone(scene, kamailio, transferred.b, { transport: 'tcp' }),
+      await registeredPhone(scene, kamailio, transferred.c, { transport: 'tls' }),
     ]
     const [first, called] = await connect(a, b, kamailio.uri(transferred.b))
     await expectBothHear(first, called)
@@ -126,8 +87,8 @@ row(
 const written = { a: user(), b: user() }
 row('MESSAGE', 'both', 'a phone writes to another through the proxy', async (scene, kamailio) => {
   const [a, b] = [
-    await phoneOf(scene, kamailio, written.a),
-    await phoneOf(scene, kamailio, written.b, { transport: 'tls' }),
+    await registeredPhone(scene, kamailio, written.a),
+    await registeredPhone(scene, kamailio, written.b, { transport: 'tls' }),
   ]
   const texts: string[] = []
   b.onMessage = ({ text }) => texts.push(text)
@@ -159,7 +120,7 @@ row(
     })
     for (const { address } of [early, answering])
       await kamailio.addContact(forked.called, `sip:service@${address}`)
-    const phone = await phoneOf(scene, kamailio, forked.caller)
+    const phone = await registeredPhone(scene, kamailio, forked.caller)
     const call = await phone.call(kamailio.uri(forked.called))
     await eventually(() => call.state === 'early-media', { what: 'early media' })
     await eventually(() => answering.hasSeen('180 Ringing'), { what: 'the other rings' })
@@ -202,8 +163,8 @@ for (const { name, feature, caller: callers, called: calleds, flags } of relayed
   const [a, b] = [user(), user()]
   mediaRow(feature, 'both', `media of two phones, ${name}; held and resumed`, async (scene, kamailio) => {
     const [alice, bob] = [
-      await phoneOf(scene, kamailio, a, callers),
-      await phoneOf(scene, kamailio, b, calleds),
+      await registeredPhone(scene, kamailio, a, callers),
+      await registeredPhone(scene, kamailio, b, calleds),
     ]
     const headers: [string, string][] = [
       ['X-Rtpengine', `${flags} replace-origin replace-session-connection`],
@@ -214,19 +175,10 @@ for (const { name, feature, caller: callers, called: calleds, flags } of relayed
     await eventually(() => caller.heldBy.remote, { what: 'it is held' })
     await called.resume()
     await expectBothHear(caller, called)
-    expectThrough(relayHost, caller)
-    expectThrough(relayHost, called)
+    expectRelayed(caller, called)
     await caller.hangUp()
     await called.ended
   })
-}
-
-/** The media of the call comes from this host. */
-function expectThrough(host: string, call: Call): void {
-  const from = call.trace.facts.flatMap((fact) =>
-    fact.layer === 'rtp' && fact.type === 'first-received' ? [fact.from.address] : [],
-  )
-  expect(new Set(from)).toEqual(new Set([host]))
 }
 
 sideBySide({
@@ -259,7 +211,10 @@ sideBySide({
       by: 'peer',
       name: 'registers and calls with SHA-256',
       run: async (scene, kamailio) => {
-        const [alice, bob] = [await phoneOf(scene, kamailio, a256), await phoneOf(scene, kamailio, b256)]
+        const [alice, bob] = [
+          await registeredPhone(scene, kamailio, a256),
+          await registeredPhone(scene, kamailio, b256),
+        ]
         const [caller, called] = await connect(alice, bob, kamailio.uri(b256))
         await expectBothHear(caller, called)
         await caller.hangUp()
