@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import type { Call, Phone, PhoneOptions } from '../../../src/index.ts'
+import type { Call, Peer, Phone, PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
 import { Asterisk, type User } from '../peers/asterisk.ts'
 import { expectBothHear, expectEcho, hearsFromNow, startPhone } from '../peers/phone.ts'
@@ -283,6 +283,32 @@ row('connected line', 'peer', 'is told by UPDATE who is at the far end now', asy
   await expectEcho(call)
   await call.hangUp()
 })
+
+const forwarded: Record<string, { read: (peer: Peer) => unknown; as: unknown }> = {
+  'P-Asserted-Identity': {
+    read: ({ asserted }) => asserted,
+    as: { uri: expect.stringContaining('sip:1998@'), displayName: 'Asserted Name' },
+  },
+  Diversion: {
+    read: ({ diversion }) => diversion,
+    as: [{ uri: expect.stringContaining('sip:1999@'), displayName: 'Forwarder', reason: 'unconditional' }],
+  },
+}
+for (const [feature, { read, as }] of Object.entries(forwarded)) {
+  const [from, to] = [user(), user('send_pai=yes', 'trust_id_outbound=yes')]
+  row(feature, 'peer', `is told by ${feature} of a call that was forwarded`, async (scene, asterisk) => {
+    const [a, b] = [await phoneOf(scene, asterisk, from), await phoneOf(scene, asterisk, to)]
+    const incoming = b.nextCall({ timeoutMs: answerWithinMs })
+    const caller = await a.call(asterisk.uri(`divert${to}`))
+    const called = await incoming
+    expect(read(called.peer)).toEqual(as)
+    await called.answer()
+    await Promise.all([caller.answered, called.answered])
+    await expectBothHear(caller, called)
+    await caller.hangUp()
+    await called.ended
+  })
+}
 
 /** How many messages of the method were seen in the call, requests and answers. */
 const messages = (call: Call, method: string): number =>
