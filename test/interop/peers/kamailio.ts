@@ -19,6 +19,8 @@ export interface KamailioOptions
   name?: string
 }
 
+type Transport = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
+
 export class Kamailio {
   static async start(scene: Scene, options: KamailioOptions = {}): Promise<Kamailio> {
     const { secure: wanted, name = 'kamailio', ...features } = options
@@ -57,9 +59,12 @@ export class Kamailio {
   ) {}
 
   /** The server over a transport: "sip:10.99.0.1:5061;transport=tls". */
-  server(transport: 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'): string {
-    const port = transport === 'udp' || transport === 'tcp' ? this.port : this.secure![transport]
-    return `sip:${this.host}:${port};transport=${transport}`
+  server(transport: Transport): string {
+    return `sip:${this.host}:${this.portOf(transport)};transport=${transport}`
+  }
+
+  portOf(transport: Transport): number {
+    return transport === 'udp' || transport === 'tcp' ? this.port : this.secure![transport]
   }
 
   /** The authority of its certificate, a PEM file. */

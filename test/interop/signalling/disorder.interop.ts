@@ -107,7 +107,7 @@ sideBySide<Kamailio>({
   start: (scene) => Kamailio.start(scene),
   rows: [
     {
-      feature: 'UDP out of order, twice',
+      feature: 'UDP that repeats and turns over',
       by: 'peer',
       name: `${calls} calls, and both phones are on ways that lose, repeat and turn over`,
       timeoutMs: rowMs,

@@ -1,5 +1,6 @@
 // Servers that are killed and come back while a phone is registered, rings or speaks; connections that are cut in the middle of
 // a message; a network that loses one packet in ten. What must hold: no call hangs, the phone lives, and the next call works.
+import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { Call, Phone, PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
@@ -151,46 +152,61 @@ for (const transport of ['udp', 'tcp'] as const) {
 
 // ---- a connection is cut in the middle of a message ------------------------------------------------------------------------------
 
-for (const [direction, start] of [
-  ['to server', 'INVITE '],
-  ['to client', 'SIP/2.0 200'],
-  ['to client', 'INVITE '],
-] as const) {
-  const what = start.replace('SIP/2.0 ', '').trim()
-  row(
-    'connection cut',
-    'Kamailio',
-    `in the middle of ${what} ${direction}: the phone connects anew`,
-    async (scene) => {
-      const kamailio = await Kamailio.start(scene)
-      const proxy = await CuttingProxy.start(scene, kamailio)
-      const server = `sip:${proxy.address};transport=tcp`
-      const alice = await startPhone(scene, { ...userOf(kamailio, '2001'), server }, 'alice')
-      const bob = await startPhone(scene, { ...userOf(kamailio, '2002'), server }, 'bob')
-      proxy.cutNext(direction, start)
-      const taken: Call[] = []
-      bob.onCall = (call) => {
-        taken.push(call)
-        call.answer().catch(() => undefined) // its caller may be gone
-      }
-      const first = await alice.call(kamailio.uri('2002'))
-      first.answered.catch(() => undefined) // it may come to nothing
-      await eventually(() => proxy.cuts === 1, { what: 'the connection is cut', withinMs: 30_000 })
-      await first.hangUp()
-      const calls = async () => {
-        const call = await alice.call(kamailio.uri('2002'))
-        const answered = await call.answered.then(
-          () => true,
-          () => false,
-        )
-        return answered && call
-      }
-      const call = await eventually(calls, { what: 'a call works', withinMs: healsWithinMs, everyMs: 500 })
-      await expectBothHear(call, taken.at(-1)!)
-      await call.hangUp()
-    },
-  )
-}
+/** What is encrypted is known by its turn alone: the first of the caller's messages, and of those to the called. */
+const cuts = [
+  { transports: ['tcp', 'tls', 'wss'], of: 'caller', direction: 'to server', start: 'INVITE ' },
+  { transports: ['tcp', 'tls', 'wss'], of: 'called', direction: 'to client', start: 'INVITE ' },
+  { transports: ['tcp'], of: 'called', direction: 'to server', start: 'SIP/2.0 200' },
+  { transports: ['tcp'], of: 'caller', direction: 'to client', start: 'SIP/2.0 200' },
+] as const
+
+for (const { transports, of, direction, start } of cuts)
+  for (const transport of transports) {
+    const what = start.replace('SIP/2.0 ', '').trim()
+    row(
+      'connection cut',
+      'Kamailio',
+      `${transport.toUpperCase()} of the ${of} in the middle of ${what}: the phone connects anew`,
+      async (scene) => {
+        const kamailio = await Kamailio.start(scene, transport === 'tcp' ? {} : { secure: true })
+        const target = { host: kamailio.host, port: kamailio.portOf(transport) }
+        const tls = transport !== 'tcp' && { tls: { ca: readFileSync(kamailio.authority, 'utf8') } }
+        const behind = async (number: string, name: string) => {
+          const proxy = await CuttingProxy.start(scene, target)
+          const server = `sip:${proxy.address};transport=${transport}`
+          return {
+            proxy,
+            phone: await startPhone(scene, { ...userOf(kamailio, number), ...tls, server }, name),
+          }
+        }
+        const caller = await behind('2001', 'alice')
+        const called = await behind('2002', 'bob')
+        const { proxy } = of === 'caller' ? caller : called
+        const [alice, bob] = [caller.phone, called.phone]
+        proxy.cutNext(direction, transport === 'tcp' ? start : undefined)
+        const taken: Call[] = []
+        bob.onCall = (call) => {
+          taken.push(call)
+          call.answer().catch(() => undefined) // its caller may be gone
+        }
+        const first = await alice.call(kamailio.uri('2002'))
+        first.answered.catch(() => undefined) // it may come to nothing
+        await eventually(() => proxy.cuts === 1, { what: 'the connection is cut', withinMs: 30_000 })
+        await first.hangUp()
+        const calls = async () => {
+          const call = await alice.call(kamailio.uri('2002'))
+          const answered = await call.answered.then(
+            () => true,
+            () => false,
+          )
+          return answered && call
+        }
+        const call = await eventually(calls, { what: 'a call works', withinMs: healsWithinMs, everyMs: 500 })
+        await expectBothHear(call, taken.at(-1)!)
+        await call.hangUp()
+      },
+    )
+  }
 
 sideBySide({
   peer: 'Kamailio',
