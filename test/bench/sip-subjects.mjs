@@ -2,10 +2,12 @@
 // What is missing is skipped; `test/interop/install` brings it.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { BenchProgram, freeUdpPort, installed, serveWith, wait } from './processes.mjs'
 import { callsSipp, sippAt, sippStartMs } from './sip-load.mjs'
 
-const npmSip = join(process.env.FLOE_PEERS ?? '.peers', 'sip/node_modules/sip')
+const peers = process.env.FLOE_PEERS ?? fileURLToPath(new URL('../../.peers', import.meta.url))
+const npmSip = join(peers, 'sip/node_modules/sip')
 const baresipModules = '/usr/lib/baresip/modules'
 const baresipStartMs = 2_000
 
