@@ -86,7 +86,8 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 const outcomeText = ({ outcome }: CallReport): string => {
   if (outcome.state !== 'ended') return outcome.state
   const by = outcome.by === 'local' ? 'us' : outcome.by === 'remote' ? 'the far end' : 'the network'
-  return `ended by ${by}: ${outcome.status ? `${outcome.status} ` : ''}${outcome.reason ?? ''}`.trimEnd()
+  const status = outcome.status && outcome.by !== 'network' ? `${outcome.status} ` : ''
+  return `ended by ${by}: ${status}${outcome.reason ?? ''}`.trimEnd()
 }
 
 const timingsText = ({ timings }: CallReport): string => {

@@ -71,8 +71,9 @@ const judgeRefusedHere = (facts: readonly Fact[], report: UnjudgedReport): Failu
 }
 
 /** "486 Busy Here" */
-const words = ({ status, reason }: UnjudgedReport['outcome']): string =>
-  [status, reason].filter(Boolean).join(' ') || 'no reason was given'
+/** What the network has ended nobody has given a status to. */
+const words = ({ status, reason, by }: UnjudgedReport['outcome']): string =>
+  [by === 'network' ? undefined : status, reason].filter(Boolean).join(' ') || 'no reason was given'
 
 const isCodecProblem = (message: string): boolean =>
   /no common codec|spoken here|SRTP|encrypted|brings no key/.test(message)

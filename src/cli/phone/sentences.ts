@@ -110,7 +110,8 @@ function endSentence(event: CallEvent, who: string, board: Switchboard): Sentenc
   if (line?.isMissed) return { text: `missed call from ${who}`, kind: 'bad' }
   const spoken = report?.timings.durationMs
   if (line?.answeredAt === undefined || spoken === undefined) {
-    const why = by === 'local' && status === 487 ? 'given up' : `${status > 0 ? `${status} ` : ''}${reason}`
+    const number = status > 0 && by !== 'network' ? `${status} ` : ''
+    const why = by === 'local' && status === 487 ? 'given up' : `${number}${reason}`
     return { text: `call ${call} with ${who} came to nothing: ${why}`, kind: 'warn' }
   }
   const ender = {

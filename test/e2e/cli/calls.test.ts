@@ -168,6 +168,8 @@ describe('what cannot work ends with its exit code and one sentence', () => {
   test('nobody listens there: 10', async () => {
     const outcome = await run(['call', 'sip:bob@127.0.0.1:9;transport=tcp'])
     expect(outcome.code).toBe(10)
+    // No status that nobody has sent.
+    expect(outcome.stdout).toContain('this end gave up: TCP 127.0.0.1:9')
   })
 
   test('a WAV that is no WAV: 2', async () => {
