@@ -16,7 +16,7 @@ import {
   UsageError,
 } from '../index.ts'
 import { readProfile, withoutUndefined } from './profile.ts'
-import { type TlsFlags, tlsFlags, tlsSettings } from './tls-flags.ts'
+import { readAuthorities, type TlsFlags, tlsFlags, tlsSettings } from './tls-flags.ts'
 
 export interface PhoneFlags extends TlsFlags {
   as?: string
@@ -258,7 +258,7 @@ function mediaPathOptions(merged: Profile): PhoneOptions {
   return {
     ...(iceServers.length > 0 && { iceServers }),
     ...(httpProxy !== undefined && { httpProxy }),
-    ...(tlsCa !== undefined && { tlsCa: nodeRuntime.files.readText(tlsCa) }),
+    ...(tlsCa !== undefined && { tlsCa: readAuthorities(tlsCa) }),
     ...(trickle !== undefined && { trickle }),
     ...(iceLite !== undefined && { iceLite }),
     ...(iceTcp !== undefined && { iceTcp }),

@@ -36,6 +36,14 @@ export function tlsFlags(command: Command): Command {
   )
 }
 
+/** Node takes a file without certificates for one that trusts nobody, without a word. */
+export function readAuthorities(path: string): string {
+  const text = nodeRuntime.files.readText(path)
+  if (!/^-----BEGIN (?:[A-Z0-9]+ )?CERTIFICATE-----/m.test(text))
+    throw new UsageError(`${path} holds no certificate: --tls-ca takes those of authorities, as PEM`)
+  return text
+}
+
 /** Undefined where no flag asks for anything. */
 export function tlsSettings(flags: TlsFlags): TlsSettings | undefined {
   const { tlsCa, tlsCert, tlsKey, tlsInsecure, tlsKeyLog } = flags
@@ -48,7 +56,7 @@ export function tlsSettings(flags: TlsFlags): TlsSettings | undefined {
     throw new UsageError('--tls-key-log names no file and SSLKEYLOGFILE is not set: give one of them')
   const read = (path: string): string => nodeRuntime.files.readText(path)
   const settings: TlsSettings = {
-    ...(tlsCa !== undefined && { ca: read(tlsCa) }),
+    ...(tlsCa !== undefined && { ca: readAuthorities(tlsCa) }),
     ...(tlsCert !== undefined && { cert: read(tlsCert) }),
     ...(tlsKey !== undefined && { key: read(tlsKey) }),
     ...(tlsInsecure && { rejectUnauthorized: false }),

@@ -45,7 +45,7 @@ export function sentenceOf(event: PhoneEvent, board: Switchboard): Sentence | un
       return { text: `${shortUri(event.target)}: ${lines.join('\n')}`, kind: 'good' }
     }
     case 'dtmf':
-      return plain(`call ${event.call} dials ${event.digit}`)
+      return plain(`call ${event.call}: the other side dials ${event.digit}`)
     case 'warning':
       return {
         text: event.call === undefined ? event.message : `call ${event.call}: ${event.message}`,

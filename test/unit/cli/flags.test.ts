@@ -135,7 +135,8 @@ describe('STUN, TURN and ICE', () => {
 
   test('a profile holds all of them', () => {
     const ca = join(folder, 'ca.pem')
-    writeFileSync(ca, 'PEM')
+    const pem = '-----BEGIN CERTIFICATE-----'
+    writeFileSync(ca, pem)
     profile(`profiles:
   work:
     turn: [turn:alice@turn.example, 'turns:alice@turn.example:443']
@@ -153,8 +154,8 @@ describe('STUN, TURN and ICE', () => {
         { urls: 'turns:alice@turn.example:443', credential: 'hush' },
       ],
       httpProxy: 'http://proxy.example:3128',
-      tlsCa: 'PEM',
-      tls: { ca: 'PEM' },
+      tlsCa: pem,
+      tls: { ca: pem },
       trickle: 'full',
       iceLite: true,
       iceTcp: false,
@@ -189,6 +190,7 @@ describe('SIP over TLS and WebSocket', () => {
     expect(options.listen).toContainEqual({ protocol: 'tls', address: '127.0.0.1', port: 5061 })
     expect(() => phoneOptions({ tlsCert: file('own.pem') })).toThrow(/--tls-cert is half of a pair/)
     expect(() => phoneOptions({ tlsCa: join(folder, 'none.pem') })).toThrow(/cannot read .*none.pem/)
+    expect(() => phoneOptions({ tlsCa: file('key.pem') })).toThrow(/key.pem holds no certificate: --tls-ca/)
   })
 
   test('SSLKEYLOGFILE is honoured only where it is asked for', () => {
