@@ -5,6 +5,7 @@ import { delimiter, join, resolve } from 'node:path'
 
 export type Need =
   | 'asterisk'
+  | 'asterisk 16'
   | 'kamailio'
   | 'coturn'
   | 'sipp'
@@ -29,16 +30,14 @@ export type Need =
 export const repository = resolve(import.meta.dirname, '../..')
 /** Git-ignored: the unpacked Asterisk, and the folders of the last run. */
 export const interopFolder = process.env['FLOE_PEERS'] ?? join(repository, '.peers')
-export const asteriskTree = join(interopFolder, 'asterisk')
+export const asteriskTrees = { 22: join(interopFolder, 'asterisk'), 16: join(interopFolder, 'asterisk-16') }
 
 /** True inside the namespace that `namespace` makes. */
 export const inNamespace = process.env['FLOE_NAMESPACE'] === '1'
 
 const present: Record<Need, () => string | undefined> = {
-  asterisk: () =>
-    existsSync(join(asteriskTree, 'usr/sbin/asterisk'))
-      ? undefined
-      : 'Asterisk is not installed (test/interop/install)',
+  asterisk: () => installedFile('Asterisk', 'asterisk/usr/sbin/asterisk'),
+  'asterisk 16': () => installedFile('Asterisk 16', 'asterisk-16/usr/sbin/asterisk'),
   kamailio: () => program('kamailio'),
   coturn: () => program('turnserver'),
   sipp: () => program('sipp'),

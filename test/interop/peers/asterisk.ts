@@ -2,6 +2,7 @@
 // root, on a configuration written here. Every user NNNN has the password pwNNNN.
 import { execFile } from 'node:child_process'
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -14,7 +15,7 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Scene } from '../case.ts'
-import { asteriskTree } from '../installed.ts'
+import { asteriskTrees } from '../installed.ts'
 import { writeTone } from '../sounds.ts'
 import { dialplan } from './asterisk-dialplan.ts'
 import { http, pjsip } from './asterisk-pjsip.ts'
@@ -33,6 +34,8 @@ export const endpoints = {
 export type User = keyof typeof endpoints | `1${number}`
 
 export interface AsteriskOptions {
+  /** Default 22. */
+  release?: keyof typeof asteriskTrees
   /** A WAV file of 8 kHz, 16 bit, mono for the prompt. */
   prompt?: string
   /** The same for music on hold. */
@@ -54,7 +57,7 @@ export class Asterisk {
   private constructor(
     private readonly scene: Scene,
     private process: PeerProcess,
-    private readonly folder: string,
+    private readonly place: Instance,
     /** The SIP port, UDP and TCP. */
     readonly port: number,
     private readonly secure: SecurePorts | undefined,
@@ -68,10 +71,11 @@ export class Asterisk {
     const port = await freePort()
     const secure = options.secure && { tls: await freePort(), ws: await freePort(), wss: await freePort() }
     if (secure) await makeCertificate(scene, [`IP:${peerHost}`, 'DNS:localhost'])
-    writeConfiguration({ folder, controlFolder, port, options, ...(secure && { secure }) }, scene)
+    const { release = 22 } = options
+    writeConfiguration({ release, folder, controlFolder, port, options, ...(secure && { secure }) }, scene)
     scene.log(join(folder, 'log/full.log'))
-    const process = await startProcess(scene, folder)
-    return new Asterisk(scene, process, folder, port, secure)
+    const place = { release, folder }
+    return new Asterisk(scene, await startProcess(scene, place), place, port, secure)
   }
 
   /** The server over a transport: "sip:10.99.0.1:5061;transport=tls". */
@@ -101,12 +105,12 @@ export class Asterisk {
 
   /** Runs a command of Asterisk's console and returns what it prints. */
   async console(command: string): Promise<string> {
-    return await consoleCommand(this.folder, command)
+    return await consoleCommand(this.place, command)
   }
 
   /** Everything it logged, SIP messages included. */
   logText(): string {
-    return readFileSync(join(this.folder, 'log/full.log'), 'utf8')
+    return readFileSync(join(this.place.folder, 'log/full.log'), 'utf8')
   }
 
   /** Waits until the log matches. */
@@ -134,7 +138,7 @@ export class Asterisk {
 
   /** Somebody has spoken to the mailbox of a user of the row's own. */
   leaveMessage(user: User): void {
-    const inbox = join(this.folder, 'spool/voicemail/default', user, 'INBOX')
+    const inbox = join(this.place.folder, 'spool/voicemail/default', user, 'INBOX')
     mkdirSync(inbox, { recursive: true })
     writeTone(join(inbox, 'msg0000.wav'), 'tone:440', 500)
     writeFileSync(join(inbox, 'msg0000.txt'), `[message]\norigmailbox=${user}\nduration=1\n`)
@@ -142,7 +146,7 @@ export class Asterisk {
 
   /** What the `record` and `play-and-record` extensions heard. */
   get recording(): string {
-    return join(this.folder, 'recorded.wav')
+    return join(this.place.folder, 'recorded.wav')
   }
 
   /** As a crash ends it. */
@@ -152,45 +156,55 @@ export class Asterisk {
 
   /** Comes back after `kill`, at the same ports; it remembers contacts, and no call. */
   async restart(): Promise<void> {
-    this.process = await startProcess(this.scene, this.folder)
+    this.process = await startProcess(this.scene, this.place)
   }
 }
 
-async function startProcess(scene: Scene, folder: string): Promise<PeerProcess> {
-  const [loader = '', ...args] = commandLine(folder)
+/** What tells one from another. */
+type Instance = Pick<Place, 'folder' | 'release'>
+
+async function startProcess(scene: Scene, instance: Instance): Promise<PeerProcess> {
+  const [loader = '', ...args] = commandLine(instance)
   const process = await PeerProcess.start(scene, {
     name: 'asterisk',
     program: loader,
     args: [...args, '-f', '-n', '-q'],
-    ready: async () => (await consoleCommand(folder, 'core waitfullybooted')).includes('fully booted'),
+    ready: async () => (await consoleCommand(instance, 'core waitfullybooted')).includes('fully booted'),
     readyWithinMs: 30_000,
   })
   // A port in use and a module that fails are no more than lines in its log.
-  const wrong = readFileSync(join(folder, 'log/full.log'), 'utf8').match(/^.*\bERROR\b.*$/m)
+  const wrong = readFileSync(join(instance.folder, 'log/full.log'), 'utf8').match(/^.*\bERROR\b.*$/m)
   if (wrong) throw new Error(`Asterisk did not start cleanly: ${wrong[0]}`)
   return process
 }
 
-const libraryFolder = () => {
-  const lib = join(asteriskTree, 'usr/lib')
+const libraryFolder = (tree: string) => {
+  const lib = join(tree, 'usr/lib')
   const triplet = readdirSync(lib).find((name) => name.endsWith('-linux-gnu'))
   if (triplet === undefined) throw new Error(`no libraries in ${lib}; run test/interop/install`)
   return join(lib, triplet)
 }
 
-function commandLine(folder: string): string[] {
-  const libraries = libraryFolder()
-  const loader = [join(asteriskTree, 'usr/lib64'), join(asteriskTree, 'usr/lib'), libraries]
+/** Debian 11 keeps them beside the folder of its architecture. */
+const moduleFolder = (tree: string): string =>
+  [libraryFolder(tree), join(tree, 'usr/lib')]
+    .map((folder) => join(folder, 'asterisk/modules'))
+    .find((folder) => existsSync(folder)) ?? ''
+
+function commandLine({ release, folder }: Instance): string[] {
+  const tree = asteriskTrees[release]
+  const libraries = libraryFolder(tree)
+  const loader = [join(tree, 'usr/lib64'), join(tree, 'usr/lib'), libraries]
     .flatMap((place) => readdirSync(place).map((name) => join(place, name)))
-    .find((path) => /\/ld-linux[^/]*\.so\.\d+$/.test(path))
-  if (loader === undefined) throw new Error(`no loader in ${asteriskTree}; run test/interop/install`)
-  const path = `${libraries}:${join(asteriskTree, 'usr/lib')}`
-  const asterisk = join(asteriskTree, 'usr/sbin/asterisk')
+    .find((path) => /\/ld-linux[^/]*\.so\.\d+$/.test(path) && existsSync(path)) // a link may lead out of the tree
+  if (loader === undefined) throw new Error(`no loader in ${tree}; run test/interop/install`)
+  const path = `${libraries}:${join(tree, 'usr/lib')}`
+  const asterisk = join(tree, 'usr/sbin/asterisk')
   return [loader, '--library-path', path, asterisk, '-C', join(folder, 'etc/asterisk.conf')]
 }
 
-async function consoleCommand(folder: string, command: string): Promise<string> {
-  const [loader = '', ...args] = commandLine(folder)
+async function consoleCommand(instance: Instance, command: string): Promise<string> {
+  const [loader = '', ...args] = commandLine(instance)
   try {
     return (await promisify(execFile)(loader, [...args, '-rx', command], { timeout: 10_000 })).stdout
   } catch (error) {
@@ -199,6 +213,7 @@ async function consoleCommand(folder: string, command: string): Promise<string> 
 }
 
 interface Place {
+  release: keyof typeof asteriskTrees
   folder: string
   controlFolder: string
   port: number
@@ -206,19 +221,24 @@ interface Place {
   options: AsteriskOptions
 }
 
-function writeConfiguration({ folder, controlFolder, port, secure, options }: Place, scene: Scene): void {
+function writeConfiguration(place: Place, scene: Scene): void {
+  const { release, folder, controlFolder, port, secure, options } = place
+  const tree = asteriskTrees[release]
   const { prompt, music, users } = options
   const [certificate, key] = [join(scene.folder, 'server.pem'), join(scene.folder, 'server.key')]
   for (const name of ['etc', 'log', 'spool', 'db', 'data', 'data/keys', 'music'])
     mkdirSync(join(folder, name), { recursive: true })
-  symlinkSync(join(asteriskTree, 'usr/share/asterisk/documentation'), join(folder, 'data/documentation'))
+  symlinkSync(join(tree, 'usr/share/asterisk/documentation'), join(folder, 'data/documentation'))
   const modules = readFileSync(new URL('asterisk-modules.txt', import.meta.url), 'utf8')
     .trim()
     .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, since = '0']) => Number(since) <= release)
+    .map(([module]) => module)
   const files: Record<string, string> = {
     'asterisk.conf': `[directories]
 astetcdir => ${folder}/etc
-astmoddir => ${libraryFolder()}/asterisk/modules
+astmoddir => ${moduleFolder(tree)}
 astvarlibdir => ${folder}/data
 astdbdir => ${folder}/db
 astkeydir => ${folder}/data

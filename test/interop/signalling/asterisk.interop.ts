@@ -3,16 +3,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import type { Call, Peer, Phone, PhoneOptions } from '../../../src/index.ts'
+import type { Call, Peer, PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
 import { Asterisk, type User } from '../peers/asterisk.ts'
-import { expectBothHear, expectEcho, hearsFromNow, startPhone } from '../peers/phone.ts'
+import { answerWithinMs, calledBy, pair, phoneOf } from '../peers/asterisk-calls.ts'
+import { expectBothHear, expectEcho, hearsFromNow } from '../peers/phone.ts'
 import { eventually } from '../peers/process.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
 import { writeTone } from '../sounds.ts'
 
 const music = 'tone:2050'
-const answerWithinMs = 20_000
 
 const users: Record<string, readonly string[]> = {}
 /** A user for one row alone. */
@@ -35,41 +35,6 @@ const server = (asterisk: Asterisk, transport: Parameters<Asterisk['server']>[0]
   server: asterisk.server(transport),
   tls: { ca: readFileSync(asterisk.authority, 'utf8') },
 })
-
-/** Registered, as a user. */
-async function phoneOf(
-  scene: Scene,
-  asterisk: Asterisk,
-  number: User,
-  options: PhoneOptions = {},
-): Promise<Phone> {
-  const account = { account: `sip:${number}@${asterisk.address}`, password: `pw${number}` }
-  const phone = await startPhone(scene, { ...account, ...options }, number)
-  expect(await asterisk.hasContact(number)).toBe(true)
-  return phone
-}
-
-/** Asterisk calls the user and connects it to an extension. */
-async function calledBy(asterisk: Asterisk, phone: Phone, number: User, extension: string): Promise<Call> {
-  const incoming = phone.nextCall({ timeoutMs: answerWithinMs })
-  await asterisk.originate(number, extension)
-  const call = await incoming
-  await call.answer()
-  await call.answered
-  return call
-}
-
-/** Two phones in a call through Asterisk, who hear each other. */
-async function pair(scene: Scene, asterisk: Asterisk, numbers: readonly [User, User]) {
-  const [a, b] = [await phoneOf(scene, asterisk, numbers[0]), await phoneOf(scene, asterisk, numbers[1])]
-  const incoming = b.nextCall({ timeoutMs: answerWithinMs })
-  const caller = await a.call(asterisk.uri(numbers[1]))
-  const called = await incoming
-  await called.answer()
-  await Promise.all([caller.answered, called.answered])
-  await expectBothHear(caller, called)
-  return { a, b, caller, called }
-}
 
 // ---- transports ------------------------------------------------------------------------------------------------------------
 
