@@ -18,6 +18,8 @@ export interface ProcessOptions {
   program: string
   args: readonly string[]
   env?: Record<string, string>
+  /** It reads lines; see `tell`. */
+  input?: true
   /** Asked every 20 ms until it says true. */
   ready?: () => boolean | Promise<boolean>
   /** Default 10 s. */
@@ -39,10 +41,11 @@ export class PeerProcess {
     const child = spawn(programPath(options.program) ?? options.program, options.args, {
       cwd: scene.folder,
       detached: true,
-      stdio: ['ignore', log, log],
+      stdio: [options.input ? 'pipe' : 'ignore', log, log],
       env: { ...process.env, ...options.env },
     })
     closeSync(log)
+    child.stdin?.on('error', () => undefined) // it has ended, which its rows find out
     const peer = new PeerProcess(options.name, logPath, child, once(child, 'exit'))
     if (child.pid === undefined) await peer.closed // rejects with why it could not be started
     scene.onEnd(() => peer.kill())
@@ -73,6 +76,11 @@ export class PeerProcess {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
     }
+  }
+
+  /** A line to its standard input. */
+  tell(line: string): void {
+    this.child.stdin?.write(`${line}\n`)
   }
 
   logText(): string {

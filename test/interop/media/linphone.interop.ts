@@ -1,0 +1,100 @@
+// Encrypted calls with linphone (libsrtp, mbedTLS): keys in the SDP and by DTLS, with ICE and without, both directions, and Opus.
+// Each end hears the other's tone, and the report says how the call was encrypted.
+import { expect } from 'vitest'
+import type { CallReport, PhoneOptions } from '../../../src/index.ts'
+import { type Host, startHost } from '../peers/host.ts'
+import { Linphone, type LinphoneOptions } from '../peers/linphone.ts'
+import { startPhone } from '../peers/phone.ts'
+import { peerHost } from '../peers/process.ts'
+import { type Row, sideBySide } from '../side-by-side.ts'
+
+interface Case {
+  feature: string
+  name: string
+  linphone: LinphoneOptions
+  phone: PhoneOptions
+  srtp?: CallReport['srtp']
+  codec?: string
+}
+
+const cm80 = 'AES_CM_128_HMAC_SHA1_80'
+const sdes = { srtp: 'require', srtpKeying: 'sdes' } as const
+const dtls = { srtp: 'require', srtpKeying: 'dtls' } as const
+const cases: Case[] = [
+  {
+    feature: 'SRTP, keys in the SDP',
+    name: 'keys in the SDP, ICE',
+    linphone: { encryption: 'srtp' },
+    phone: { ...sdes, ice: 'require' },
+    srtp: { by: 'sdes', suite: cm80 },
+  },
+  {
+    feature: 'SRTP, keys in the SDP',
+    name: 'keys in the SDP, no ICE',
+    linphone: { encryption: 'srtp', ice: false },
+    phone: { ...sdes, ice: 'off' },
+    srtp: { by: 'sdes', suite: cm80 },
+  },
+  {
+    feature: 'DTLS-SRTP',
+    name: 'DTLS, ICE',
+    linphone: { encryption: 'dtls' },
+    phone: { ...dtls, ice: 'require' },
+    srtp: { by: 'dtls', suite: cm80 },
+  },
+  {
+    feature: 'DTLS-SRTP',
+    name: 'DTLS, no ICE',
+    linphone: { encryption: 'dtls', ice: false },
+    phone: { ...dtls, ice: 'off' },
+    srtp: { by: 'dtls', suite: cm80 },
+  },
+  {
+    feature: 'Opus',
+    name: 'Opus, ICE',
+    linphone: {},
+    phone: { codecs: ['opus'], ice: 'require' },
+    codec: 'opus',
+  },
+  {
+    feature: 'Opus',
+    name: 'Opus, encrypted by DTLS',
+    linphone: { encryption: 'dtls' },
+    phone: { ...dtls, codecs: ['opus'], ice: 'require' },
+    srtp: { by: 'dtls', suite: cm80 },
+    codec: 'opus',
+  },
+]
+
+const rows = cases.flatMap((c) =>
+  (['floe', 'peer'] as const).map(
+    (by): Row<Host> => ({
+      feature: c.feature,
+      by,
+      name: `${c.name}: ${by === 'floe' ? 'floe calls' : 'floe is called'}`,
+      timeoutMs: 120_000,
+      run: async (scene, host) => {
+        const linphone = await Linphone.start(scene, host, c.linphone)
+        const phone = await startPhone(scene, { codecs: ['PCMU'], ...c.phone })
+        const incoming = by === 'peer' ? phone.nextCall({ timeoutMs: 20_000 }) : undefined
+        if (incoming) await linphone.dial(`sip:floe@${peerHost}:${phone.addresses[0]!.port}`)
+        const call = incoming ? await incoming : await phone.call(linphone.uriOver('udp'))
+        if (incoming) await call.answer()
+        await call.answered
+        await linphone.speaksWith(call, 'tone:620')
+        const report = await call.hangUp()
+        expect(report.verdict).toMatchObject({ ok: true })
+        expect(report.srtp).toEqual(c.srtp)
+        expect(report.codec?.name).toBe(c.codec ?? 'PCMU')
+      },
+    }),
+  ),
+)
+
+sideBySide({
+  peer: 'linphone 5.1',
+  heading: 'linphone, encrypted',
+  needs: ['linphone', 'namespace'],
+  start: async (scene) => startHost(scene),
+  rows,
+})
