@@ -83,9 +83,10 @@ export abstract class DialogSession implements Session {
     })
     this.reinvites = new PeerReinvites({
       context,
-      headers: ({ wire }) => {
-        this.learn(wire)
-        return [...this.headers, ...this.timer.answerHeaders(wire)]
+      headers: (message) => {
+        this.learn(message.wire)
+        this.hear(message)
+        return [...this.headers, ...this.timer.answerHeaders(message.wire)]
       },
       onOffer: (offer) => this.onOffer(offer),
       onAckTimeout: () => this.onAckTimeout(),
@@ -95,7 +96,10 @@ export abstract class DialogSession implements Session {
       timer: this.timer,
       send: (dialog, body, headers, onFinal) => this.sendInDialog(dialog, 'UPDATE', body, onFinal, headers),
       headers: () => this.headers,
-      learn: (message) => this.learn(message),
+      learn: (message) => {
+        this.learn(message.wire)
+        this.hear(message)
+      },
       onOffer: (offer) => this.onOffer(offer),
     })
     const outlet: DialogOutlet = {

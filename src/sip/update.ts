@@ -3,7 +3,6 @@
 import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import type { AgentContext } from './agent-context.ts'
-import type { SipMessage } from './message.ts'
 import type { Body, Reinvite } from './session.ts'
 import type { SessionTimer } from './session-timer.ts'
 import { sipjsBody } from './sipjs-core.ts'
@@ -27,7 +26,7 @@ export interface UpdatesOptions {
   /** The peer's offer; undefined where nobody takes one. */
   onOffer: (offer: Reinvite) => boolean
   /** What the peer's messages say of it. */
-  learn: (message: SipMessage) => void
+  learn: (message: IncomingRequest | IncomingResponse) => void
 }
 
 export class Updates {
@@ -68,7 +67,7 @@ export class Updates {
         const answer = sessionBody(response.wire)
         if (offer && answer) dialog.signalingStateTransition(response)
         else if (offer) dialog.signalingStateRollback()
-        this.options.learn(response.wire)
+        this.options.learn(response)
         refreshRemoteTarget(session, response)
         timer.accepted(response.wire)
         onFinal(status, reason, answer)
@@ -118,7 +117,7 @@ export class Updates {
       refuse(491)
       return
     }
-    learn(wire)
+    learn(message)
     const accept = (body?: Body): void => {
       refreshRemoteTarget(session, message)
       const extraHeaders = [...headers(), ...timer.answerHeaders(wire)]

@@ -244,7 +244,8 @@ row('connected line', 'peer', 'is told by UPDATE who is at the far end now', asy
   const phone = await phoneOf(scene, asterisk, renamed)
   const call = await phone.call(asterisk.uri('connected-line'))
   await call.answered
-  await eventually(() => messages(call, 'UPDATE') > 0, { what: 'the UPDATE' })
+  await eventually(() => call.peer.asserted?.displayName === 'Somebody Else', { what: 'the UPDATE' })
+  expect(messages(call, 'UPDATE')).toBeGreaterThan(0)
   await expectEcho(call)
   await call.hangUp()
 })

@@ -1,7 +1,7 @@
 // What a peer's headers say of it, and what ours say of us: RFC 3323, 3325, 3326, 5009, 5373, 5806, 7044.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { IncomingSession } from '../../../src/sip/session.ts'
-import { answered, placed } from './established.ts'
+import { answered, Changeable, placed } from './established.ts'
 import { Listener, type Scene, scene, sdp } from './scripted-peer.ts'
 
 let on: Scene
@@ -67,14 +67,34 @@ describe('who calls', () => {
     expect(await called(fields)).toEqual({ ...bob, ...expected })
   })
 
-  it('asserted by the account’s own server (RFC 3325)', async () => {
+  const register = async (): Promise<void> => {
     on.agent.register({ aor: 'sip:alice@192.0.2.2', server: on.peer.uri })
     on.peer.reply(await on.run(on.peer.request('REGISTER')), 200, {
       headers: ['Contact: <sip:alice@192.0.2.1:5060>;expires=300'],
     })
     await on.world.clock.advance(5)
+  }
+
+  it('asserted by the account’s own server (RFC 3325)', async () => {
+    await register()
     const peer = await called({ 'P-Asserted-Identity': '"Bob B." <sip:bob@pbx>, <tel:+49>' })
     expect(peer.asserted).toEqual({ uri: 'sip:bob@pbx', displayName: 'Bob B.' })
+  })
+
+  it('asserted anew when the far end has changed in the call, by UPDATE and by re-INVITE', async () => {
+    await register()
+    const changeable = new Changeable()
+    const { session, ack } = await placed(on, changeable)
+    const asserting = (user: string) => ({ headers: [`P-Asserted-Identity: <sip:${user}@pbx>`] })
+    on.peer.inDialog(ack, 'UPDATE', 1, asserting('carol'))
+    await on.run(on.peer.response(200))
+    expect(session.peerInfo.asserted).toEqual({ uri: 'sip:carol@pbx' })
+    on.peer.inDialog(ack, 'INVITE', 2, { ...asserting('dave'), body: sdp() })
+    await on.world.clock.advance(5)
+    changeable.changes[0]!.accept(sdp('answer'))
+    await on.run(on.peer.response(200))
+    on.peer.inDialog(ack, 'ACK', 2)
+    expect(session.peerInfo.asserted).toEqual({ uri: 'sip:dave@pbx' })
   })
 })
 
