@@ -21,12 +21,25 @@ export interface KamailioPlace {
   readonly edgeOf?: string
   /** An edge keeps flows (RFC 5626 5); a registrar tries the flows of a phone one after the other (RFC 5626 7). */
   readonly flows?: true
+  /** It gives out GRUUs. Default true. */
+  readonly gruu?: boolean
   /** It serves this domain, wherever it stands. */
   readonly domain?: string
 }
 
 export function kamailioConfiguration(place: KamailioPlace): string {
-  const { host, port, controlSocket, secure, rtpengine, algorithm, edgeOf, flows = false, domain } = place
+  const {
+    host,
+    port,
+    controlSocket,
+    secure,
+    rtpengine,
+    algorithm,
+    edgeOf,
+    flows = false,
+    gruu = true,
+    domain,
+  } = place
   return `#!KAMAILIO
 debug=2
 log_stderror=yes
@@ -77,7 +90,7 @@ modparam("rr", "append_fromtag", 1)
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "min_expires", 5)
 modparam("registrar", "received_avp", "$avp(received)")
-modparam("registrar", "gruu_enabled", 1)
+modparam("registrar", "gruu_enabled", ${gruu ? 1 : 0})
 modparam("registrar", "use_path", 1)
 modparam("registrar", "path_mode", 0)
 modparam("registrar", "outbound_mode", 1)

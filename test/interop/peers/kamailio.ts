@@ -12,7 +12,7 @@ import { type KamailioPlace, kamailioConfiguration } from './kamailio-configurat
 import { freePort, PeerProcess, peerHost } from './process.ts'
 
 export interface KamailioOptions
-  extends Pick<KamailioPlace, 'rtpengine' | 'algorithm' | 'edgeOf' | 'flows' | 'domain'> {
+  extends Pick<KamailioPlace, 'rtpengine' | 'algorithm' | 'edgeOf' | 'flows' | 'gruu' | 'domain'> {
   /** Over TLS, WS and WSS as well, with a certificate of `authority`. */
   secure?: true
   /** Names its files. */

@@ -96,6 +96,20 @@ for (const transport of ['udp', 'tcp', 'tls', 'ws', 'wss'] as const) {
   )
 }
 
+row(
+  'flows (RFC 5626)',
+  'WSS: where there are no GRUUs, requests in a call find the flow by ob in the Contact',
+  async (scene) => {
+    const registrar = await Kamailio.start(scene, { name: 'registrar', flows: true, gruu: false })
+    const edge = await Kamailio.start(scene, {
+      ...{ name: 'edge', edgeOf: registrar.address },
+      ...{ flows: true, secure: true },
+    })
+    const phone = await expectCallsBothWays(scene, registrar, { transport: 'wss', edges: [edge] })
+    expect(registered(phone).gruu).toBeUndefined()
+  },
+)
+
 const bothUp = (phone: Phone): boolean => {
   const { flows } = registered(phone)
   return flows.length === 2 && flows.every(({ state }) => state === 'registered')
