@@ -124,7 +124,11 @@ export function phoneFlags(command: Command): Command {
     .option('--ice-lite', 'be an ICE-lite agent, at a public address')
     .addOption(new Option('--ice-tcp').hideHelp())
     .option('--no-ice-tcp', 'offer no ICE candidates for TCP')
-    .option('--codec <name>', 'offer these codecs, best first; repeat for several', collect)
+    .option(
+      '--codec <name>',
+      'offer these codecs, best first: PCMU, PCMA, G722, opus; repeat for several',
+      collect,
+    )
     .option('--trace <file>', 'write a capture file (pcapng) of everything that is sent and received')
     .addOption(
       new Option(

@@ -58,7 +58,10 @@ export class ToolProcess {
     const tool = tools[index]
     if (!tool) {
       this.child = undefined
-      const why = this.failures.length > 0 ? this.failures.join('; ') : 'no tool for it is installed'
+      const why =
+        this.failures.length > 0
+          ? this.failures.join('; ')
+          : 'no tool for it is installed; those of PipeWire, PulseAudio, ALSA, SoX or FFmpeg would do'
       onFailed(`the ${role} does not work: ${why}`)
       return
     }
