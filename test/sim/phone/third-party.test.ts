@@ -70,28 +70,6 @@ async function join(
       const legs = await flow(agent, 'sip:alice@203.0.113.1', 'sip:bob@203.0.113.2')
       await Promise.all(calls.map((call) => call.connected))
       await advance(3_000)
-      if (process.env['DBG'])
-        for (const c of calls) {
-          const r = c.report()
-          console.log(
-            JSON.stringify({
-              codec: r.codec,
-              sel: r.selected.length,
-              mode: r.ice.mode,
-              st: r.statistics,
-              media: r.media,
-              w: r.warnings,
-            }),
-          )
-          for (const f of c.trace.facts)
-            if (
-              f.layer === 'audio' ||
-              f.layer === 'call' ||
-              f.layer === 'sdp' ||
-              (f.layer === 'ice' && (f.type === 'mode' || f.type === 'state'))
-            )
-              console.log(JSON.stringify(f))
-        }
       expect(calls.map((call) => call.state)).toEqual(['answered', 'answered'])
       expect([hearsNow(calls[0]!, 1000), hearsNow(calls[1]!, 450)]).toEqual([true, true])
       for (const leg of legs) leg.session.hangUp()
