@@ -52,6 +52,8 @@ export interface InteropCase {
   readonly needs: readonly Need[]
   /** Default 60 s. */
   readonly timeoutMs?: number
+  /** What it proves, for the table feature × peer; the column is `peer`. */
+  readonly shows?: Pick<Shown, 'feature' | 'by'>
   run(scene: MeasuringScene): Promise<void>
 }
 
@@ -65,6 +67,7 @@ export function interop(cases: readonly InteropCase[]): void {
       for (const c of cases.filter((row) => row.peer === peer)) {
         it(c.name, { timeout: c.timeoutMs ?? defaultTimeoutMs }, async (test) => {
           skipWhatIsMissing(test, c.needs)
+          if (c.shows) test.task.meta.shown = { peer, ...c.shows }
           await c.run({
             ...sceneOf(test, join(fileName(peer), fileName(c.name))),
             measured: (result) => {

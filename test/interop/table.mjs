@@ -1,7 +1,16 @@
 // What the rows about signalling have shown, as lines of Markdown for the README and the terminal: feature × peer.
 
 /** Columns, from the left; peers that are not named follow. */
-const order = ['Asterisk 22', 'Asterisk 16', 'Kamailio', 'rtpengine', 'SIPp', 'baresip', 'linphone 5.1']
+const order = [
+  'Asterisk 22',
+  'Asterisk 16',
+  'Kamailio',
+  'rtpengine',
+  'SIPp',
+  'baresip',
+  'linphone 5.1',
+  'Chromium',
+]
 
 const line = (cells) => `| ${cells.join(' | ')} |`
 const distinct = (values) => [...new Set(values)]
