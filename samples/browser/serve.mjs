@@ -1,4 +1,4 @@
-// Serves the softphone of this folder, floe's SIP server over WebSocket on the next port, and a phone called "echo".
+// Serves the softphone of this folder, SIP over WebSocket on the next port (UDP and TCP on the one after), and a phone called "echo".
 //   PORT=8080 node samples/browser/serve.mjs
 // Other hosts' browsers: ADDRESS=192.0.2.1 TLS_CERT=server.pem TLS_KEY=server.key for HTTPS and WSS.
 import { readFile } from 'node:fs/promises'
@@ -37,13 +37,14 @@ const sip = await startServer({
   runtime: nodeRuntime,
   listen: [
     { protocol: tls ? 'wss' : 'ws', address, port: port + 1 },
-    { protocol: 'udp', address, port: port + 1 },
+    { protocol: 'udp', address, port: port + 2 },
+    { protocol: 'tcp', address, port: port + 2 },
   ],
   ...(tls && { tls }),
 })
 const echo = await Phone.start({
   account: `sip:echo@${address}`,
-  server: `sip:${address}:${port + 1}`,
+  server: `sip:${address}:${port + 2}`,
   codecs: ['opus', 'PCMU'],
 })
 echo.onCall = async (call) => {
