@@ -14,7 +14,7 @@ import { Referee } from './referee.ts'
 import { Referrer } from './referrer.ts'
 import { Reinviter } from './reinvite.ts'
 import type { Replaces } from './replaces.ts'
-import { capabilityHeaders, infoPackages, recvInfoHeader } from './request-checks.ts'
+import { capabilitiesBeside, infoPackages, recvInfoHeader } from './request-checks.ts'
 import type { Body, EndInfo, Offer, Reinvite, ResponseInfo, Session, SessionHandler } from './session.ts'
 import { SessionTimer } from './session-timer.ts'
 import type { SignallingCore } from './sipjs-core.ts'
@@ -122,7 +122,7 @@ export abstract class DialogSession implements Session {
 
   /** Of each INVITE and UPDATE of ours, and its 2xx. */
   private get headers(): string[] {
-    return [this.contactHeader, ...capabilityHeaders]
+    return [this.contactHeader, ...capabilitiesBeside(this.contactHeader)]
   }
 
   /** The dialog from its 2xx to its end. */

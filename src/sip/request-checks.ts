@@ -20,14 +20,17 @@ export const allowHeader = `Allow: ${allowedMethods.join(',')}`
 export const infoPackages: readonly string[] = ['trickle-ice']
 export const recvInfoHeader = `Recv-Info: ${infoPackages.join(', ')}`
 /** Option tags of the extensions that floe speaks in calls, whoever asks for them (RFC 3261 20.37): RFC 3262, RFC 4028, RFC 8840,
- *  RFC 3891, RFC 4488, RFC 5626 (edges take `ob` in our Contact for theirs only beside "outbound"). */
-const supportedExtensions: readonly string[] = [
-  ...['100rel', 'timer', 'trickle-ice', 'replaces', 'norefersub'],
-  'outbound',
-]
+ *  RFC 3891, RFC 4488. */
+const callExtensions: readonly string[] = ['100rel', 'timer', 'trickle-ice', 'replaces', 'norefersub']
+const outbound = 'outbound'
+const supportedExtensions: readonly string[] = [...callExtensions, outbound]
 export const supportedHeader = `Supported: ${supportedExtensions.join(',')}`
-/** What each INVITE and its 2xx say of us (RFC 3261 13.2.1, RFC 8840 10.5). */
-export const capabilityHeaders: readonly string[] = [allowHeader, recvInfoHeader, supportedHeader]
+/** What each INVITE and its 2xx say of us (RFC 3261 13.2.1, RFC 8840 10.5). Edges take `ob` in our Contact for theirs only beside
+ *  "outbound" (RFC 5626 4.3), which is left out elsewhere: an INVITE must fit into a datagram. */
+export const capabilitiesBeside = (contact: string): readonly string[] => {
+  const extensions = contact.includes(';ob') ? supportedExtensions : callExtensions
+  return [allowHeader, recvInfoHeader, `Supported: ${extensions.join(',')}`]
+}
 export const acceptHeader = 'Accept: application/sdp'
 
 /** Why a request is refused at once, in the order of RFC 3261 8.2; undefined where it is not. ACK and CANCEL never come here. */

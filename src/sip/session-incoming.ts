@@ -6,7 +6,7 @@ import type { AgentContext, Identity } from './agent-context.ts'
 import { DialogSession } from './dialog-session.ts'
 import { formatReason, type Peer, shown } from './peer.ts'
 import { SentProvisionals } from './reliable-provisionals.ts'
-import { allowHeader, capabilityHeaders } from './request-checks.ts'
+import { allowHeader, capabilitiesBeside } from './request-checks.ts'
 import { responseOptions } from './response-options.ts'
 import type { Body, IncomingSession, Session } from './session.ts'
 import { contactUri, randomToken, sipjsBody } from './sipjs-core.ts'
@@ -133,7 +133,7 @@ export class IncomingCall extends DialogSession implements IncomingSession {
     if (!this.unanswered) return
     this.accepted = true
     const extraHeaders = [
-      ...capabilityHeaders.filter((header) => header !== allowHeader),
+      ...capabilitiesBeside(this.contactHeader).filter((header) => header !== allowHeader),
       ...this.timer.answerHeaders(this.invitation.wire),
     ]
     const { session } = this.server.accept({ statusCode: 200, extraHeaders, body: answer })

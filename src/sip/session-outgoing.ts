@@ -12,7 +12,7 @@ import { privacyHeaders, withPrivacy } from './privacy.ts'
 import { isAtHome, Redirection } from './redirection.ts'
 import { ReceivedProvisionals, reliableSequence } from './reliable-provisionals.ts'
 import { formatReplaces } from './replaces.ts'
-import { capabilityHeaders } from './request-checks.ts'
+import { capabilitiesBeside } from './request-checks.ts'
 import type { Body, EndInfo, InviteOptions, SessionHandler } from './session.ts'
 import { contactUri, randomTag, randomToken, type SignallingCore, sipjsBody } from './sipjs-core.ts'
 import { discard, refreshRemoteTarget } from './sipjs-corrections.ts'
@@ -117,7 +117,7 @@ export class OutgoingSession extends DialogSession {
       },
       [
         this.contactHeader,
-        ...capabilityHeaders,
+        ...capabilitiesBeside(this.contactHeader),
         ...this.timer.requestHeaders(),
         ...privacyHeaders(identity, options.privacy),
         ...referralHeaders(options),
