@@ -36,9 +36,10 @@ interop([
       expect(await count('dtls.handshake.type == 1')).toBeGreaterThanOrEqual(1)
       const media = 'udp && frame.len == 200'
       expect(await count(`${media} && frame.interface_id == 1`)).toBeGreaterThan(100)
-      expect(
-        await count('_ws.malformed || ip.checksum.status == "Bad" || udp.checksum.status == "Bad"'),
-      ).toBe(0)
+      // What is encrypted on the wire looks like broken RTCP where chance will have it.
+      const readable = '(frame.interface_id == 1 || sip || stun || dtls)'
+      const isBad = 'ip.checksum.status == "Bad" || udp.checksum.status == "Bad"'
+      expect(await count(`(_ws.malformed && ${readable}) || ${isBad}`)).toBe(0)
     },
   },
 ])
