@@ -381,6 +381,7 @@ export class CallMedia {
     const rtp = path.defaultAddress(1)
     if (!rtp) throw new InvariantError('a media path without an address')
     const rtcp = path.defaultAddress(2)
+    const keying = this.secure.local
     return {
       origin: { sessionId: this.sessionId, version: 1, address: rtp.address },
       codecs: this.codecs,
@@ -391,7 +392,7 @@ export class CallMedia {
       rtp,
       ...(rtcp && { rtcp }),
       rtcpMux: true,
-      ...(this.secure.local && { keying: this.secure.local }),
+      ...(keying && { keying }),
       ...(path.agent && { ice: this.describeIce(path, path.agent, rtp, all) }),
     }
   }

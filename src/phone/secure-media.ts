@@ -56,6 +56,8 @@ export class SecureMedia implements MediaTransport {
   private receiver: SrtpReceiver | undefined
   private agreed: NegotiatedKeying | undefined
   private readonly own: CryptoAttribute[] = []
+  /** Of our certificate: every description asks for it. */
+  private fingerprint: Fingerprint | undefined
   private dtls:
     | { endpoint: DtlsEndpoint; driver: CoreDriver<DtlsEvent, Uint8Array>; role: DtlsRole }
     | undefined
@@ -78,6 +80,7 @@ export class SecureMedia implements MediaTransport {
     const { policy, keying, suites, certificate } = this.options
     if (policy === 'off') return undefined
     if (this.own.length === 0) this.makeKeys(suites)
+    this.fingerprint ??= fingerprintOf(certificate().der)!
     const offers = policy === 'prefer' || policy === 'require'
     const isOffered = (kind: 'dtls' | 'sdes'): boolean =>
       (offers || this.agreed?.type === kind) && keying.includes(kind)
@@ -89,7 +92,7 @@ export class SecureMedia implements MediaTransport {
       offered: withKeys ? suites.length : 0,
       offersDtls: isOffered('dtls'),
       dtls: {
-        fingerprint: fingerprintOf(certificate().der)!,
+        fingerprint: this.fingerprint,
         ...(this.dtls && { role: this.dtls.role }),
       },
     }
