@@ -3,9 +3,11 @@ import { expect } from 'vitest'
 import type { Call, Phone, PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
 import type { Asterisk, User } from './asterisk.ts'
-import { expectBothHear, startPhone } from './phone.ts'
+import { expectBothHear, hearsFromNow, startPhone } from './phone.ts'
 
 export const answerWithinMs = 20_000
+/** What Asterisk plays to who is held. */
+export const music = 'tone:2050'
 
 /** Registered, as a user. */
 export async function phoneOf(
@@ -45,4 +47,23 @@ export async function pair(scene: Scene, asterisk: Asterisk, numbers: readonly [
   await Promise.all([caller.answered, called.answered])
   await expectBothHear(caller, called)
   return { a, b, caller, called }
+}
+
+/** Each end holds and resumes: the other hears music, then both hear each other. */
+export async function holdAndResume(
+  scene: Scene,
+  asterisk: Asterisk,
+  numbers: readonly [User, User],
+): Promise<void> {
+  const { caller, called } = await pair(scene, asterisk, numbers)
+  await caller.hold()
+  await hearsFromNow(called, music)
+  await caller.resume()
+  await expectBothHear(caller, called)
+  await called.hold()
+  await hearsFromNow(caller, music)
+  await called.resume()
+  await expectBothHear(caller, called)
+  await caller.hangUp()
+  await called.ended
 }

@@ -5,12 +5,10 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Scene } from '../case.ts'
 import { Asterisk, type User } from '../peers/asterisk.ts'
-import { calledBy, pair, phoneOf } from '../peers/asterisk-calls.ts'
-import { expectBothHear, expectEcho, hearsFromNow } from '../peers/phone.ts'
+import { calledBy, holdAndResume, music, phoneOf } from '../peers/asterisk-calls.ts'
+import { expectEcho } from '../peers/phone.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
 import { writeTone } from '../sounds.ts'
-
-const music = 'tone:2050'
 
 const users: Record<string, readonly string[]> = {}
 /** A user for one row alone. */
@@ -52,23 +50,8 @@ for (const transport of ['udp', 'tcp', 'tls'] as const) {
 }
 
 const holding = [user(), user()] as const
-row(
-  'hold and resume',
-  'floe',
-  'holds: the other hears music; resumes: both hear',
-  async (scene, asterisk) => {
-    const { caller, called } = await pair(scene, asterisk, holding)
-    await caller.hold()
-    await hearsFromNow(called, music)
-    await caller.resume()
-    await expectBothHear(caller, called)
-    await called.hold()
-    await hearsFromNow(caller, music)
-    await called.resume()
-    await expectBothHear(caller, called)
-    await caller.hangUp()
-    await called.ended
-  },
+row('hold and resume', 'floe', 'holds: the other hears music; resumes: both hear', (scene, asterisk) =>
+  holdAndResume(scene, asterisk, holding),
 )
 
 sideBySide({

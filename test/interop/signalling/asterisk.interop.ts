@@ -6,13 +6,11 @@ import { expect } from 'vitest'
 import type { Call, Peer, PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
 import { Asterisk, type User } from '../peers/asterisk.ts'
-import { answerWithinMs, calledBy, pair, phoneOf } from '../peers/asterisk-calls.ts'
+import { answerWithinMs, calledBy, holdAndResume, music, pair, phoneOf } from '../peers/asterisk-calls.ts'
 import { expectBothHear, expectEcho, hearsFromNow } from '../peers/phone.ts'
 import { eventually } from '../peers/process.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
 import { writeTone } from '../sounds.ts'
-
-const music = 'tone:2050'
 
 const users: Record<string, readonly string[]> = {}
 /** A user for one row alone. */
@@ -64,23 +62,8 @@ for (const transport of ['udp', 'tcp', 'tls', 'ws', 'wss'] as const) {
 // ---- hold ------------------------------------------------------------------------------------------------------------------
 
 const holding = [user(), user()] as const
-row(
-  'hold and resume',
-  'floe',
-  'holds: the other hears music; resumes: both hear',
-  async (scene, asterisk) => {
-    const { caller, called } = await pair(scene, asterisk, holding)
-    await caller.hold()
-    await hearsFromNow(called, music)
-    await caller.resume()
-    await expectBothHear(caller, called)
-    await called.hold()
-    await hearsFromNow(caller, music)
-    await called.resume()
-    await expectBothHear(caller, called)
-    await caller.hangUp()
-    await called.ended
-  },
+row('hold and resume', 'floe', 'holds: the other hears music; resumes: both hear', (scene, asterisk) =>
+  holdAndResume(scene, asterisk, holding),
 )
 
 // ---- transfers ---------------------------------------------------------------------------------------------------------------

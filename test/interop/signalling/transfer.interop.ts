@@ -2,10 +2,10 @@
 // that a call is taken over from.
 import { expect } from 'vitest'
 import type { Call } from '../../../src/index.ts'
-import type { Scene } from '../case.ts'
 import { addressOf, expectEcho, startPhone } from '../peers/phone.ts'
 import { eventually } from '../peers/process.ts'
 import { Sipp } from '../peers/sipp.ts'
+import { listOfRows } from '../peers/sipp-calls.ts'
 import {
   ack,
   hangUp,
@@ -19,16 +19,9 @@ import {
   sdp,
   untilTold,
 } from '../peers/sipp-scenario.ts'
-import { type Row, sideBySide } from '../side-by-side.ts'
+import { sideBySide } from '../side-by-side.ts'
 
-const rows: Row<void>[] = []
-const row = (
-  feature: string,
-  by: Row<void>['by'],
-  name: string,
-  run: (scene: Scene) => Promise<void>,
-  timeoutMs?: number,
-) => rows.push({ feature, by, name, run, ...(timeoutMs !== undefined && { timeoutMs }) })
+const { rows, row } = listOfRows()
 
 const answers = [receive('INVITE'), reply(180), reply(200, { body: sdp() }), receive('ACK')]
 const dials = [request('INVITE', { body: sdp() }), perhapsReplied(180), replied(200), ack()]
