@@ -1,51 +1,16 @@
-// Sends G.711 streams to a port of this machine until its parent is gone: rtp-sender.mjs floe|bare STREAMS PORT
-// floe: whole audio streams as in a call, each with its socket, encoder, receive path and reports; the far end sends nothing.
+// Sends G.711 streams to a port of this machine until its parent is gone: rtp-sender.mjs KIND STREAMS PORT
+// floe, floe-srtp: whole audio streams as in a call, each with its socket, encoder, receive path and reports; nobody answers.
+// calls, calls-srtp: the same, to each other.
 // bare: what Node costs by itself: one timer, ready packets with new numbers, connected sockets, no encoder, all at once.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { readAll, repeated, samplesSource } from '../../dist/audio/sources.js'
-import { toneBurst } from '../../dist/audio/tones.js'
-import { pcmu } from '../../dist/codec/g711.js'
-import { nodeRuntime } from '../../dist/runtime/node.js'
-import { AudioStream } from '../../dist/stream/audio-stream.js'
-import { WheelPacer } from '../../dist/stream/pacer.js'
+import { startCalls, startStreams } from './media-streams.mjs'
 import { serveParent } from './processes.mjs'
 
 const ptimeMs = 20
-const [sender, countText, portText] = process.argv.slice(2)
+const [kind, countText, portText] = process.argv.slice(2)
 const count = Number(countText)
 const to = { address: '127.0.0.1', port: Number(portText) }
-
-async function sendWithFloe() {
-  const { clock, random, network } = nodeRuntime
-  const sound = readAll(toneBurst({ frequenciesHz: [440] }, 1000, 8000), 1000)
-  const pacer = new WheelPacer(clock)
-  for (let i = 0; i < count; i++) {
-    const socket = await network.openUdp({ address: '127.0.0.1', port: 0 })
-    const send = (packet) => {
-      socket.send(packet, to)
-      return true
-    }
-    const stream = new AudioStream({
-      clock,
-      random,
-      transport: { sendRtp: send, sendRtcp: send, onRtp: undefined, onRtcp: undefined },
-      pacer,
-      codec: pcmu,
-      sendPayloadType: 0,
-      receivePayloadType: 0,
-      ptimeMs,
-      direction: 'sendrecv',
-      cname: `bench-${i}`,
-      record: () => {},
-    })
-    stream.start()
-    stream.play(
-      repeated(() => samplesSource(sound, 8000)),
-      'tone',
-    )
-  }
-}
 
 async function sendBare() {
   const streams = []
@@ -73,6 +38,10 @@ async function sendBare() {
   tick()
 }
 
-await (sender === 'floe' ? sendWithFloe() : sendBare())
-serveParent(() => {})
+const srtp = kind.endsWith('-srtp')
+let calls = []
+if (kind === 'bare') await sendBare()
+else if (kind.startsWith('calls')) calls = await startCalls(count, { srtp })
+else await startStreams(count, to, { srtp })
+serveParent(() => ({ lossPercent: Math.max(...calls.map((call) => call.statistics().received.lossPercent)) }))
 process.send('ready')

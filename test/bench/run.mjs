@@ -1,12 +1,20 @@
-// npm run bench [-- sip ice rtp] [-- --quick --save --only=PART]: the speed of signalling, ICE and media, floe beside its peers in one run.
+// npm run bench [-- sip ice media] [-- --quick --save --only=PART]: the speed of signalling, ICE and media, floe beside its peers in one run.
 // Takes about a quarter of an hour on an otherwise idle machine; --quick shortens every measurement and proves little.
 import { cpus, loadavg } from 'node:os'
 import { benchIce } from './ice.mjs'
-import { benchRtp } from './rtp.mjs'
+import { benchMedia } from './media.mjs'
 import { benchSip } from './sip.mjs'
 
-const sections = { sip: benchSip, ice: benchIce, rtp: benchRtp }
-const quick = { stepSeconds: 2, sessions: 2, rounds: 1, measureMs: 2_000, agents: 100, keepMs: 1_000 }
+const sections = { sip: benchSip, ice: benchIce, media: benchMedia }
+const quick = {
+  stepSeconds: 2,
+  sessions: 2,
+  rounds: 1,
+  measureMs: 2_000,
+  agents: 100,
+  keepMs: 1_000,
+  handshakes: 20,
+}
 
 const words = process.argv.slice(2)
 const options = {

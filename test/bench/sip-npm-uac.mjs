@@ -9,7 +9,9 @@ const sip = createRequire(import.meta.url)(folder)
 const own = `sip:bench@127.0.0.1:${ownPort}`
 let number = 0
 
-sip.start({ address: '127.0.0.1', port: Number(ownPort), tcp: false, udp: true }, () => undefined)
+// It takes what goes to a host of its own name for its own.
+const host = { address: '127.0.0.1', publicAddress: 'bench.invalid', port: Number(ownPort) }
+sip.start({ ...host, tcp: false, udp: true }, () => undefined)
 
 function placeCall(port, { accepted, over }) {
   const target = `sip:service@127.0.0.1:${port}`

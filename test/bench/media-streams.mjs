@@ -1,0 +1,92 @@
+// Audio streams as calls have them, each with its own socket, without signalling and ICE: for the benchmarks of media.
+import { readAll, repeated, samplesSource } from '../../dist/audio/sources.js'
+import { toneBurst } from '../../dist/audio/tones.js'
+import { pcmu } from '../../dist/codec/g711.js'
+import { nodeRuntime } from '../../dist/runtime/node.js'
+import { SrtpReceiver, SrtpSender } from '../../dist/srtp/context.js'
+import { suiteByName } from '../../dist/srtp/suite.js'
+import { AudioStream } from '../../dist/stream/audio-stream.js'
+import { WheelPacer } from '../../dist/stream/pacer.js'
+
+const suite = suiteByName('AES_CM_128_HMAC_SHA1_80')
+
+const own = '127.0.0.1'
+
+/** Streams that send a tone to `to`, and hear nothing. */
+export async function startStreams(count, to, { srtp = false } = {}) {
+  const pacer = new WheelPacer(nodeRuntime.clock)
+  for (let i = 0; i < count; i++) {
+    const socket = await nodeRuntime.network.openUdp({ address: own, port: 0 })
+    startStream(pacer, socket, to, { srtp })
+  }
+}
+
+/** Ends of calls, two and two: each sends a tone to the other, and plays out what comes from there. */
+export async function startCalls(count, { srtp = false, codec = pcmu } = {}) {
+  const pacer = new WheelPacer(nodeRuntime.clock)
+  const streams = []
+  while (streams.length < count) {
+    const sockets = [0, 1].map(() => nodeRuntime.network.openUdp({ address: own, port: 0 }))
+    const [one, other] = await Promise.all(sockets)
+    streams.push(startStream(pacer, one, other.local, { srtp, codec }))
+    streams.push(startStream(pacer, other, one.local, { srtp, codec }))
+  }
+  return streams
+}
+
+function startStream(pacer, socket, to, { srtp, codec = pcmu }) {
+  const { clock, random } = nodeRuntime
+  const { sampleRateHz, staticPayloadType: payloadType = 96 } = codec
+  const stream = new AudioStream({
+    ...{ clock, random, pacer, cname: 'bench', record: () => {} },
+    transport: overSocket(socket, to, srtp),
+    ...{
+      codec,
+      sendPayloadType: payloadType,
+      receivePayloadType: payloadType,
+      ptimeMs: 20,
+      direction: 'sendrecv',
+    },
+  })
+  stream.start()
+  const sound = readAll(toneBurst({ frequenciesHz: [440] }, 1000, sampleRateHz), 1000)
+  stream.play(
+    repeated(() => samplesSource(sound, sampleRateHz)),
+    'tone',
+  )
+  return stream
+}
+
+/** The least of a MediaTransport: one socket, one peer; SRTP with a key that both ends know. */
+function overSocket(socket, to, srtp) {
+  const master = {
+    suite,
+    key: new Uint8Array(suite.keyBytes).fill(7),
+    salt: new Uint8Array(suite.saltBytes).fill(9),
+  }
+  const sender = srtp && new SrtpSender(master)
+  const receiver = srtp && new SrtpReceiver(master)
+  const transport = {
+    sendRtp(packet, departAt) {
+      socket.send(sender ? sender.protectRtp(packet) : packet, to, departAt)
+      return true
+    },
+    sendRtcp(packet) {
+      socket.send(sender ? sender.protectRtcp(packet) : packet, to)
+      return true
+    },
+    onRtp: undefined,
+    onRtcp: undefined,
+  }
+  socket.onDatagram = (packet) => {
+    // RFC 5761 4.
+    const isRtcp = packet[1] >= 192 && packet[1] <= 223
+    const opened = !receiver
+      ? packet
+      : isRtcp
+        ? receiver.unprotectRtcp(packet)
+        : receiver.unprotectRtp(packet)
+    if (typeof opened !== 'string') (isRtcp ? transport.onRtcp : transport.onRtp)?.(opened)
+  }
+  return transport
+}
