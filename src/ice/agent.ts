@@ -239,10 +239,11 @@ export class IceAgent implements Core<IceEvent> {
     )
   }
 
-  /** Media on the pair in use, whatever lies below it; returns whether there is one. */
-  send(now: Millis, stream: number, component: Component, data: Uint8Array): boolean {
+  /** Media on the pair in use, whatever lies below it; returns whether there is one.
+   *  @param departAt when it is to leave, where the path can keep that */
+  send(now: Millis, stream: number, component: Component, data: Uint8Array, departAt?: Millis): boolean {
     const pair = this.stream(stream).components.get(component)?.inUse
-    pair?.base.send(now, data, pair.remoteAddress)
+    pair?.base.send(now, data, pair.remoteAddress, departAt)
     return pair !== undefined
   }
 

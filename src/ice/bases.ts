@@ -49,7 +49,7 @@ export class Bases {
       address,
       localPreference: localPreference ?? this.preferenceOf(address.address),
       transport: 'udp',
-      send: (_now, data, remote) => this.transmit({ data, local: address, remote }),
+      send: (_now, data, remote, departAt) => this.transmit({ data, local: address, remote, departAt }),
     })
   }
 
@@ -90,7 +90,8 @@ export class Bases {
     const over = transport === 'tcp' ? ({ over: 'tcp' } as const) : {}
     return this.add({
       ...base,
-      send: send ?? ((_now, data, remote) => this.transmit({ data, local, remote, ...over })),
+      send:
+        send ?? ((_now, data, remote, departAt) => this.transmit({ data, local, remote, departAt, ...over })),
     })
   }
 

@@ -53,7 +53,7 @@ export interface Base {
   readonly tcpType?: TcpType
   /** The allocation whose relayed address this is. */
   readonly relay?: Relay
-  send(now: Millis, data: Uint8Array, to: TransportAddress): void
+  send(now: Millis, data: Uint8Array, to: TransportAddress, departAt?: Millis): void
 }
 
 /** An allocation at a TURN server, as its candidates see it. */

@@ -164,7 +164,7 @@ export class Relays {
   takeOver(other: Relays, copy: (base: Base, send?: Base['send']) => Base): void {
     for (const allocation of other.allocations) {
       const { client, socket, bases } = allocation
-      const send: Base['send'] = (now, data, to) => client.send(now, data, to)
+      const send: Base['send'] = (now, data, to, departAt) => client.send(now, data, to, departAt)
       this.allocations.push({
         ...allocation,
         socket: copy(socket),
@@ -184,7 +184,7 @@ export class Relays {
           socket,
           server,
           afterMs: now - since,
-          send: (at, data, to) => client.send(at, data, to),
+          send: (at, data, to, departAt) => client.send(at, data, to, departAt),
           keep: (base) => allocation.bases.push(base),
         }
       case 'failed': {

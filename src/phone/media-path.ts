@@ -51,8 +51,8 @@ export type PathFailure = { type: 'failed'; reason: string } | { type: 'consent-
 type ServerEvent = Extract<IceEvent, { type: 'server' }>
 
 export class MediaPath implements MediaTransport {
-  onRtp: ((packet: Uint8Array) => void) | undefined
-  onRtcp: ((packet: Uint8Array) => void) | undefined
+  onRtp: MediaTransport['onRtp']
+  onRtcp: MediaTransport['onRtcp']
   /** Of DTLS-SRTP (RFC 5764): its handshake takes the path of RTP. */
   onDtls: ((record: Uint8Array) => void) | undefined
   /** `isUsable` or `failure` has changed. */
@@ -247,8 +247,8 @@ export class MediaPath implements MediaTransport {
     return true
   }
 
-  sendRtp(packet: Uint8Array): boolean {
-    const sent = this.send(1, packet)
+  sendRtp(packet: Uint8Array, departAt?: Millis): boolean {
+    const sent = this.send(1, packet, departAt)
     if (sent && !this.sentRtp) {
       this.sentRtp = true
       this.record({ layer: 'rtp', type: 'first-sent', to: sent })
@@ -256,8 +256,8 @@ export class MediaPath implements MediaTransport {
     return sent !== undefined
   }
 
-  sendRtcp(packet: Uint8Array): boolean {
-    return this.send(this.mux ? 1 : 2, packet) !== undefined
+  sendRtcp(packet: Uint8Array, departAt?: Millis): boolean {
+    return this.send(this.mux ? 1 : 2, packet, departAt) !== undefined
   }
 
   sendDtls(record: Uint8Array): boolean {
@@ -319,7 +319,7 @@ export class MediaPath implements MediaTransport {
 
   private receive(datagram: Datagram): void {
     if (this.closed) return
-    const { data, local, remote, over } = datagram
+    const { data, local, remote, over, arrivedAt } = datagram
     const first = data[0] ?? 0
     // RFC 7983: 64..79 is ChannelData, 128..191 RTP and RTCP.
     if (over !== undefined || isStun(data) || (first >= 64 && first < 80)) {
@@ -327,7 +327,7 @@ export class MediaPath implements MediaTransport {
       return
     }
     const component = this.componentOf.get(formatAddress(local))
-    if (component && this.admits(component, remote)) this.deliver(component, data, remote)
+    if (component && this.admits(component, remote)) this.deliver(component, data, remote, arrivedAt)
   }
 
   /** Whether media from this source is the peer's; in plain mode also learns where the peer really is. */
@@ -336,13 +336,13 @@ export class MediaPath implements MediaTransport {
     return this.agent?.isKnownRemote(0, component, from) ?? false
   }
 
-  private deliver(component: 1 | 2, data: Uint8Array, from: TransportAddress): void {
+  private deliver(component: 1 | 2, data: Uint8Array, from: TransportAddress, arrivedAt?: Millis): void {
     const first = data[0] ?? 0
     // RFC 7983.
     if (first >= 20 && first < 64 && component === 1) this.onDtls?.(data)
     if (first < 128 || first > 191) return
     if (isRtcp(data)) {
-      this.onRtcp?.(data)
+      this.onRtcp?.(data, arrivedAt)
       return
     }
     if (component !== 1) return
@@ -357,16 +357,16 @@ export class MediaPath implements MediaTransport {
         payloadType: view.getUint8(1) & 0x7f,
       })
     }
-    this.onRtp?.(data)
+    this.onRtp?.(data, arrivedAt)
   }
 
-  private send(component: 1 | 2, data: Uint8Array): TransportAddress | undefined {
+  private send(component: 1 | 2, data: Uint8Array, departAt?: Millis): TransportAddress | undefined {
     if (this.closed) return undefined
-    if (this.mode === 'ice') return this.sendByIce(component, data)
+    if (this.mode === 'ice') return this.sendByIce(component, data, departAt)
     if (this.mode !== 'plain') return undefined
     const to = this.plain[component].address
     const port = to && this.socketTowards(component, to)
-    if (port) this.wires.transmit({ data, local: port.local, remote: to })
+    if (port) this.wires.udpSocket(port.local)?.send(data, to, departAt)
     if (component === 1) this.sentLately = true
     return to
   }
@@ -382,13 +382,17 @@ export class MediaPath implements MediaTransport {
     })
   }
 
-  private sendByIce(component: 1 | 2, data: Uint8Array): TransportAddress | undefined {
+  private sendByIce(
+    component: 1 | 2,
+    data: Uint8Array,
+    departAt: Millis | undefined,
+  ): TransportAddress | undefined {
     const { agent, driver } = this
     const pair = agent?.sendPair(0, component)
     if (!agent || !driver || !pair) return undefined
     const { local, remote } = pair
-    if (pair.viaSocket) this.wires.udpSocket(local.base)?.send(data, remote)
-    else driver.drive((now) => agent.send(now, 0, component, data))
+    if (pair.viaSocket) this.wires.udpSocket(local.base)?.send(data, remote, departAt)
+    else driver.drive((now) => agent.send(now, 0, component, data, departAt))
     return { address: remote.address, port: remote.port }
   }
 

@@ -13,8 +13,8 @@ const graceMs = 2_000
 export const interruptionMs = 1_000
 
 export class PathSuccession implements MediaTransport {
-  onRtp: ((packet: Uint8Array) => void) | undefined
-  onRtcp: ((packet: Uint8Array) => void) | undefined
+  onRtp: MediaTransport['onRtp']
+  onRtcp: MediaTransport['onRtcp']
   onDtls: ((record: Uint8Array) => void) | undefined
   /** The path in use has become usable, has failed, or is another one. */
   onChange: (() => void) | undefined
@@ -72,12 +72,12 @@ export class PathSuccession implements MediaTransport {
     this.nextWorks?.reject(new IceFailed(`the new path came to nothing: ${reason}`, []))
   }
 
-  sendRtp(packet: Uint8Array): boolean {
-    return this.current?.sendRtp(packet) ?? false
+  sendRtp(packet: Uint8Array, departAt?: Millis): boolean {
+    return this.current?.sendRtp(packet, departAt) ?? false
   }
 
-  sendRtcp(packet: Uint8Array): boolean {
-    return this.current?.sendRtcp(packet) ?? false
+  sendRtcp(packet: Uint8Array, departAt?: Millis): boolean {
+    return this.current?.sendRtcp(packet, departAt) ?? false
   }
 
   /** An ICE restart keeps the keys (RFC 8842 3.2): the handshake goes on over whatever path there is. */
@@ -97,11 +97,11 @@ export class PathSuccession implements MediaTransport {
   }
 
   private connect(path: MediaPath): void {
-    path.onRtp = (packet) => {
+    path.onRtp = (packet, arrivedAt) => {
       this.heard()
-      this.onRtp?.(packet)
+      this.onRtp?.(packet, arrivedAt)
     }
-    path.onRtcp = (packet) => this.onRtcp?.(packet)
+    path.onRtcp = (packet, arrivedAt) => this.onRtcp?.(packet, arrivedAt)
     path.onDtls = (record) => this.onDtls?.(record)
     path.onChange = () => this.changed(path)
     path.onProbed = (alive) => path === this.current && this.onProbed?.(alive)

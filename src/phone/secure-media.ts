@@ -10,7 +10,7 @@ import type { DtlsEndpoint, DtlsEvent } from '../dtls/endpoint.ts'
 import { DtlsServer } from '../dtls/server.ts'
 import type { TransportAddress } from '../runtime/address.ts'
 import { CoreDriver } from '../runtime/core.ts'
-import type { Clock, Random } from '../runtime/runtime.ts'
+import type { Clock, Millis, Random } from '../runtime/runtime.ts'
 import type { CryptoAttribute, DtlsRole, LocalKeying, NegotiatedKeying } from '../sdp/description.ts'
 import { SrtpReceiver, SrtpSender } from '../srtp/context.ts'
 import { type MasterKey, type SrtpSuite, srtpSuites, suiteByName } from '../srtp/suite.ts'
@@ -44,8 +44,8 @@ const dtlsProfiles = srtpSuites.flatMap(({ dtlsProfile, keyBytes, saltBytes }) =
 )
 
 export class SecureMedia implements MediaTransport {
-  onRtp: ((packet: Uint8Array) => void) | undefined
-  onRtcp: ((packet: Uint8Array) => void) | undefined
+  onRtp: MediaTransport['onRtp']
+  onRtcp: MediaTransport['onRtcp']
   /** `isReady` or `failure` has changed. */
   onChange: (() => void) | undefined
   /** Why there will be no keys: half a sentence. */
@@ -62,7 +62,7 @@ export class SecureMedia implements MediaTransport {
     | { endpoint: DtlsEndpoint; driver: CoreDriver<DtlsEvent, Uint8Array>; role: DtlsRole }
     | undefined
   private started = false
-  private readonly early: { packet: Uint8Array; isRtcp: boolean }[] = []
+  private readonly early: { packet: Uint8Array; isRtcp: boolean; arrivedAt: Millis | undefined }[] = []
   private readonly earlyRecords: Uint8Array[] = []
   private readonly refused: Record<string, number> = {}
 
@@ -70,8 +70,8 @@ export class SecureMedia implements MediaTransport {
     private readonly options: SecureMediaOptions,
     private readonly paths: PathSuccession,
   ) {
-    paths.onRtp = (packet) => this.receive(packet, false)
-    paths.onRtcp = (packet) => this.receive(packet, true)
+    paths.onRtp = (packet, arrivedAt) => this.receive(packet, false, arrivedAt)
+    paths.onRtcp = (packet, arrivedAt) => this.receive(packet, true, arrivedAt)
     paths.onDtls = (record) => this.receiveRecord(record)
   }
 
@@ -123,18 +123,18 @@ export class SecureMedia implements MediaTransport {
     return this.mode === 'clear' || this.mode === 'keyed'
   }
 
-  sendRtp(packet: Uint8Array): boolean {
-    if (this.mode === 'clear') return this.paths.sendRtp(packet)
+  sendRtp(packet: Uint8Array, departAt?: Millis): boolean {
+    if (this.mode === 'clear') return this.paths.sendRtp(packet, departAt)
     const sealed = this.mode === 'keyed' ? this.sender?.protectRtp(packet) : undefined
     if (sealed) this.tell(packet, 'sent')
-    return sealed ? this.paths.sendRtp(sealed) : false
+    return sealed ? this.paths.sendRtp(sealed, departAt) : false
   }
 
-  sendRtcp(packet: Uint8Array): boolean {
-    if (this.mode === 'clear') return this.paths.sendRtcp(packet)
+  sendRtcp(packet: Uint8Array, departAt?: Millis): boolean {
+    if (this.mode === 'clear') return this.paths.sendRtcp(packet, departAt)
     const sealed = this.mode === 'keyed' ? this.sender?.protectRtcp(packet) : undefined
     if (sealed) this.tell(packet, 'sent')
-    return sealed ? this.paths.sendRtcp(sealed) : false
+    return sealed ? this.paths.sendRtcp(sealed, departAt) : false
   }
 
   close(): void {
@@ -215,27 +215,27 @@ export class SecureMedia implements MediaTransport {
 
   private become(mode: 'clear' | 'keyed'): void {
     this.mode = mode
-    for (const { packet, isRtcp } of this.early.splice(0)) this.receive(packet, isRtcp)
+    for (const { packet, isRtcp, arrivedAt } of this.early.splice(0)) this.receive(packet, isRtcp, arrivedAt)
     this.onChange?.()
   }
 
   // ── in ───────────────────────────────────────────────────────────────────────────────────────
 
-  private receive(packet: Uint8Array, isRtcp: boolean): void {
+  private receive(packet: Uint8Array, isRtcp: boolean, arrivedAt: Millis | undefined): void {
     if (!this.isReady) {
-      if (this.early.length < keptPackets) this.early.push({ packet, isRtcp })
+      if (this.early.length < keptPackets) this.early.push({ packet, isRtcp, arrivedAt })
       return
     }
     const deliver = isRtcp ? this.onRtcp : this.onRtp
     if (this.mode === 'clear') {
-      deliver?.(packet)
+      deliver?.(packet, arrivedAt)
       return
     }
     const clear = isRtcp ? this.receiver!.unprotectRtcp(packet) : this.receiver!.unprotectRtp(packet)
     if (typeof clear === 'string') this.refused[clear] = (this.refused[clear] ?? 0) + 1
     else {
       this.tell(clear, 'received')
-      deliver?.(clear)
+      deliver?.(clear, arrivedAt)
     }
   }
 

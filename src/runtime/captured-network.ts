@@ -1,7 +1,14 @@
 // A Network whose traffic is told to somebody on its way, for capture files: datagrams as they are, connections by what is written
 // and read, inside TLS and WebSockets too (there in the clear). Everything else is the network's own.
 import type { TransportAddress } from './address.ts'
-import type { Network, TcpConnection, TcpListener, UdpSocket, WebSocketConnection } from './runtime.ts'
+import type {
+  Millis,
+  Network,
+  TcpConnection,
+  TcpListener,
+  UdpSocket,
+  WebSocketConnection,
+} from './runtime.ts'
 
 export type Tap = (
   over: 'udp' | 'tcp',
@@ -38,6 +45,7 @@ export function capturedNetwork(network: Network, tap: Tap): Network {
   }
 
   return {
+    ...(network.departureLeadMs !== undefined && { departureLeadMs: network.departureLeadMs }),
     interfaces: () => network.interfaces(),
     resolve: (host) => network.resolve(host),
     resolveAddresses: (host) => network.resolveAddresses(host),
@@ -70,16 +78,16 @@ class CapturedSocket implements UdpSocket {
     private readonly tap: Tap,
   ) {
     this.local = socket.local
-    socket.onDatagram = (data, from) => {
+    socket.onDatagram = (data, from, arrivedAt) => {
       tap('udp', from, this.localFor(from), data, false)
-      this.onDatagram?.(data, from)
+      this.onDatagram?.(data, from, arrivedAt)
     }
     socket.onError = (error) => this.onError?.(error)
   }
 
-  send(data: Uint8Array, to: TransportAddress): void {
+  send(data: Uint8Array, to: TransportAddress, departAt?: Millis): void {
     this.tap('udp', this.localFor(to), to, data, false)
-    this.socket.send(data, to)
+    this.socket.send(data, to, departAt)
   }
 
   close(): void {

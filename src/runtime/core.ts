@@ -16,6 +16,10 @@ export interface Datagram {
   remote: TransportAddress
   /** Absent: UDP. */
   over?: Stream
+  /** When to leave; absent: now. Over connections it does not count. */
+  departAt?: Millis | undefined
+  /** When it came; absent: now. */
+  arrivedAt?: Millis | undefined
   /** Over TLS: the name that the certificate must bear, where the sender knows it. */
   serverName?: string
   /** On a stream to a TURN server: the name that its address was found by, for an HTTP proxy that admits names alone. */

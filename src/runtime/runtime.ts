@@ -41,10 +41,12 @@ export interface NetworkInterface {
 
 export interface UdpSocket {
   readonly local: TransportAddress
-  /** Fire and forget; a send error is reported through `onError`. */
-  send(data: Uint8Array, to: TransportAddress): void
-  /** One handler at a time; a datagram that arrives while there is none is dropped. The bytes are the handler's to keep. */
-  onDatagram: ((data: Uint8Array, from: TransportAddress) => void) | undefined
+  /** Fire and forget; a send error is reported through `onError`. The bytes may be used again at once.
+   *  @param departAt when it is to leave, on the clock of the runtime; counts where the network has a `departureLeadMs` */
+  send(data: Uint8Array, to: TransportAddress, departAt?: Millis): void
+  /** One handler at a time; a datagram that arrives while there is none is dropped. The bytes are the handler's to keep.
+   *  `arrivedAt`: when the system handed it over, where that is known. */
+  onDatagram: ((data: Uint8Array, from: TransportAddress, arrivedAt?: Millis) => void) | undefined
   onError: ((error: Error) => void) | undefined
   close(): void
 }
@@ -165,6 +167,8 @@ export interface WebSocketOptions {
 }
 
 export interface Network {
+  /** Where media sockets keep departure times: how long ahead of them datagrams should be handed over. Absent: they leave at once. */
+  readonly departureLeadMs?: Millis
   interfaces(): NetworkInterface[]
   /** Port 0 lets the system choose. Rejects with NetworkError. */
   openUdp(bind: TransportAddress, options?: { receiveBufferBytes?: number }): Promise<UdpSocket>

@@ -113,14 +113,14 @@ export class AudioStream {
       clock,
       random,
       cname,
-      send: (packet) => transport.sendRtcp(packet),
+      send: (packet, departAt) => transport.sendRtcp(packet, departAt),
       sent: this.sending,
       received: this.receiving.media,
       clockRateHz: () => this.parameters.codec.clockRateHz,
       drop: this.receiving.drop,
     })
-    transport.onRtp = (data) => this.receiving.receiveRtp(data)
-    transport.onRtcp = (data) => this.reports?.receive(data)
+    transport.onRtp = (data, arrivedAt) => this.receiving.receiveRtp(data, arrivedAt)
+    transport.onRtcp = (data, arrivedAt) => this.reports?.receive(data, arrivedAt)
     this.task = pacer.add(this.parameters.ptimeMs, this.onDue)
   }
 
@@ -210,8 +210,8 @@ export class AudioStream {
     }
   }
 
-  private readonly onDue = (skipped: number): void => {
-    this.sending.sendFrame(skipped, this.options.clock.now())
+  private readonly onDue = (skipped: number, departAt?: Millis): void => {
+    this.sending.sendFrame(skipped, this.options.clock.now(), departAt)
     this.receiving.playOut(skipped)
   }
 }

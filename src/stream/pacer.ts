@@ -1,7 +1,8 @@
 // The clockwork of every media stream of the process: frame n of a stream is due at start + n * period on the monotonic
 // clock. One wheel whose slots are spread over the period, so that a thousand streams do not all send at once. What a hiccup
 // delays is made up for at once, within what a jitter buffer takes up; after a longer stall frames are skipped, never
-// sent in a burst. Leaves out threads: another Pacer may run its wheel elsewhere.
+// sent in a burst. Where the network keeps departure times, slots are served ahead of their time, several in one go: then
+// only what lasts longer than the lead is a hiccup at all.
 import type { Clock, Millis, Timer } from '../runtime/runtime.ts'
 import { PacingHistogram } from './pacing-histogram.ts'
 
@@ -9,25 +10,29 @@ export interface PacedTask {
   cancel(): void
 }
 
+/**
+ * Must not throw.
+ * @param skipped the number of frames that were due since the last call and are gone
+ * @param departAt when the frame is due, where the wheel runs ahead of that; absent: now
+ */
+type OnDue = (skipped: number, departAt?: Millis) => void
+
 export interface Pacer {
   /** How late frames were. */
   readonly error: PacingHistogram
-  /**
-   * Calls `onDue` once a period until cancelled.
-   * @param onDue must not throw; `skipped` is the number of frames that were due since the last call and are gone
-   */
-  add(periodMs: Millis, onDue: (skipped: number) => void): PacedTask
+  /** Calls `onDue` once a period until cancelled. */
+  add(periodMs: Millis, onDue: OnDue): PacedTask
 }
 
 /** Slots are a millisecond apart: finer than timers can tell, and coarse enough that a slot's streams share a wake-up. */
 const slotSpacingMs = 1
 /** A timer that fires this early serves its slot all the same. */
 const toleranceMs = 0.25
+/** Of a wheel that runs ahead: slots due within so much are served in one go. */
+const batchMs = 4
 
 /** At 20 ms: late by no more than the 60 ms that receivers commonly wait for what is late. */
 const madeUpFrames = 2
-
-type OnDue = (skipped: number) => void
 
 interface Slot {
   periodMs: Millis
@@ -41,7 +46,11 @@ export class WheelPacer implements Pacer {
   private timer: Timer | undefined
   private armedFor = Number.POSITIVE_INFINITY
 
-  constructor(private readonly clock: Clock) {}
+  /** @param leadMs how long before they are due frames should be served; 0: the network sends at once */
+  constructor(
+    private readonly clock: Clock,
+    private readonly leadMs: Millis = 0,
+  ) {}
 
   add(periodMs: Millis, onDue: OnDue): PacedTask {
     const slot = this.leastLoadedSlot(periodMs)
@@ -97,26 +106,34 @@ export class WheelPacer implements Pacer {
     this.timer = undefined
     this.armedFor = next
     if (next === Number.POSITIVE_INFINITY) return
-    this.timer = this.clock.setTimer(Math.max(0, next - this.clock.now()), this.serve)
+    this.timer = this.clock.setTimer(Math.max(0, next - this.leadMs - this.clock.now()), this.serve)
   }
 
   private readonly serve = (): void => {
     this.timer = undefined
-    const now = this.clock.now()
+    const { leadMs, clock } = this
+    const now = clock.now()
+    const until = leadMs > 0 ? now + leadMs + batchMs : now + toleranceMs
     for (const slot of this.slots) {
-      if (slot.tasks.length === 0 || slot.dueAt > now + toleranceMs) continue
+      if (slot.tasks.length === 0 || slot.dueAt > until) continue
       const overdue = Math.max(0, Math.floor((now - slot.dueAt) / slot.periodMs))
       let skipped = overdue > madeUpFrames ? overdue : 0
       slot.dueAt += skipped * slot.periodMs
       do {
         for (const task of slot.tasks) {
           // A stall shows as what it delayed; the frames it swallowed are counted apart.
-          this.error.record(this.clock.now() - slot.dueAt, skipped)
-          task(skipped)
+          const errorMs = clock.now() - slot.dueAt
+          if (leadMs > 0) {
+            this.error.record(Math.max(0, errorMs), skipped)
+            task(skipped, slot.dueAt)
+          } else {
+            this.error.record(errorMs, skipped)
+            task(skipped)
+          }
         }
         skipped = 0
         slot.dueAt += slot.periodMs
-      } while (slot.dueAt <= now)
+      } while (slot.dueAt <= now + leadMs)
     }
     this.arm()
   }

@@ -98,7 +98,7 @@ export class ReceivePath {
     this.sinks.delete(sink)
   }
 
-  receiveRtp(data: Uint8Array): void {
+  receiveRtp(data: Uint8Array, arrivedAt?: Millis): void {
     const { direction, telephoneEvent, alsoReceive } = this.parameters
     const packet = this.view
     const problem = parseRtp(data, packet)
@@ -118,7 +118,7 @@ export class ReceivePath {
       return
     }
 
-    const now = this.options.clock.now()
+    const now = arrivedAt ?? this.options.clock.now()
     const { sequenceNumber, timestamp, payloadLengthBytes } = packet
     const admission = this.media.admit(packet.ssrc, sequenceNumber, now)
     if (admission === 'foreign') {

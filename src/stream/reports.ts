@@ -18,6 +18,8 @@ export interface SentMedia {
   readonly packets: number
   readonly octets: number
   readonly firstSequenceNumber: number
+  /** When the last packet leaves: it may have been handed over ahead of that. */
+  readonly leavesAt: Millis
   /** Of this very instant, whether or not a packet is due (RFC 3550 6.4.1). */
   timestampAt(now: Millis): number
 }
@@ -27,7 +29,7 @@ export interface ReportsOptions {
   random: Random
   cname: string
   /** Returns whether the octets left. */
-  send: (packet: Uint8Array) => boolean
+  send: (packet: Uint8Array, departAt?: Millis) => boolean
   sent: SentMedia
   received: ReceivedMedia
   clockRateHz: () => number
@@ -54,7 +56,7 @@ export class Reports {
     this.arm()
   }
 
-  receive(data: Uint8Array): void {
+  receive(data: Uint8Array, arrivedAt?: Millis): void {
     const { clock, sent, received, drop } = this.options
     const compound = parseCompound(data)
     if (typeof compound === 'string') {
@@ -62,7 +64,7 @@ export class Reports {
       return
     }
     this.schedule.observeSize(data.length)
-    const now = clock.now()
+    const now = arrivedAt ?? clock.now()
     if (compound.sender && compound.ssrc === received.ssrc) {
       const { ntpSeconds: seconds, ntpFraction: fraction } = compound.sender
       this.lastSenderReport = {
@@ -110,7 +112,8 @@ export class Reports {
       cname,
       bye,
     })
-    if (!this.options.send(packet)) return
+    // What speaks of this very moment must not wait; a BYE is the last to leave.
+    if (!this.options.send(packet, bye ? sent.leavesAt : undefined)) return
     this.schedule.observeSize(packet.length)
     this.hasReported = true
     this.sentAtReport = [sent.packets, this.sentAtReport[0]!]

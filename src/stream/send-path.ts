@@ -50,9 +50,10 @@ export class SendPath {
   private encoder!: Encoder
   private frame!: Int16Array
   private readonly header: RtpHeader
-  /** Of the frame last due, at `frameAt`. */
+  /** Of the frame last due, which leaves at `leavesAt`. */
   private timestamp: number
-  private frameAt: Millis
+  leavesAt: Millis
+  private departAt: Millis | undefined
   private readonly buffer = new Uint8Array(maximumPacketBytes)
   private readonly payload = this.buffer.subarray(rtpHeaderLengthBytes)
   /** The part of `buffer` that is sent; frames are nearly always of one length. */
@@ -80,7 +81,7 @@ export class SendPath {
       ssrc: options.ssrc ?? random.integer(4_294_967_296),
     }
     this.timestamp = random.integer(4_294_967_296)
-    this.frameAt = now
+    this.leavesAt = now
     this.digits = new DigitSender((digit, durationMs) =>
       record({ layer: 'audio', type: 'dtmf', direction: 'sent', digit, durationMs }),
     )
@@ -98,7 +99,7 @@ export class SendPath {
   /** The timestamp of this very instant, whether or not a packet is due (RFC 3550 6.4.1). */
   timestampAt(now: Millis): number {
     return (
-      (this.timestamp + Math.round(((now - this.frameAt) * this.parameters.codec.clockRateHz) / 1000)) >>> 0
+      (this.timestamp + Math.round(((now - this.leavesAt) * this.parameters.codec.clockRateHz) / 1000)) >>> 0
     )
   }
 
@@ -131,11 +132,14 @@ export class SendPath {
     this.finishPlaying()?.resolve('stopped')
   }
 
-  sendFrame(skipped: number, now: Millis): void {
+  /** @param departAt when the frame is to leave, where the network keeps that; absent: now */
+  sendFrame(skipped: number, now: Millis, departAt?: Millis): void {
     const { codec, direction, telephoneEvent, ptimeMs, sendPayloadType } = this.parameters
     // Time passes whether or not anything is sent.
     this.timestamp = (this.timestamp + (skipped + 1) * frameTicks(this.parameters)) >>> 0
-    this.frameAt = now
+    // After another packet time has begun, a frame may be due before the one that was handed over last.
+    this.departAt = departAt === undefined ? undefined : Math.max(departAt, this.leavesAt)
+    this.leavesAt = Math.max(now, this.departAt ?? now)
     if (direction === 'recvonly' || direction === 'inactive') {
       this.level.hear(undefined, ptimeMs)
       this.talking = false
@@ -232,7 +236,7 @@ export class SendPath {
   }
 
   private transmit(packet: Uint8Array, payloadBytes: number): boolean {
-    if (!this.options.transport.sendRtp(packet)) return false
+    if (!this.options.transport.sendRtp(packet, this.departAt)) return false
     this.header.sequenceNumber = (this.header.sequenceNumber + 1) & 0xffff
     this.packets++
     this.octets += payloadBytes

@@ -142,13 +142,14 @@ export class TurnClient implements Core<TurnEvent> {
   }
 
   /** Relays one datagram. STUN goes as Send indications (a check is seldom followed by another on its path); other data asks
-   *  for a channel at once. */
-  send(now: Millis, data: Uint8Array, to: TransportAddress): void {
+   *  for a channel at once.
+   *  @param departAt when it is to leave, where the path can keep that */
+  send(now: Millis, data: Uint8Array, to: TransportAddress, departAt?: Millis): void {
     if (this.state !== 'allocated') return
     const known = this.peers.channel(to)
     if (known?.state === 'bound') {
       known.permission.usedAt = now
-      this.transmit(now, writeChannelData(known.number, data, this.over !== undefined))
+      this.transmit(now, writeChannelData(known.number, data, this.over !== undefined), departAt)
       return
     }
     if (!this.relayedFor(to)) return
@@ -161,7 +162,7 @@ export class TurnClient implements Core<TurnEvent> {
     const writer = new MessageWriter('indication', method.send, this.random.bytes(transactionIdLengthBytes))
       .xorAddress(turnAttribute.xorPeerAddress, to)
       .octets(turnAttribute.data, data)
-    this.transmit(now, writer.finish())
+    this.transmit(now, writer.finish(), departAt)
   }
 
   /** The connection to the server is gone, or could not be opened. @param remote which, where it is known */
@@ -307,10 +308,10 @@ export class TurnClient implements Core<TurnEvent> {
     return { key: transactionKey(id), bytes: this.credential.seal(writer).finish() }
   }
 
-  private transmit(now: Millis, data: Uint8Array): void {
+  private transmit(now: Millis, data: Uint8Array, departAt?: Millis): void {
     this.lastSentAt = now
     const { local, over, target } = this
-    const datagram: Datagram = { data, local, remote: target.address }
+    const datagram: Datagram = { data, local, remote: target.address, departAt }
     if (over) datagram.over = over
     if (over === 'turn-tls') datagram.serverName = target.host
     // Where we were sent elsewhere the name stands for another address.

@@ -81,7 +81,7 @@ export class Wires {
       return local
     }
     this.sockets.set(formatAddress(local), socket)
-    socket.onDatagram = (data, remote) => this.onDatagram?.({ data, local, remote })
+    socket.onDatagram = (data, remote, arrivedAt) => this.onDatagram?.({ data, local, remote, arrivedAt })
     socket.onError = (error) => this.onError?.(local, error)
     return local
   }
@@ -118,8 +118,8 @@ export class Wires {
 
   /** Never throws; what cannot be sent is lost, as on any network. */
   transmit(datagram: Datagram): void {
-    const { data, local, remote, over } = datagram
-    if (over === undefined) this.udpSocket(local)?.send(data, remote)
+    const { data, local, remote, over, departAt } = datagram
+    if (over === undefined) this.udpSocket(local)?.send(data, remote, departAt)
     else this.connectionFor(datagram, over)?.send(data)
   }
 

@@ -92,6 +92,55 @@ describe('pacer', () => {
     ])
     expect(pacer.error).toMatchObject({ skipped: 3, maximumMs: 5, frames: 8 })
   })
+
+  it('runs ahead of a network that keeps departure times, each stream on its own grid', async () => {
+    const clock = new VirtualClock()
+    const pacer = new WheelPacer(clock, 5)
+    const served: { at: number; departAt: number }[][] = Array.from({ length: 100 }, () => [])
+    for (const times of served)
+      pacer.add(20, (_, departAt) => times.push({ at: clock.now(), departAt: departAt! }))
+    await clock.advance(1000)
+    const perSlot = new Map<number, number>()
+    for (const times of served) {
+      const first = times[0]!.departAt
+      expect(first).toBeLessThan(20)
+      expect(times.map(({ departAt }) => departAt)).toEqual(times.map((_, i) => first + 20 * i))
+      // The very first may be due at once.
+      for (const { at, departAt } of times.slice(1)) {
+        expect(departAt - at).toBeGreaterThanOrEqual(5)
+        expect(departAt - at).toBeLessThanOrEqual(9)
+      }
+      perSlot.set(first, (perSlot.get(first) ?? 0) + 1)
+    }
+    expect([...perSlot.values()]).toEqual(Array(20).fill(5))
+    expect(pacer.error).toMatchObject({ skipped: 0, maximumMs: 0 })
+  })
+
+  it('hides a stall that is shorter than the lead, and makes up for a longer one or skips', async () => {
+    const time = new VirtualClock()
+    const clock = new StallingClock(time)
+    const pacer = new WheelPacer(clock, 5)
+    const calls: [number, number, number][] = []
+    pacer.add(20, (skipped, departAt) => calls.push([time.now(), departAt!, skipped]))
+    await time.advance(50)
+    clock.stall(9) // until 59: 60 is served in time
+    await time.advance(20)
+    clock.stall(40) // until 110: 80 and 100 are late
+    await time.advance(60)
+    clock.stall(75) // until 205: 140, 160 and 180 are gone, 200 is served
+    await time.advance(80)
+    expect(calls).toEqual([
+      [0, 0, 0],
+      [15, 20, 0],
+      [35, 40, 0],
+      [59, 60, 0],
+      [110, 80, 0],
+      [110, 100, 0],
+      [115, 120, 0],
+      [205, 200, 3],
+    ])
+    expect(pacer.error).toMatchObject({ skipped: 3, maximumMs: 30 })
+  })
 })
 
 describe('pacing histogram', () => {
