@@ -30,6 +30,8 @@ export interface JitterBuffer {
   upcoming(): DuePacket | undefined
   /** Forgets everything: the next packet begins anew. */
   reset(): void
+  /** How long the earliest packet that is taken may wait. */
+  readonly maximumDelayMs: number
 }
 
 /** A power of two; 128 packets of 5 ms are more than `maximumLeadMs`. */
@@ -54,6 +56,7 @@ interface Slot {
 
 export class ReorderBuffer implements JitterBuffer {
   private readonly slots: (Slot | undefined)[] = new Array(capacityPackets).fill(undefined)
+  readonly maximumDelayMs: number
   private readonly delayTicks: number
   private readonly maximumLeadTicks: number
   private readonly due: DuePacket = { payload: new Uint8Array(0), payloadType: 0, offsetTicks: 0 }
@@ -80,7 +83,8 @@ export class ReorderBuffer implements JitterBuffer {
   ) {
     const ticksOf = (ms: number): number => Math.round((ms * clockRateHz) / 1000)
     this.delayTicks = ticksOf(delayMs)
-    this.maximumLeadTicks = ticksOf(delayMs + maximumLeadMs)
+    this.maximumDelayMs = delayMs + maximumLeadMs
+    this.maximumLeadTicks = ticksOf(this.maximumDelayMs)
     this.observationTicks = ticksOf(observationMs)
     this.smallestLeapTicks = ticksOf(smallestLeapMs)
   }

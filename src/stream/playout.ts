@@ -26,11 +26,14 @@ export class Playout {
   private readonly concealment: Concealment
   private missingSamples = 0
   private readonly concealedSamples: number
+  /** Samples that were made up since somebody was first heard. */
+  private madeUpSamples = 0
 
   constructor(
-    { sampleRateHz, clockRateHz }: Rates,
+    private readonly rates: Rates,
     private readonly buffer: JitterBuffer,
   ) {
+    const { sampleRateHz, clockRateHz } = rates
     this.samplesPerTick = sampleRateHz / clockRateHz
     const maximumSamples = (sampleRateHz * maximumPacketMs) / 1000
     this.concealment = new Concealment(sampleRateHz)
@@ -50,6 +53,10 @@ export class Playout {
   reset(): void {
     this.concealment.reset()
     this.speaking = undefined
+  }
+
+  get concealedMs(): number {
+    return (1000 * this.madeUpSamples) / this.rates.sampleRateHz
   }
 
   close(): void {
@@ -96,6 +103,7 @@ export class Playout {
     if (from >= to) return
     const gap = frame.subarray(from, to)
     this.missingSamples += gap.length
+    if (this.speaking) this.madeUpSamples += gap.length
     const { codec, decoder } = this.speaking ?? {}
     if (next && decoder?.recover?.(next, gap)) return
     if (decoder?.conceal && this.missingSamples <= this.concealedSamples) decoder.conceal(gap)

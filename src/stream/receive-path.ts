@@ -29,6 +29,10 @@ export interface ReceivePathOptions {
 const sameRates = (one: Rates, other: Rates): boolean =>
   one.sampleRateHz === other.sampleRateHz && one.clockRateHz === other.clockRateHz
 
+/** Reasons for which packets are dropped that came too early, or while the buffer made up for a sender's clock. */
+const outOfRange = 'timestamp out of range'
+const leftOut = 'left out to catch up with the sender'
+
 /** After a longer stall the time line of the sinks has a hole: nobody writes an hour of silence in one go. */
 const maximumCatchUpMs = 60_000
 
@@ -76,7 +80,7 @@ export class ReceivePath {
     if (!before || !sameRates(before.codec, codec)) {
       this.media.changeClockRate(codec.clockRateHz)
       this.buffer = new ReorderBuffer(codec.clockRateHz, this.options.playoutDelayMs, () =>
-        this.drop('left out to catch up with the sender'),
+        this.drop(leftOut),
       )
       this.playout?.close()
       this.playout = new Playout(codec, this.buffer)
@@ -145,7 +149,7 @@ export class ReceivePath {
     const { latestSequence } = this.media
     const insertion = this.buffer.insert(latestSequence, timestamp, packet.marker, payloadType, payload)
     if (insertion === 'late') this.late++
-    else if (insertion === 'early') this.drop('timestamp out of range')
+    else if (insertion === 'early') this.drop(outOfRange)
   }
 
   playOut(skipped: number): void {
@@ -180,6 +184,16 @@ export class ReceivePath {
       jitterMs: media.jitterMs,
       levelDbfs: hearing.levelDbfs,
       heardMs: hearing.heardMs,
+      playout: {
+        adaptive: false,
+        delayMs: this.options.playoutDelayMs,
+        targetDelayMs: this.options.playoutDelayMs,
+        maximumDelayMs: this.buffer.maximumDelayMs,
+        discarded: late + (this.dropped.get(outOfRange) ?? 0) + (this.dropped.get(leftOut) ?? 0),
+        stretchedMs: 0,
+        shortenedMs: 0,
+        concealedMs: this.playout.concealedMs,
+      },
     }
   }
 

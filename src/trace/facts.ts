@@ -183,11 +183,29 @@ export interface StreamStatistics {
     levelDbfs: number
     /** Milliseconds of decoded audio above silence. */
     heardMs: Millis
+    playout: PlayoutStatistics
   }
   /** What the far end reports of our media, from RTCP RR. */
   remote?: { lossPercent: number; jitterMs: Millis; roundTripMs?: Millis }
   /** Packets thrown away and why: unknown payload type, malformed, foreign SSRC, ... */
   dropped: Record<string, number>
+}
+
+/** What the jitter buffer makes of the packets received, in the words of RFC 3611 4.7.7; lengths of sound in ms. */
+export interface PlayoutStatistics {
+  /** Whether its delay follows the jitter. */
+  adaptive: boolean
+  /** How long a packet that took as long as most waits (JB nominal), and how long it is meant to. */
+  delayMs: Millis
+  targetDelayMs: Millis
+  /** How long the earliest packet that is not discarded would wait: JB maximum, and JB absolute maximum. */
+  maximumDelayMs: Millis
+  /** Packets that came, too late or too early to be heard. */
+  discarded: number
+  stretchedMs: Millis
+  shortenedMs: Millis
+  /** Made up in place of what was not there in time: by the codec's means, or as silence. */
+  concealedMs: Millis
 }
 
 export type SrtpFact =
