@@ -1,4 +1,5 @@
-// A bot that talks until the caller does: its audio is a stream that is written and cleared, the caller's one that is read.
+// A bot that talks until the caller does, then listens, and goes on where it was interrupted: its audio is a stream that is
+// written and cleared.
 //   PORT=5070 node samples/interruptible.mjs
 import { readFile } from 'node:fs/promises'
 import { Phone } from 'floe'
@@ -7,26 +8,31 @@ const port = Number(process.env.PORT ?? 5070)
 const phone = await Phone.start({ listen: [{ protocol: 'udp', address: '127.0.0.1', port }] })
 /** 16-bit PCM, 16 kHz: what follows the header of the file. */
 const speech = (await readFile('media/music-16k.wav')).subarray(44)
-const loud = 1_000
+const octetsPerMs = 32
+const piece = 100 * octetsPerMs
 
 phone.onCall = async (call) => {
   await call.answer()
   const spoken = call.audio.writable()
   const writer = spoken.getWriter()
-  const talking = (async () => {
-    for (let at = 0; ; at = (at + 3_200) % speech.length) await writer.write(speech.subarray(at, at + 3_200))
-  })().catch(() => {}) // it ends with the call, or when it is interrupted
-
-  for await (const heard of call.audio.readable()) {
-    const samples = new Int16Array(heard.buffer, heard.byteOffset, heard.byteLength / 2)
-    if (!samples.some((sample) => Math.abs(sample) > loud)) continue
-    spoken.clear()
-    await writer.abort()
-    console.log(`${call.remote} speaks: interrupted`)
-    break
+  let at = 0
+  let silence = () => {}
+  call.audio.onVoice = (speaks) => {
+    if (!speaks) return silence()
+    const unsentMs = spoken.clear()
+    at -= unsentMs * octetsPerMs // to be said again
+    console.log(`${call.remote} speaks: interrupted, ${Math.round(unsentMs)} ms were not heard`)
   }
-  await talking
-  await call.ended
+  try {
+    for (; at < speech.length; at += piece) {
+      if (call.audio.voice) await new Promise((resolve) => (silence = resolve))
+      await writer.write(speech.subarray(at, at + piece)) // waits where much lies ahead
+    }
+    await writer.close() // all is sent
+    await call.hangUp()
+  } catch (error) {
+    console.log(`${call.remote}: ${error.message}`) // the caller has hung up
+  }
 }
 
 console.log(`waiting at sip:bot@127.0.0.1:${port}`)

@@ -28,7 +28,7 @@ export {
   TimeoutError,
   UsageError,
 } from './errors.ts'
-export type { AudioStreams, PcmOptions, PcmWritable } from './phone/audio-streams.ts'
+export type { AudioStreams, PcmOptions, PcmReadable, PcmWritable } from './phone/audio-streams.ts'
 export { Call } from './phone/call.ts'
 export type { HeldBy } from './phone/call-changes.ts'
 export type { IncomingTransfer } from './phone/call-transfers.ts'
@@ -45,6 +45,7 @@ export type {
   SrtpPolicy,
   TricklePolicy,
 } from './phone/options.ts'
+export type { PcmDuplex } from './phone/pcm-duplex.ts'
 export { Phone } from './phone/phone.ts'
 export type { Presence, PresenceTuple } from './phone/presence.ts'
 export type { ReceivedDigit } from './phone/received-digits.ts'

@@ -44,7 +44,7 @@ export function resampledSink(sink: AudioSink, sampleRateHz: number): AudioSink 
 
 class ResampledSource implements AudioSource {
   private readonly resampler: Resampler
-  private readonly piece = new Int16Array(pieceSamples)
+  private piece = new Int16Array(pieceSamples)
   private sourceSamples = Number.POSITIVE_INFINITY
 
   constructor(
@@ -56,7 +56,7 @@ class ResampledSource implements AudioSource {
 
   read(into: Int16Array): number {
     const { resampler } = this
-    for (let written = 0; ; this.fill()) {
+    for (let written = 0; ; this.fill(into.length - written)) {
       written = resampler.pull(into, written, this.sourceSamples)
       if (written === into.length || resampler.position >= this.sourceSamples) return written
     }
@@ -66,9 +66,13 @@ class ResampledSource implements AudioSource {
     this.source.close()
   }
 
-  /** After the end of the source comes silence. */
-  private fill(): void {
-    const { piece, resampler } = this
+  /** Takes no more than the output needs: of a source that is still being written the rest may not be there yet. After its end
+   *  comes silence. */
+  private fill(outputSamples: number): void {
+    const { resampler } = this
+    const needed = Math.min(pieceSamples, resampler.missing(outputSamples))
+    if (this.piece.length !== needed) this.piece = new Int16Array(this.piece.buffer, 0, needed)
+    const { piece } = this
     const ended = this.sourceSamples !== Number.POSITIVE_INFINITY
     const samples = ended ? 0 : this.source.read(piece)
     if (!ended && samples < piece.length) this.sourceSamples = resampler.pushed + samples
@@ -120,6 +124,13 @@ class Resampler {
     this.window = new Float64Array(taps + 2 * pieceSamples)
     this.origin = 1 - taps / 2
     this.filled = taps / 2 - 1
+  }
+
+  /** Input samples that must still be pushed before so many can be pulled. */
+  missing(outputSamples: number): number {
+    const { up, down, taps } = this.filter
+    const last = this.position + Math.floor((this.phase + (outputSamples - 1) * down) / up)
+    return last + 1 + taps / 2 - this.origin - this.filled
   }
 
   /** @param samples at most `pieceSamples`; what was pushed before has been pulled */

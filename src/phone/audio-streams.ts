@@ -1,50 +1,97 @@
-// A call's audio as Web streams of octets (16-bit PCM, little-endian, mono), for programs that listen and speak: bots,
-// recognisers, bridges. Node's streams are one step away: Readable.fromWeb, Writable.fromWeb. Reading cannot slow the far end
+// A call's audio as streams of octets (16-bit PCM, little-endian, mono, at the rate that is asked for), for programs that listen
+// and speak: bots, recognisers, bridges. Web streams here, a Duplex of Node in pcm-duplex.ts. Reading cannot slow the far end
 // down: of what nobody reads in time the newest is left out. Writing waits: no more than a moment lies ahead of what is sent.
-import type { AudioSink, AudioSource } from '../audio/frames.ts'
-import { CallFailed } from '../errors.ts'
+import type { AudioSink } from '../audio/frames.ts'
+import { octetsOf } from '../audio/queued-source.ts'
+import { VoiceActivity } from '../audio/voice-activity.ts'
+import { PcmDuplex } from './pcm-duplex.ts'
+import { Speech, type SpokenCall, unreadSeconds } from './speech.ts'
 
 export interface PcmOptions {
   /** Default 16,000. */
   sampleRateHz?: number
 }
 
-/** What a call lends. */
-export interface SpokenCall {
-  play(source: AudioSource): Promise<void>
-  addSink(sink: AudioSink): void
-  removeSink(sink: AudioSink): void
-  readonly ended: Promise<unknown>
-}
-
 const defaultRateHz = 16_000
-/** What may lie unread. */
-const unreadSeconds = 5
-/** What may lie ahead of what is being sent; `write` waits beyond it. */
-const aheadSeconds = 0.2
+/** Of voice, for one who would be interrupted by it: a cough is shorter than an onset, a pause for breath than a hangover. */
+const voiceOptions = { onsetMs: 80, hangoverMs: 400 }
+const voiceRateHz = 8_000
 
 export class AudioStreams {
+  /** Whether the far end speaks; false while nobody asks by `onVoice`. */
+  voice = false
+  private voiceSink: AudioSink | undefined
+  private voiceHandler: ((speaks: boolean) => void) | undefined
+
   constructor(private readonly call: SpokenCall) {}
 
-  /** What the far end says, from now to the end of the call, gaps as silence. */
-  readable({ sampleRateHz = defaultRateHz }: PcmOptions = {}): ReadableStream<Uint8Array> {
-    const { call } = this
-    const unreadBytes = unreadSeconds * sampleRateHz * 2
+  /** What the far end says, from now to the end of the call, gaps as silence. Any number at once. */
+  readable({ sampleRateHz = defaultRateHz }: PcmOptions = {}): PcmReadable {
+    return new PcmReadable(this.call, sampleRateHz)
+  }
+
+  /** What is said to the far end. `write` waits while more than a moment lies ahead, `close` until the last sample is sent. A
+   *  stream that runs dry is silence. One at a time: another one, or `play`, takes its place, and writes then reject. */
+  writable({ sampleRateHz = defaultRateHz }: PcmOptions = {}): PcmWritable {
+    return new PcmWritable(this.call, sampleRateHz)
+  }
+
+  /** Both as one stream of Node: read it, write it, or pipe it. */
+  duplex({ sampleRateHz = defaultRateHz }: PcmOptions = {}): PcmDuplex {
+    return new PcmDuplex(this.call, sampleRateHz)
+  }
+
+  /** Told when the far end begins to speak, and when it has ceased; music and tones pass for speech, noise does not. */
+  get onVoice(): ((speaks: boolean) => void) | undefined {
+    return this.voiceHandler
+  }
+
+  set onVoice(handler: ((speaks: boolean) => void) | undefined) {
+    this.voiceHandler = handler
+    if (handler && !this.voiceSink) this.listenForVoice()
+    if (!handler && this.voiceSink) {
+      this.call.removeSink(this.voiceSink)
+      this.voiceSink = undefined
+      this.voice = false
+    }
+  }
+
+  private listenForVoice(): void {
+    const activity = new VoiceActivity(voiceRateHz, voiceOptions)
+    this.voiceSink = {
+      sampleRateHz: voiceRateHz,
+      write: (samples) => this.tellVoice(activity.hear(samples)),
+      close: () => undefined,
+    }
+    this.call.addSink(this.voiceSink)
+    void this.call.ended.then(() => this.tellVoice(false))
+  }
+
+  private tellVoice(speaks: boolean): void {
+    if (speaks === this.voice) return
+    this.voice = speaks
+    this.voiceHandler?.(speaks)
+  }
+}
+
+export class PcmReadable extends ReadableStream<Uint8Array> {
+  private readonly missed: { ms: number }
+
+  constructor(call: SpokenCall, sampleRateHz: number) {
+    const missed = { ms: 0 }
     let sink: AudioSink | undefined
     const leave = (): void => {
       if (sink) call.removeSink(sink)
       sink = undefined
     }
-    return new ReadableStream<Uint8Array>(
+    super(
       {
         start: (controller) => {
           sink = {
             sampleRateHz,
             write: (samples) => {
-              if (controller.desiredSize! <= 0) return
-              const octets = Buffer.alloc(2 * samples.length)
-              for (let i = 0; i < samples.length; i++) octets.writeInt16LE(samples[i]!, 2 * i)
-              controller.enqueue(octets)
+              if (controller.desiredSize! > 0) controller.enqueue(octetsOf(samples))
+              else missed.ms += (1000 * samples.length) / sampleRateHz
             },
             close: () => undefined,
           }
@@ -56,115 +103,57 @@ export class AudioStreams {
         },
         cancel: leave,
       },
-      { highWaterMark: unreadBytes, size: (chunk) => chunk!.byteLength },
+      { highWaterMark: unreadSeconds * sampleRateHz * 2, size: (chunk) => chunk!.byteLength },
     )
+    this.missed = missed
   }
 
-  /** What is said to the far end. `write` waits while more than a moment lies ahead, `close` until the last sample is sent. A
-   *  stream that runs dry is silence. One at a time: another one, or `play`, takes its place, and writes then reject. */
-  writable({ sampleRateHz = defaultRateHz }: PcmOptions = {}): PcmWritable {
-    return new PcmWritable(this.call, sampleRateHz)
+  /** What was left out because it was not read in time. */
+  get missedMs(): number {
+    return this.missed.ms
   }
 }
 
 export class PcmWritable extends WritableStream<Uint8Array> {
-  private readonly source: QueuedSource
+  private readonly speech: Speech
+  /** Octets written so far, and those of them that have come out of the stream's own queue. */
+  private readonly octets: { written: number; arrived: number; forgotten: number }
 
   constructor(call: SpokenCall, sampleRateHz: number) {
-    const source = new QueuedSource(sampleRateHz)
-    let playing: Promise<void> | undefined
-    super({
-      write: async (octets) => {
-        playing ??= call.play(source).then(
-          () => source.stop(new CallFailed('Something else is played in this call now.', 0, 'replaced')),
-          (error: unknown) => source.stop(error),
-        )
-        await source.push(octets)
+    const speech = new Speech(call, sampleRateHz)
+    const octets = { written: 0, arrived: 0, forgotten: 0 }
+    super(
+      {
+        write: async (chunk) => {
+          octets.arrived += chunk.byteLength
+          if (octets.arrived > octets.forgotten) await speech.write(chunk)
+        },
+        close: () => speech.end(),
+        abort: () => speech.abort(),
       },
-      close: async () => {
-        source.end()
-        await playing
+      {
+        highWaterMark: 1,
+        // Called when a chunk is written, before it waits for those before it.
+        size: (chunk) => {
+          octets.written += chunk!.byteLength
+          return chunk!.byteLength
+        },
       },
-      abort: () => {
-        source.clear()
-        source.end()
-      },
-    })
-    this.source = source
+    )
+    this.speech = speech
+    this.octets = octets
   }
 
-  /** Forgets what was written and not sent yet: whoever speaks has been interrupted. */
-  clear(): void {
-    this.source.clear()
-  }
-}
-
-/** Samples that are waiting to be sent. */
-class QueuedSource implements AudioSource {
-  private queue: Int16Array[] = []
-  private waiting = 0
-  private readonly aheadSamples: number
-  private ended = false
-  private failure: unknown
-  private oddOctet: number | undefined
-  private room: { resolve: () => void; reject: (error: unknown) => void } | undefined
-
-  constructor(readonly sampleRateHz: number) {
-    this.aheadSamples = aheadSeconds * sampleRateHz
+  /** Forgets what was written and not sent yet: whoever speaks has been interrupted. Returns how many ms that were. */
+  clear(): number {
+    const { octets, speech } = this
+    const queued = octets.written - Math.max(octets.arrived, octets.forgotten)
+    octets.forgotten = octets.written
+    return speech.clear(queued)
   }
 
-  /** Resolves when there is room for more. */
-  push(octets: Uint8Array): Promise<void> {
-    if (this.failure !== undefined) return Promise.reject(this.failure)
-    const whole = this.oddOctet === undefined ? octets : Buffer.concat([Buffer.of(this.oddOctet), octets])
-    this.oddOctet = whole.length % 2 === 1 ? whole.at(-1) : undefined
-    const samples = new Int16Array(whole.length >> 1)
-    for (let i = 0; i < samples.length; i++) samples[i] = whole[2 * i]! | (whole[2 * i + 1]! << 8)
-    if (samples.length > 0) this.queue.push(samples)
-    this.waiting += samples.length
-    if (this.waiting <= this.aheadSamples) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      this.room = { resolve, reject }
-    })
-  }
-
-  read(into: Int16Array): number {
-    let filled = 0
-    for (let first = this.queue[0]; first && filled < into.length; first = this.queue[0]) {
-      const piece = first.subarray(0, into.length - filled)
-      into.set(piece, filled)
-      filled += piece.length
-      if (piece.length === first.length) this.queue.shift()
-      else this.queue[0] = first.subarray(piece.length)
-    }
-    this.waiting -= filled
-    if (this.waiting <= this.aheadSamples) this.makeRoom()
-    if (this.ended && this.waiting === 0) return filled
-    into.fill(0, filled)
-    return into.length
-  }
-
-  clear(): void {
-    this.queue = []
-    this.waiting = 0
-    this.makeRoom()
-  }
-
-  end(): void {
-    this.ended = true
-  }
-
-  /** It is not read any more. */
-  stop(error: unknown): void {
-    if (!this.ended) this.failure = error
-    this.room?.reject(error)
-    this.room = undefined
-  }
-
-  close(): void {}
-
-  private makeRoom(): void {
-    this.room?.resolve()
-    this.room = undefined
+  /** How much has been sent. */
+  get sentMs(): number {
+    return this.speech.sentMs
   }
 }

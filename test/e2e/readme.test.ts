@@ -196,6 +196,7 @@ describe('tables', () => {
       'phone/phone',
       'phone/call',
       'phone/call-audio',
+      'phone/audio-streams',
       'phone/call-transfers',
       'phone/subscription',
       'phone/options',

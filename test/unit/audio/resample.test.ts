@@ -133,6 +133,32 @@ describe('streaming', () => {
     expect(resampled(source, 8000)).toBe(source)
   })
 
+  it('takes no more from a source than the output needs: the rest may not have been written yet', () => {
+    for (const fromHz of [16_000, 24_000, 44_100, 48_000]) {
+      let taken = 0
+      const source = resampled(
+        {
+          sampleRateHz: fromHz,
+          read: (into) => {
+            taken += into.length
+            return into.fill(0).length
+          },
+          close: () => undefined,
+        },
+        8000,
+      )
+      const frame = new Int16Array(160)
+      source.read(frame)
+      const ahead = taken - fromHz / 50
+      for (let frames = 2; frames <= 500; frames++) {
+        source.read(frame)
+        expect(Math.abs(taken - (frames * fromHz) / 50 - ahead)).toBeLessThanOrEqual(1)
+      }
+      // Half the filter.
+      expect(ahead / fromHz).toBeLessThan(0.003)
+    }
+  })
+
   it('closes what it reads from, and handles an empty source', () => {
     let closed = false
     const source = {
