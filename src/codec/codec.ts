@@ -29,8 +29,8 @@ export interface Codec {
   readonly staticPayloadType?: number
   /** Packet times that a packet can have, ascending; absent: any. */
   readonly packetTimesMs?: readonly number[]
-  /** How gaps are filled where the decoder has no way of its own: by repeating the waveform; absent: with silence. */
-  readonly concealment?: 'waveform'
+  /** How gaps are filled: by repeating the waveform, or by the decoder's own way; absent: with silence. */
+  readonly concealment?: 'waveform' | 'own'
   /** What we ask of those who send to us. */
   readonly fmtp?: string
   /** Awaited once before the first encoder or decoder is made. */

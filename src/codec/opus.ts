@@ -150,6 +150,7 @@ export const opus: Codec = {
   clockRateHz: sampleRateHz,
   channels: 2,
   packetTimesMs: [10, 20, 40, 60],
+  concealment: 'own',
   fmtp: 'useinbandfec=1',
   load: async () => void (await loadLibopus()),
   createEncoder: (fmtp) => new OpusEncoder(fmtp),

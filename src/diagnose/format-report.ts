@@ -29,6 +29,7 @@ export const formatReport = (report: CallReport, options: { style?: TextStyle } 
     ...row('SRTP', srtpText(report)),
     ...row('sent', sentText(report)),
     ...row('received', receivedText(report)),
+    ...rows('quality', qualityTexts(report)),
     ...row('dtmf', dtmfText(report)),
     ...rows(
       'heard',
@@ -147,12 +148,12 @@ const srtpText = ({ srtp }: CallReport): string | undefined =>
 
 const sentText = ({ statistics }: CallReport): string | undefined => {
   if (!statistics) return undefined
-  const { sent, remote } = statistics
+  const { sent, remote, roundTripMs } = statistics
   const far = remote
-    ? `; far end reports ${remote.lossPercent} % lost, jitter ${remote.jitterMs.toFixed(1)} ms` +
-      (remote.roundTripMs === undefined ? '' : `, round trip ${remote.roundTripMs.toFixed(1)} ms`)
+    ? `; far end reports ${Number(remote.lossPercent.toFixed(1))} % lost, jitter ${remote.jitterMs.toFixed(1)} ms`
     : ''
-  return `${sent.packets} packets, ${sent.octets} octets${far}`
+  const round = roundTripMs === undefined ? '' : `${far ? ',' : ';'} round trip ${roundTripMs.toFixed(1)} ms`
+  return `${sent.packets} packets, ${sent.octets} octets${far}${round}`
 }
 
 const receivedText = ({ statistics }: CallReport): string | undefined => {
@@ -165,6 +166,36 @@ const receivedText = ({ statistics }: CallReport): string | undefined => {
     `${received.packets} packets, ${received.lost} lost (${received.lossPercent.toFixed(1)} %), ` +
     `jitter ${received.jitterMs} ms${heard}${thrown.join('')}`
   )
+}
+
+/** Estimates, and said to be so: nobody has listened. */
+const qualityTexts = ({ statistics }: CallReport): string[] => {
+  const { quality, remote } = statistics ?? {}
+  const texts: string[] = []
+  if (quality) {
+    const { mosListening, mosConversational, rFactor, delayMs, bursts, burstMs, discardPercent } = quality
+    const conversing =
+      mosConversational === undefined ? '' : `, ${mosConversational.toFixed(1)} in conversation`
+    texts.push(
+      `estimated MOS ${mosListening.toFixed(1)} to listen to${conversing} (E-model R ${Math.round(rFactor)}` +
+        `${delayMs === undefined ? '' : `, ${Math.round(delayMs)} ms from mouth to ear`}` +
+        `${discardPercent === 0 ? '' : `, ${discardPercent.toFixed(1)} % too late`}` +
+        `${bursts === 0 ? '' : `, ${bursts} burst${bursts === 1 ? '' : 's'} of loss of ${burstMs} ms`})`,
+    )
+  }
+  const theirs = remote?.quality
+  if (theirs) {
+    const { mosListening, mosConversational, rFactor, lossPercent, discardPercent } = theirs
+    const scores = [
+      mosListening !== undefined && `MOS ${mosListening.toFixed(1)} to listen to`,
+      mosConversational !== undefined && `${mosConversational.toFixed(1)} in conversation`,
+      rFactor !== undefined && `R ${rFactor}`,
+    ].filter((text) => text !== false)
+    texts.push(
+      `far end estimates ${scores.join(', ') || 'no score'} for ours, ${lossPercent} % lost, ${discardPercent} % too late`,
+    )
+  }
+  return texts
 }
 
 const dtmfText = ({ dtmf }: CallReport): string =>

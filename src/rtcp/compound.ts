@@ -1,5 +1,12 @@
-// RTCP on the wire (RFC 3550 6.4 - 6.6): compound packets of SR or RR, SDES with CNAME, and BYE. Reading is bounded by the
-// datagram and never throws; packet types of other documents (feedback, XR, APP) are stepped over.
+// RTCP on the wire (RFC 3550 6.4 - 6.6): compound packets of SR or RR, SDES with CNAME, XR (extended-report.ts) and BYE. What
+// begins with something else is read all the same (reduced size, RFC 5506): some send it unasked. Reading is bounded by the
+// datagram and never throws; feedback (RFC 4585) and APP are stepped over.
+import {
+  type ExtendedReport,
+  extendedReportLengthBytes,
+  readExtendedReport,
+  writeExtendedReport,
+} from './extended-report.ts'
 
 export interface ReportBlock {
   /** The source that is reported on. */
@@ -27,12 +34,13 @@ export interface SenderInfo {
 }
 
 export interface Compound {
-  /** Of the first report. */
+  /** Of the first packet. */
   ssrc: number
   /** Present in an SR. */
   sender?: SenderInfo
   reports: ReportBlock[]
   cname?: string
+  extended?: ExtendedReport | undefined
   /** Sources that said BYE. */
   bye: number[]
 }
@@ -40,7 +48,7 @@ export interface Compound {
 export type RtcpProblem =
   | 'too short'
   | 'not RTCP version 2'
-  | 'does not begin with SR or RR'
+  | 'begins with an unknown type'
   | 'padding before the last packet'
   | 'packet longer than datagram'
 
@@ -49,6 +57,8 @@ const senderReport = 200
 const receiverReport = 201
 const sourceDescription = 202
 const goodbye = 203
+/** RFC 3611 2. The types that are known follow one another: SR to BYE, APP, feedback (RFC 4585), XR. */
+const extendedReport = 207
 /** RFC 3550 12.2. */
 const cnameItem = 1
 const reportBlockLengthBytes = 24
@@ -70,13 +80,14 @@ export function parseCompound(data: Uint8Array): Compound | RtcpProblem {
     const end = offset + 4 + 4 * view.getUint16(offset + 2)
     if (first >> 6 !== 2) return 'not RTCP version 2'
     if (end > data.length) return 'packet longer than datagram'
-    if (offset === 0 && type !== senderReport && type !== receiverReport)
-      return 'does not begin with SR or RR'
+    if (offset === 0 && (type < senderReport || type > extendedReport)) return 'begins with an unknown type'
+    if (offset === 0 && end < 8) return 'too short'
     if (first & 0x20 && end < data.length) return 'padding before the last packet'
     const count = first & 0x1f
     const body = offset + 4
     if (type === senderReport || type === receiverReport) readReport(view, type, body, end, count, compound)
     else if (type === sourceDescription) readCname(data, view, body, end, count, compound)
+    else if (type === extendedReport) compound.extended ??= readExtendedReport(view, body, end)
     else if (type === goodbye) {
       for (let i = 0; i < count && body + 4 * i + 4 <= end; i++)
         compound.bye.push(view.getUint32(body + 4 * i))
@@ -149,6 +160,8 @@ export interface OutgoingCompound {
   sender?: SenderInfo
   reports: readonly ReportBlock[]
   cname: string
+  /** Left out where it has no blocks. */
+  extended?: ExtendedReport
   bye?: boolean
 }
 
@@ -160,7 +173,9 @@ export function encodeCompound(compound: OutgoingCompound): Uint8Array {
     8 + (compound.sender ? senderInfoLengthBytes : 0) + reports.length * reportBlockLengthBytes
   // SSRC, item header and text, and at least one zero octet.
   const chunkLength = (4 + 2 + cname.length + 4) & ~3
-  const out = new Uint8Array(reportLength + 4 + chunkLength + (compound.bye ? 8 : 0))
+  const blocksLength = compound.extended ? extendedReportLengthBytes(compound.extended) : 0
+  const extendedLength = blocksLength > 0 ? 8 + blocksLength : 0
+  const out = new Uint8Array(reportLength + 4 + chunkLength + extendedLength + (compound.bye ? 8 : 0))
   const view = new DataView(out.buffer)
   const header = (at: number, type: number, count: number, lengthBytes: number): void => {
     view.setUint8(at, 0x80 | count)
@@ -197,6 +212,11 @@ export function encodeCompound(compound: OutgoingCompound): Uint8Array {
   out.set(cname, at + 10)
   at += 4 + chunkLength
 
+  if (compound.extended && extendedLength > 0) {
+    header(at, extendedReport, 0, extendedLength)
+    writeExtendedReport(view, at + 4, compound.extended)
+    at += extendedLength
+  }
   if (compound.bye) {
     header(at, goodbye, 1, 8)
     view.setUint32(at + 4, compound.ssrc)

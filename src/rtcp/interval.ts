@@ -52,7 +52,7 @@ export class RtcpSchedule {
   constructor(
     now: Millis,
     private readonly random: Random,
-    private readonly rtcpOctetsPerSecond: number,
+    private readonly rtcpOctetsPerSecond: () => number,
     typicalSizeBytes: number,
   ) {
     this.averageSizeBytes = typicalSizeBytes + lowerHeadersBytes
@@ -87,7 +87,7 @@ export class RtcpSchedule {
       {
         senders,
         weSend,
-        rtcpOctetsPerSecond: this.rtcpOctetsPerSecond,
+        rtcpOctetsPerSecond: this.rtcpOctetsPerSecond(),
         averageSizeBytes: this.averageSizeBytes,
         initial: this.initial,
       },

@@ -1,6 +1,7 @@
 // What a receiver knows of one source: expected, lost, duplicated and reordered packets (RFC 3550 A.3), interarrival
 // jitter in ticks of the RTP clock (A.8), and the numbers of a report block (6.4.1). No clock of its own.
 import { SequenceTracker } from './sequence.ts'
+import { Spread } from './spread.ts'
 
 /** Duplicates are recognised among this many of the newest packets; a power of two above RFC 3550 MAX_MISORDER. */
 const historyPackets = 128
@@ -29,6 +30,8 @@ export class ReceiverStatistics {
   jitterTicks = 0
   /** Extended sequence number of the packet last accepted. */
   latest = 0
+  /** Differences in transit between packets, in ticks. */
+  readonly transit = new Spread()
 
   private readonly seen = new Float64Array(historyPackets).fill(notSeen)
   private previousTransit: number | undefined
@@ -125,6 +128,7 @@ export class ReceiverStatistics {
       let difference = Math.abs(transit - this.previousTransit)
       if (difference > 2_147_483_648) difference = 4_294_967_296 - difference
       this.jitterTicks += (difference - this.jitterTicks) / 16
+      this.transit.add(difference)
     }
     this.previousTransit = transit
   }

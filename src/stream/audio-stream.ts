@@ -19,6 +19,7 @@ import type { DtmfOptions } from './digit-sender.ts'
 import type { MediaTransport } from './media-transport.ts'
 import type { PacedTask, Pacer } from './pacer.ts'
 import type { StreamParameters } from './parameters.ts'
+import { estimateQuality, type Reception, voipMetrics } from './quality.ts'
 import { ReceivePath } from './receive-path.ts'
 import { Reports } from './reports.ts'
 import { SendPath } from './send-path.ts'
@@ -40,6 +41,10 @@ export interface AudioStreamOptions extends StreamParameters {
 }
 
 const defaultPlayoutDelayMs = 60
+/** RTP, UDP and IPv4 (RFC 3550 6.2). */
+const lowerHeadersBytes = 40
+/** While nothing flows: G.711. */
+const telephoneOctetsPerSecond = 10_000
 
 /** As a meter shows it: dBov (RFC 6465), -127 for silence. */
 export interface Levels {
@@ -117,6 +122,14 @@ export class AudioStream {
       sent: this.sending,
       received: this.receiving.media,
       clockRateHz: () => this.parameters.codec.clockRateHz,
+      octetsPerSecond: () => this.octetsPerSecond(),
+      extended: {
+        wanted: () => this.parameters.extendedReports,
+        metrics: () => {
+          const { ssrc } = this.receiving.media
+          return ssrc === undefined ? undefined : voipMetrics(ssrc, this.reception())
+        },
+      },
       drop: this.receiving.drop,
     })
     transport.onRtp = (data, arrivedAt) => this.receiving.receiveRtp(data, arrivedAt)
@@ -202,12 +215,32 @@ export class AudioStream {
 
   statistics(): StreamStatistics {
     const { sending, receiving, reports } = this
+    const quality = estimateQuality(this.reception())
     return {
       sent: { packets: sending.packets, octets: sending.octets, ssrc: sending.ssrc },
       received: receiving.statistics(),
+      ...(reports?.roundTripMs !== undefined && { roundTripMs: reports.roundTripMs }),
+      ...(quality && { quality }),
       ...(reports?.remote && { remote: reports.remote }),
       dropped: Object.fromEntries(receiving.dropped),
     }
+  }
+
+  private reception(): Reception {
+    return { ...this.receiving.reception(), roundTripMs: this.reports?.roundTripMs }
+  }
+
+  /** Of both directions, by what a packet holds on average. */
+  private octetsPerSecond(): number {
+    const { sending, receiving } = this
+    const { ptimeMs } = this.parameters
+    const rate = (octets: number, packets: number, packetMs: Millis): number =>
+      packets === 0 ? 0 : ((octets / packets + lowerHeadersBytes) * 1000) / packetMs
+    const { octets, packets } = receiving.media.totals()
+    const both =
+      rate(sending.octets, sending.packets, ptimeMs) +
+      rate(octets, packets, receiving.media.packetMs ?? ptimeMs)
+    return both || telephoneOctetsPerSecond
   }
 
   private readonly onDue = (skipped: number, departAt?: Millis): void => {

@@ -9,6 +9,8 @@ export class Hearing {
   heardMs: Millis = 0
   private inARowMs: Millis = 0
   private power = 0
+  private noiseMs: Millis = 0
+  private noisePower = 0
   private reported = false
 
   /** @param onFirstHeard called once */
@@ -18,6 +20,8 @@ export class Hearing {
     const level = levelDbfs(frame)
     if (level <= audibleDbfs) {
       this.inARowMs = 0
+      this.noiseMs += durationMs
+      this.noisePower += durationMs * 10 ** (level / 10)
       return
     }
     this.heardMs += durationMs
@@ -27,6 +31,11 @@ export class Hearing {
       this.reported = true
       this.onFirstHeard(level)
     }
+  }
+
+  /** Mean level of what was received and not audible, undefined where there was no such thing. */
+  get noiseDbfs(): number | undefined {
+    return this.noiseMs === 0 ? undefined : 10 * Math.log10(this.noisePower / this.noiseMs)
   }
 
   /** Mean level of what was audible; -Infinity where nothing was. */

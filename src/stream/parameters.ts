@@ -18,8 +18,18 @@ export interface StreamParameters {
   /** Length of the frames we send, and of those that sinks get. */
   ptimeMs: Millis
   direction: StreamDirection
+  /** Extended reports that the peer wants of us; absent: none. */
+  extendedReports?: ExtendedReportsWanted
   /** Only silence is sent, and what plays waits: the call is held at our end. */
   quiet?: boolean
+}
+
+/** RFC 3611 5.1. */
+export interface ExtendedReportsWanted {
+  /** It answers reference times. */
+  roundTrip: boolean
+  voipMetrics: boolean
+  summary?: { lost: boolean; duplicates: boolean; jitter: boolean }
 }
 
 export const frameSamples = ({ codec, ptimeMs }: StreamParameters): number =>

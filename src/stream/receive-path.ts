@@ -15,6 +15,7 @@ import type { MediaFact, StreamStatistics } from '../trace/facts.ts'
 import { Hearing } from './hearing.ts'
 import { frameSamples, type StreamParameters } from './parameters.ts'
 import { Playout, type Rates } from './playout.ts'
+import type { Reception } from './quality.ts'
 import { ReceivedMedia } from './received-media.ts'
 
 export interface ReceivePathOptions {
@@ -150,6 +151,7 @@ export class ReceivePath {
     const insertion = this.buffer.insert(latestSequence, timestamp, packet.marker, payloadType, payload)
     if (insertion === 'late') this.late++
     else if (insertion === 'early') this.drop(outOfRange)
+    if (insertion === 'late' || insertion === 'early') this.media.discardLatest()
   }
 
   playOut(skipped: number): void {
@@ -194,6 +196,19 @@ export class ReceivePath {
         shortenedMs: 0,
         concealedMs: this.playout.concealedMs,
       },
+    }
+  }
+
+  /** What quality is told from. */
+  reception(): Omit<Reception, 'roundTripMs'> {
+    const { media, hearing } = this
+    return {
+      fates: media.fates.metrics(),
+      codec: this.parameters.codec,
+      packetMs: media.packetMs ?? this.parameters.ptimeMs,
+      playout: this.statistics().playout,
+      signalDbfs: hearing.heardMs > 0 ? hearing.levelDbfs : undefined,
+      noiseDbfs: hearing.noiseDbfs,
     }
   }
 

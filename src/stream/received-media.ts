@@ -1,12 +1,16 @@
 // Who is being heard: the one source (SSRC) whose packets count, its statistics, and the rules by which another source
 // takes its place (RFC 3550 A.1 probation). Totals go on when the source changes. Bounded: one source and one candidate.
 
+import { BurstGap } from '../rtp/burst-gap.ts'
 import { type ArrivalVerdict, ReceiverStatistics } from '../rtp/receiver-statistics.ts'
 import { minimumSequential, SequenceTracker } from '../rtp/sequence.ts'
 import type { Millis } from '../runtime/runtime.ts'
 
 /** The current source must have been silent this long before another one takes over: two interleaved senders must not alternate. */
 const takeOverAfterSilenceMs = 60
+
+/** RFC 3551 4.2. */
+const longestPacketMs = 200
 
 export interface ReceivedTotals {
   packets: number
@@ -30,6 +34,12 @@ export class ReceivedMedia {
   ssrc: number | undefined
   statistics: ReceiverStatistics | undefined
   lastPacketAt: Millis = Number.NEGATIVE_INFINITY
+  /** What became of the packets. */
+  readonly fates = new BurstGap()
+  /** Between two packets in a row, by their timestamps. */
+  packetMs: Millis | undefined
+  private previousSequence = -1
+  private previousTimestamp = 0
   private earlier = noTotals()
   private candidate: { ssrc: number; sequence: SequenceTracker } | undefined
 
@@ -60,7 +70,17 @@ export class ReceivedMedia {
     payloadLengthBytes: number,
     timesMedia: boolean,
   ): ArrivalVerdict {
-    return this.statistics!.receive(sequenceNumber, timestamp, now, payloadLengthBytes, timesMedia)
+    const statistics = this.statistics!
+    const verdict = statistics.receive(sequenceNumber, timestamp, now, payloadLengthBytes, timesMedia)
+    if (verdict === 'restarted') this.fates.restart()
+    if (verdict === 'restarted' || verdict === 'accepted') this.fates.arrived(statistics.latest)
+    if (timesMedia) this.measurePacket(sequenceNumber, timestamp)
+    return verdict
+  }
+
+  /** The packet received last is of no use: its time is over. */
+  discardLatest(): void {
+    this.fates.discarded(this.latestSequence)
   }
 
   /** Extended number of the packet received last. */
@@ -92,10 +112,22 @@ export class ReceivedMedia {
     }
   }
 
+  private measurePacket(sequenceNumber: number, timestamp: number): void {
+    if (this.previousSequence >= 0 && sequenceNumber === ((this.previousSequence + 1) & 0xffff)) {
+      const ms = (((timestamp - this.previousTimestamp) | 0) / this.clockRateHz) * 1000
+      // What is longer is a pause.
+      if (ms > 0 && ms <= longestPacketMs) this.packetMs = ms
+    }
+    this.previousSequence = sequenceNumber
+    this.previousTimestamp = timestamp
+  }
+
   private begin(ssrc: number): void {
     this.earlier = this.totals()
     this.ssrc = ssrc
     this.candidate = undefined
     this.statistics = new ReceiverStatistics(this.clockRateHz, 1)
+    this.fates.restart()
+    this.previousSequence = -1
   }
 }

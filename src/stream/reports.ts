@@ -1,14 +1,16 @@
-// The RTCP side of one stream: sends SR or RR with CNAME when the schedule says so and BYE at the end, and learns from the
-// peer's reports what became of our media (RFC 3550 6). Round trips come from LSR and DLSR, on one steady clock.
+// The RTCP side of one stream: sends SR or RR with CNAME and XR when the schedule says so and BYE at the end, and learns from the
+// peer's reports what became of our media (RFC 3550 6). Round trips come from LSR and DLSR, or from XR, on one steady clock.
 import { encodeCompound, parseCompound, type ReportBlock } from '../rtcp/compound.ts'
 import { RtcpSchedule } from '../rtcp/interval.ts'
 import { compactDelay, compactNtp, type NtpTime, ntpTime, roundTripMs } from '../rtcp/ntp-time.ts'
 import type { Clock, Millis, Random, Timer } from '../runtime/runtime.ts'
 import type { StreamStatistics } from '../trace/facts.ts'
+import { ExtendedReports, type ExtendedReportsOptions } from './extended-reports.ts'
+import { remoteQuality } from './quality.ts'
 import type { ReceivedMedia } from './received-media.ts'
 
-/** 5 % (RFC 3550 6.2) of 64 kbit/s: between two members the minimum interval rules anyway. */
-const rtcpOctetsPerSecond = 400
+/** RFC 3550 6.2: RTCP's share of the session's bandwidth. */
+const rtcpShare = 0.05
 /** SR with one block, SDES with a CNAME of usual length. */
 const typicalSizeBytes = 80
 
@@ -33,12 +35,17 @@ export interface ReportsOptions {
   sent: SentMedia
   received: ReceivedMedia
   clockRateHz: () => number
+  /** What both ends send, lower headers included. */
+  octetsPerSecond: () => number
+  extended: Pick<ExtendedReportsOptions, 'wanted' | 'metrics'>
   drop: (reason: string) => void
 }
 
 export class Reports {
-  /** Undefined until the peer has reported on us. */
-  remote: StreamStatistics['remote']
+  /** The newest there is. */
+  roundTripMs: Millis | undefined
+  private heard: { lossPercent: number; jitterMs: Millis } | undefined
+  private readonly extended: ExtendedReports
   private readonly schedule: RtcpSchedule
   /** NTP time is the wall clock of the beginning plus monotonic time: a stepped wall clock must not spoil round trips. */
   private readonly wallTimeOffsetMs: number
@@ -50,10 +57,23 @@ export class Reports {
   private lastSenderReport: { ssrc: number; compact: number; arrivedAt: Millis } | undefined
 
   constructor(private readonly options: ReportsOptions) {
-    const { clock, random } = options
+    const { clock, random, sent, received, extended, octetsPerSecond } = options
     this.wallTimeOffsetMs = clock.wallTime() - clock.now()
-    this.schedule = new RtcpSchedule(clock.now(), random, rtcpOctetsPerSecond, typicalSizeBytes)
+    this.extended = new ExtendedReports({
+      ...extended,
+      ssrc: () => sent.ssrc,
+      received,
+      ntpAt: (now) => this.ntpAt(now),
+    })
+    const share = (): number => rtcpShare * octetsPerSecond()
+    this.schedule = new RtcpSchedule(clock.now(), random, share, typicalSizeBytes)
     this.arm()
+  }
+
+  /** What the peer says of our media; undefined until it does. */
+  get remote(): StreamStatistics['remote'] {
+    const metrics = this.extended.remote
+    return this.heard && { ...this.heard, ...(metrics && { quality: remoteQuality(metrics) }) }
   }
 
   receive(data: Uint8Array, arrivedAt?: Millis): void {
@@ -74,6 +94,8 @@ export class Reports {
       }
     }
     for (const block of compound.reports) if (block.ssrc === sent.ssrc) this.learn(block, now)
+    if (compound.extended)
+      this.roundTripMs = this.extended.receive(compound.extended, now) ?? this.roundTripMs
   }
 
   /** Says BYE where the peer has heard of us at all (RFC 3550 6.3.7). */
@@ -97,9 +119,10 @@ export class Reports {
   private send(now: Millis, bye: boolean): void {
     const { sent, received, cname } = this.options
     const time = this.ntpAt(now)
+    const weSend = this.weSend()
     const packet = encodeCompound({
       ssrc: sent.ssrc,
-      ...(this.weSend() && {
+      ...(weSend && {
         sender: {
           ntpSeconds: time.seconds,
           ntpFraction: time.fraction,
@@ -110,6 +133,7 @@ export class Reports {
       }),
       reports: this.hasReceivedSinceReport() ? [this.reportBlock(now)] : [],
       cname,
+      extended: this.extended.compose(now, weSend),
       bye,
     })
     // What speaks of this very moment must not wait; a BYE is the last to leave.
@@ -144,13 +168,12 @@ export class Reports {
     const { sent } = this.options
     const expected = block.extendedHighestSequence - sent.firstSequenceNumber + 1
     const lossPercent = expected > 0 ? (Math.max(0, block.cumulativeLost) / expected) * 100 : 0
-    const roundTrip =
+    this.roundTripMs =
       roundTripMs(compactNtp(this.ntpAt(now)), block.lastSenderReport, block.delaySinceLastSenderReport) ??
-      this.remote?.roundTripMs
-    this.remote = {
+      this.roundTripMs
+    this.heard = {
       lossPercent: Math.min(100, lossPercent),
       jitterMs: (block.jitterTicks / this.options.clockRateHz()) * 1000,
-      ...(roundTrip !== undefined && { roundTripMs: roundTrip }),
     }
   }
 

@@ -185,8 +185,12 @@ export interface StreamStatistics {
     heardMs: Millis
     playout: PlayoutStatistics
   }
-  /** What the far end reports of our media, from RTCP RR. */
-  remote?: { lossPercent: number; jitterMs: Millis; roundTripMs?: Millis }
+  /** From RTCP: what the far end's reports say of ours, SR or reference time (RFC 3550 6.4.1, RFC 3611 4.5). */
+  roundTripMs?: Millis
+  /** Of what is received; absent until something is. */
+  quality?: QualityEstimate
+  /** What the far end reports of our media, from RTCP RR, and from XR where it speaks that. */
+  remote?: { lossPercent: number; jitterMs: Millis; quality?: RemoteQuality }
   /** Packets thrown away and why: unknown payload type, malformed, foreign SSRC, ... */
   dropped: Record<string, number>
 }
@@ -206,6 +210,37 @@ export interface PlayoutStatistics {
   shortenedMs: Millis
   /** Made up in place of what was not there in time: by the codec's means, or as silence. */
   concealedMs: Millis
+}
+
+/** Estimated from packets alone by the E-model (ITU-T G.107), on its narrow-band scale: how speech would sound. */
+export interface QualityEstimate {
+  /** R, with the delay where it is known: 93 at best, 50 is of no use. */
+  rFactor: number
+  /** Mean opinion scores, 1 to 4.5: of listening, and of a conversation, which needs the round trip. */
+  mosListening: number
+  mosConversational?: number
+  /** From mouth to ear, one way: half the round trip, play-out and packet time. */
+  delayMs?: Millis
+  /** Of 100 packets that should have come: those that came too late to be played. */
+  discardPercent: number
+  /** Losses in a row, beside what chance would make of as many: 1 is chance (ITU-T G.107 7.5). */
+  burstRatio: number
+  /** Bursts of loss (RFC 3611 4.7.2), their mean duration, and how much is lost or late in them and between. */
+  bursts: number
+  burstMs: Millis
+  burstLossPercent: number
+  gapLossPercent: number
+}
+
+/** What the far end says of it in an XR (RFC 3611 4.7). */
+export interface RemoteQuality {
+  rFactor?: number
+  mosListening?: number
+  mosConversational?: number
+  lossPercent: number
+  discardPercent: number
+  endSystemDelayMs: Millis
+  jitterBufferMs: Millis
 }
 
 export type SrtpFact =

@@ -114,14 +114,14 @@ function mediaText(line: Line): string | undefined {
     ? `${pair.local.type}→${pair.remote.type} ${formatAddress(pair.remote.address)}`
     : media.sentTo && `no ICE, ${formatAddress(media.sentTo)}`
   const received = statistics?.received
-  const remote = statistics?.remote
+  const roundTripMs = statistics?.roundTripMs
   const parts = [
     codec?.name,
     path,
     ...(received && received.packets > 0
       ? [`loss ${received.lossPercent.toFixed(1)} %`, `jitter ${Math.round(received.jitterMs)} ms`]
       : []),
-    ...(remote?.roundTripMs === undefined ? [] : [`RTT ${Math.round(remote.roundTripMs)} ms`]),
+    ...(roundTripMs === undefined ? [] : [`RTT ${Math.round(roundTripMs)} ms`]),
   ]
   return parts.filter((part) => part !== undefined && part !== '').join(' · ')
 }

@@ -64,7 +64,7 @@ describe('RFC 3550 6.2, 6.3: when to report', () => {
   })
 
   it('reconsiders, and so comes to about one report in 5 s', () => {
-    const schedule = new RtcpSchedule(0, new SeededRandom(63), 400, 80)
+    const schedule = new RtcpSchedule(0, new SeededRandom(63), () => 400, 80)
     const sentAt: number[] = []
     for (let now = schedule.nextTimeout(); now < 3_600_000; now = schedule.nextTimeout())
       if (schedule.handleTimeout(now, 2, true)) sentAt.push(now)

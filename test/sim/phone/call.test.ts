@@ -93,7 +93,7 @@ describe('a call that goes well', () => {
       expect(report.statistics?.received.expected).toBeGreaterThan(29_900)
       expect(report.statistics?.received.lossPercent).toBeGreaterThan(1.5)
       expect(report.statistics?.received.lossPercent).toBeLessThan(2.6)
-      expect(report.statistics?.remote?.roundTripMs).toBeCloseTo(80, -1)
+      expect(report.statistics?.roundTripMs).toBeCloseTo(80, -1)
     }))
 
   test('DTMF arrives in both directions in spite of loss', () =>

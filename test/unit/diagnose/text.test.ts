@@ -148,6 +148,38 @@ test('the report of a good call as text', () => {
   `)
 })
 
+test('how good it sounded is said to be an estimate, ours and theirs', () => {
+  const quality = {
+    ...{ rFactor: 87.4, mosListening: 4.2, mosConversational: 4.06, delayMs: 112.5 },
+    ...{
+      discardPercent: 0.5,
+      burstRatio: 1.4,
+      bursts: 2,
+      burstMs: 80,
+      burstLossPercent: 40,
+      gapLossPercent: 0.2,
+    },
+  }
+  const theirs = {
+    ...{ mosListening: 4.1, lossPercent: 1.2, discardPercent: 0 },
+    ...{ endSystemDelayMs: 80, jitterBufferMs: 60 },
+  }
+  const lines = (over: Parameters<typeof statistics>[0]) =>
+    formatReport(report(answeredCall(statistics(over)))).split('\n')
+  const remote = { lossPercent: 1.2345, jitterMs: 2 }
+  expect(lines({ quality, roundTripMs: 85, remote: { ...remote, quality: theirs } })).toEqual(
+    expect.arrayContaining([
+      'sent      200 packets, 32000 octets; far end reports 1.2 % lost, jitter 2.0 ms, round trip 85.0 ms',
+      'quality   estimated MOS 4.2 to listen to, 4.1 in conversation (E-model R 87, 113 ms from mouth to ear, 0.5 % too late, 2 bursts of loss of 80 ms)',
+      '          far end estimates MOS 4.1 to listen to for ours, 1.2 % lost, 0 % too late',
+    ]),
+  )
+  const { mosConversational: _, delayMs: __, ...alone } = quality
+  expect(lines({ quality: { ...alone, discardPercent: 0, bursts: 0 } })).toContain(
+    'quality   estimated MOS 4.2 to listen to (E-model R 87)',
+  )
+})
+
 test('the report of a failed call as text, styled', () => {
   const facts = answeredCall(...ice, 5000, failedPair, iceState('failed', 'no pair works'))
   const style = (kind: string, text: string): string => (kind === 'bad' ? `<${text}>` : text)

@@ -138,6 +138,8 @@ export const statistics = (
     sent?: number
     received?: Partial<StreamStatistics['received']>
     remote?: StreamStatistics['remote']
+    roundTripMs?: number
+    quality?: StreamStatistics['quality']
     dropped?: Record<string, number>
   } = {},
 ): FactBody => ({
@@ -170,6 +172,8 @@ export const statistics = (
       },
       ...over.received,
     },
+    ...(over.roundTripMs === undefined ? {} : { roundTripMs: over.roundTripMs }),
+    ...(over.quality ? { quality: over.quality } : {}),
     ...(over.remote ? { remote: over.remote } : {}),
     dropped: over.dropped ?? {},
   },
@@ -230,7 +234,7 @@ export const goodCall = (): Fact[] =>
     ...nominated,
     ...heard,
     4190,
-    statistics({ remote: { lossPercent: 0, jitterMs: 0.5, roundTripMs: 3 } }),
+    statistics({ remote: { lossPercent: 0, jitterMs: 0.5 }, roundTripMs: 3 }),
     ...hungUp,
   )
 

@@ -51,7 +51,7 @@ describe('RTCP compound', () => {
   it.each([
     ['too short', Uint8Array.of(0x80, 201, 0, 1)],
     ['not RTCP version 2', Uint8Array.from(good, (octet, i) => (i === 0 ? 0x40 : octet))],
-    ['does not begin with SR or RR', good.subarray(8)],
+    ['begins with an unknown type', Uint8Array.from(good, (octet, i) => (i === 1 ? 199 : octet))],
     ['packet longer than datagram', good.subarray(0, good.length - 4)],
     ['packet longer than datagram', Uint8Array.from([...good, 0x80])],
     ['padding before the last packet', Uint8Array.from(good, (octet, i) => (i === 0 ? octet | 0x20 : octet))],
