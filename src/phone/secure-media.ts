@@ -198,7 +198,13 @@ export class SecureMedia implements MediaTransport {
       const suite = srtpSuites.find(({ dtlsProfile }) => dtlsProfile === event.srtpProfile)!
       this.sender = new SrtpSender({ suite, ...event.local })
       this.receiver = new SrtpReceiver({ suite, ...event.remote })
-      this.options.record({ layer: 'srtp', type: 'keyed', by: 'dtls', suite: suite.name })
+      this.options.record({
+        layer: 'srtp',
+        type: 'keyed',
+        by: 'dtls',
+        suite: suite.name,
+        role: this.dtls!.role,
+      })
       this.become('keyed')
     } else if (event.type === 'failed') {
       this.failure = event.reason

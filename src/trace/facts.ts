@@ -244,8 +244,8 @@ export interface RemoteQuality {
 }
 
 export type SrtpFact =
-  /** There are keys: from SDP, or of a DTLS handshake with the certificate that SDP names. */
-  | { layer: 'srtp'; type: 'keyed'; by: 'sdes' | 'dtls'; suite: string }
+  /** There are keys: from SDP, or of a DTLS handshake with the certificate that SDP names, and our role in it. */
+  | { layer: 'srtp'; type: 'keyed'; by: 'sdes' | 'dtls'; suite: string; role?: 'client' | 'server' }
   | { layer: 'srtp'; type: 'failed'; reason: string }
   /** Packets that were not what they claim to be, by what was wrong. */
   | { layer: 'srtp'; type: 'refused'; packets: Record<string, number> }

@@ -6,6 +6,7 @@ import { causes } from '../../dist/diagnose/causes.js'
 import { iceSpeedTables } from '../bench/ice-tables.mjs'
 import { sipSpeedTables } from '../bench/sip-tables.mjs'
 import { iceTable } from '../interop/ice/table.mjs'
+import { mediaTable } from '../interop/media/table.mjs'
 import { signallingTable } from '../interop/table.mjs'
 import { eventTable, networkTable, serverTable, timeTable, unpack } from '../natlab/table.mjs'
 
@@ -19,6 +20,7 @@ const parameterText = ([name, schema]) => `\`${name}${schema.isOptional() ? '?' 
 
 const natlab = results('../natlab/results.json')
 const calls = unpack(natlab)
+const media = results('../interop/media/results.json')
 
 const tables = {
   causes: [
@@ -37,6 +39,8 @@ const tables = {
   ],
   ice: iceTable(results('../interop/ice/results.json')),
   signalling: signallingTable(results('../interop/signalling/results.json')),
+  'media-codecs': mediaTable(media, 'codec'),
+  'media-security': mediaTable(media, 'security'),
   'natlab-servers': serverTable(calls),
   'natlab-times': timeTable(calls),
   'natlab-networks': networkTable(calls),

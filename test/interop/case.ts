@@ -37,10 +37,24 @@ export interface Shown {
   readonly by: 'floe' | 'peer' | 'both'
 }
 
+/** A cell of the tables codec × peer and security × peer: what a row has seen to work, which it returns. */
+export interface Proof {
+  readonly table: 'codec' | 'security'
+  /** Of the table, e.g. "G722". */
+  readonly row: string
+  readonly peer: string
+  /** Who calls. */
+  readonly by: Shown['by']
+}
+
+/** Of a row: what it proves, or nothing for those tables. */
+export type Proofs = Promise<void> | Promise<readonly Proof[]>
+
 declare module 'vitest' {
   interface TaskMeta {
     measured?: Measured
     shown?: Shown
+    proofs?: readonly Proof[]
   }
 }
 
@@ -54,7 +68,7 @@ export interface InteropCase {
   readonly timeoutMs?: number
   /** What it proves, for the table feature × peer; the column is `peer`. */
   readonly shows?: Pick<Shown, 'feature' | 'by'>
-  run(scene: MeasuringScene): Promise<void>
+  run(scene: MeasuringScene): Proofs
 }
 
 const defaultTimeoutMs = 60_000
@@ -68,12 +82,13 @@ export function interop(cases: readonly InteropCase[]): void {
         it(c.name, { timeout: c.timeoutMs ?? defaultTimeoutMs }, async (test) => {
           skipWhatIsMissing(test, c.needs)
           if (c.shows) test.task.meta.shown = { peer, ...c.shows }
-          await c.run({
+          const proofs = await c.run({
             ...sceneOf(test, join(fileName(peer), fileName(c.name))),
             measured: (result) => {
               test.task.meta.measured = result
             },
           })
+          if (proofs) test.task.meta.proofs = proofs
         })
       }
     })

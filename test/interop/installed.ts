@@ -23,6 +23,8 @@ export type Need =
   | 'linphone'
   | 'rtpengine'
   | 'openssl'
+  | 'ffmpeg'
+  | 'gstreamer'
   | 'tshark'
   /** nft rules and loopback addresses of our own: the private network namespace that `namespace` makes. */
   | 'namespace'
@@ -43,6 +45,8 @@ const present: Record<Need, () => string | undefined> = {
   sipp: () => program('sipp'),
   python: () => program('python3'),
   openssl: () => program('openssl'),
+  ffmpeg: () => program('ffmpeg'),
+  gstreamer: () => program('gst-launch-1.0'),
   tshark: () => program('tshark'),
   'node 22': () => (nodePath(22) ? undefined : 'Node 22 is not installed (test/interop/install)'),
   'node 24': () => (nodePath(24) ? undefined : 'Node 24 is not installed (test/interop/install)'),

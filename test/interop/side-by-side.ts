@@ -1,16 +1,28 @@
 // Rows about one peer that is started once for all of them, or about peers that each row starts for itself: they run side by
-// side, because calls mostly wait. Each row names the feature that it proves, which is a row of the README's table.
+// side, because calls mostly wait. Each row names the feature that it
+// proves, which is a row of the README's table, or returns what it proves for the tables of media.
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, it } from 'vitest'
-import { emptyFolder, fileName, type Scene, type Shown, sceneOf, skipWhatIsMissing } from './case.ts'
+import {
+  emptyFolder,
+  fileName,
+  type Proofs,
+  type Scene,
+  type Shown,
+  sceneOf,
+  skipWhatIsMissing,
+} from './case.ts'
 import { missing, type Need } from './installed.ts'
 
-export interface Row<Peer> extends Pick<Shown, 'feature' | 'by'> {
+export interface Row<Peer> {
   readonly name: string
+  /** Of the table feature × peer, and who does it; absent where the row has no place there. */
+  readonly feature?: string
+  readonly by: Shown['by']
   readonly needs?: readonly Need[]
   /** Default 60 s. */
   readonly timeoutMs?: number
-  run(scene: Scene, peer: Peer): Promise<void>
+  run(scene: Scene, peer: Peer): Proofs
 }
 
 export interface Group<Peer> {
@@ -43,8 +55,10 @@ export function sideBySide<Peer>({ peer, heading = peer, needs, start, rows }: G
     for (const row of rows) {
       it.concurrent(row.name, { timeout: row.timeoutMs ?? defaultTimeoutMs }, async (test) => {
         skipWhatIsMissing(test, [...needs, ...(row.needs ?? [])])
-        test.task.meta.shown = { peer, feature: row.feature, by: row.by }
-        await row.run(sceneOf(test, join(fileName(heading), fileName(row.name))), await shared!)
+        if (row.feature !== undefined) test.task.meta.shown = { peer, feature: row.feature, by: row.by }
+        const scene = sceneOf(test, join(fileName(heading), fileName(row.name)))
+        const proofs = await row.run(scene, await shared!)
+        if (proofs) test.task.meta.proofs = proofs
       })
     }
   })

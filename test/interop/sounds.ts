@@ -41,12 +41,12 @@ export function expectNotHeard(recording: string, unexpected: string): void {
 
 const telephoneHz = 8_000
 
-/** A tone as a file, for peers that play nothing else: 8 kHz, 16 bit, mono.
+/** A tone as a file, for peers that play nothing else: 16 bit, mono.
  *  @param tone "tone:440" */
-export function writeTone(path: string, tone: string, lengthMs: number): void {
+export function writeTone(path: string, tone: string, lengthMs: number, sampleRateHz = telephoneHz): void {
   const { files } = nodeRuntime
-  const writer = new WavWriter(files.openForWriting(path), telephoneHz)
-  writer.write(readAll(openSource(tone, files, telephoneHz), lengthMs))
+  const writer = new WavWriter(files.openForWriting(path), sampleRateHz)
+  writer.write(readAll(openSource(tone, files, sampleRateHz), lengthMs))
   writer.close()
 }
 

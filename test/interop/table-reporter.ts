@@ -1,13 +1,14 @@
-// Prints each row as it ends, then the table peer x case, the one of ICE implementations, the one feature x peer, and a line of
-// totals. Where FLOE_ICE_RESULTS names a file, what the rows about ICE have measured goes there, unless one has failed; where
-// FLOE_SIGNALLING_RESULTS does, what those about signalling have shown.
+// Prints each row as it ends, then the table peer x case, the one of ICE implementations, the one feature x peer, those of media,
+// and a line of totals. Where FLOE_ICE_RESULTS names a file, what the rows about ICE have measured goes there, unless one has
+// failed; where FLOE_SIGNALLING_RESULTS does, what those about signalling have shown; FLOE_MEDIA_RESULTS, those about media.
 
 import { writeFileSync } from 'node:fs'
 import type { SerializedError, UserConsoleLog } from 'vitest'
 import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node'
-import type { Measured, Shown } from './case.ts'
+import type { Measured, Proof, Shown } from './case.ts'
 import { iceTable } from './ice/table.mjs'
-import { shownOnce, signallingTable } from './table.mjs'
+import { mediaTable } from './media/table.mjs'
+import { eachOnce, signallingTable } from './table.mjs'
 
 type Outcome = 'passed' | 'failed' | 'skipped'
 interface Row {
@@ -22,6 +23,7 @@ export default class TableReporter implements Reporter {
   private readonly rows: Row[] = []
   private readonly measured: Measured[] = []
   private readonly shown: Shown[] = []
+  private readonly proofs: Proof[] = []
 
   onTestCaseReady(test: TestCase): void {
     if (process.stdout.isTTY) process.stdout.write(`… ${peerOf(test)}: ${test.name}\r`)
@@ -43,9 +45,10 @@ export default class TableReporter implements Reporter {
       reason,
     }
     this.rows.push(row)
-    const { measured, shown } = test.meta()
+    const { measured, shown, proofs } = test.meta()
     if (measured && outcome === 'passed') this.measured.push(measured)
     if (shown && outcome === 'passed') this.shown.push(shown)
+    if (proofs && outcome === 'passed') this.proofs.push(...proofs)
     print(
       `${mark[outcome]} ${row.peer}: ${row.name} (${row.seconds} s)${outcome === 'skipped' ? `: ${row.reason}` : ''}`,
     )
@@ -77,7 +80,12 @@ export default class TableReporter implements Reporter {
     }
     if (this.shown.length > 0) {
       print(`\n${signallingTable(this.shown).join('\n')}`)
-      this.write('FLOE_SIGNALLING_RESULTS', shownOnce(this.shown))
+      this.write('FLOE_SIGNALLING_RESULTS', eachOnce(this.shown, ['feature', 'peer', 'by']))
+    }
+    if (this.proofs.length > 0) {
+      for (const table of ['codec', 'security'] as const)
+        print(`\n${mediaTable(this.proofs, table).join('\n')}`)
+      this.write('FLOE_MEDIA_RESULTS', eachOnce(this.proofs, ['table', 'row', 'peer', 'by']))
     }
     const count = (outcome: Outcome) => this.rows.filter((row) => row.outcome === outcome).length
     print('')

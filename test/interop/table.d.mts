@@ -1,4 +1,4 @@
 import type { Shown } from './case.ts'
 
-export function shownOnce(shown: readonly Shown[]): Shown[]
+export function eachOnce<T>(results: readonly T[], fields: readonly (keyof T)[]): T[]
 export function signallingTable(shown: readonly Shown[]): string[]

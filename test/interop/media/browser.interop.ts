@@ -5,10 +5,11 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect } from 'vitest'
 import type { Call, Phone, PhoneOptions } from '../../../src/index.ts'
-import { fileName, type InteropCase, interop, type Scene } from '../case.ts'
+import { fileName, type InteropCase, interop, type Proofs, type Scene } from '../case.ts'
 import { interopFolder } from '../installed.ts'
 import { hearsFromNow, startPhone } from '../peers/phone.ts'
 import { type Softphone, startSoftphone } from '../peers/softphone.ts'
+import { digitsProof, proofsOf } from './proof.ts'
 
 const peer = 'Chromium'
 
@@ -127,31 +128,33 @@ function expectBrowserCall({ call }: Ends, codec: string): void {
 
 const rows: InteropCase[] = []
 const row = (
-  feature: string,
+  feature: string | undefined,
   by: 'floe' | 'peer',
   name: string,
-  run: (scene: Scene) => Promise<void>,
+  run: (scene: Scene) => Proofs,
 ): void => {
-  const shows = { feature: `Browser: ${feature}`, by }
-  rows.push({ peer, name, needs: ['namespace', 'chromium', 'openssl'], timeoutMs: 150_000, shows, run })
+  const shows = feature === undefined ? {} : { shows: { feature: `Browser: ${feature}`, by } }
+  rows.push({ peer, name, needs: ['namespace', 'chromium', 'openssl'], timeoutMs: 150_000, ...shows, run })
 }
 
-for (const codec of ['opus', 'PCMU']) {
-  row(codec, 'peer', `the page calls floe, ${codec}; floe hangs up`, async (scene) => {
+for (const codec of ['opus', 'PCMU', 'PCMA', 'G722']) {
+  row(undefined, 'peer', `the page calls floe, ${codec}; floe hangs up`, async (scene) => {
     const ends = await pageCalls(scene, { codecs: [codec] })
     await expectBothHear(ends)
     expectBrowserCall(ends, codec)
     await floeHangsUp(ends)
+    return proofsOf(ends.call, { peer, by: 'peer' })
   })
-  row(codec, 'floe', `floe calls the page, ${codec}; the page hangs up`, async (scene) => {
+  row(undefined, 'floe', `floe calls the page, ${codec}; the page hangs up`, async (scene) => {
     const ends = await floeCalls(scene, { codecs: [codec] })
     await expectBothHear(ends)
     expectBrowserCall(ends, codec)
     await pageHangsUp(ends)
+    return proofsOf(ends.call, { peer, by: 'floe' })
   })
 }
 
-row('opus', 'peer', 'the page calls the echo of its sample, and hears itself', async (scene) => {
+row(undefined, 'peer', 'the page calls the echo of its sample, and hears itself', async (scene) => {
   const page = await softphone(scene)
   await page.start({ server: page.server, user: 'alice' })
   await page.do('call', 'echo')
@@ -220,6 +223,7 @@ row('DTMF', 'peer', 'the page presses keys', async (scene) => {
   await ends.page.do('press', '42#')
   await ends.call.waitForDtmf('42#', 20_000)
   await pageHangsUp(ends)
+  return [digitsProof({ peer, by: 'peer' })]
 })
 
 interop(rows)

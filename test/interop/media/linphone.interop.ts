@@ -1,5 +1,5 @@
-// Encrypted calls with linphone (libsrtp, mbedTLS): keys in the SDP and by DTLS, with ICE and without, both directions, and Opus.
-// Each end hears the other's tone, and the report says how the call was encrypted.
+// Calls with linphone (libsrtp, mbedTLS): SRTP with keys in the SDP by each suite and by DTLS, with ICE and without, both directions;
+// each codec. Each end hears the other's tone, and the report says how the call was encrypted.
 import { expect } from 'vitest'
 import type { CallReport, PhoneOptions } from '../../../src/index.ts'
 import { type Host, startHost } from '../peers/host.ts'
@@ -7,9 +7,11 @@ import { Linphone, type LinphoneOptions } from '../peers/linphone.ts'
 import { startPhone } from '../peers/phone.ts'
 import { peerHost } from '../peers/process.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
+import { proofsOf } from './proof.ts'
+
+const peer = 'linphone 5.1'
 
 interface Case {
-  feature: string
   name: string
   linphone: LinphoneOptions
   phone: PhoneOptions
@@ -22,42 +24,56 @@ const sdes = { srtp: 'require', srtpKeying: 'sdes' } as const
 const dtls = { srtp: 'require', srtpKeying: 'dtls' } as const
 const cases: Case[] = [
   {
-    feature: 'SRTP, keys in the SDP',
     name: 'keys in the SDP, ICE',
     linphone: { encryption: 'srtp' },
     phone: { ...sdes, ice: 'require' },
     srtp: { by: 'sdes', suite: cm80 },
   },
   {
-    feature: 'SRTP, keys in the SDP',
     name: 'keys in the SDP, no ICE',
     linphone: { encryption: 'srtp', ice: false },
     phone: { ...sdes, ice: 'off' },
     srtp: { by: 'sdes', suite: cm80 },
   },
+  ...['AES_CM_128_HMAC_SHA1_32', 'AES_256_CM_HMAC_SHA1_80', 'AES_256_CM_HMAC_SHA1_32'].map(
+    (suite): Case => ({
+      name: suite,
+      linphone: { encryption: 'srtp', ice: false, suite },
+      phone: { ...sdes, srtpSuites: [suite], ice: 'off' },
+      srtp: { by: 'sdes', suite },
+    }),
+  ),
   {
-    feature: 'DTLS-SRTP',
     name: 'DTLS, ICE',
     linphone: { encryption: 'dtls' },
     phone: { ...dtls, ice: 'require' },
     srtp: { by: 'dtls', suite: cm80 },
   },
   {
-    feature: 'DTLS-SRTP',
     name: 'DTLS, no ICE',
     linphone: { encryption: 'dtls', ice: false },
     phone: { ...dtls, ice: 'off' },
     srtp: { by: 'dtls', suite: cm80 },
   },
   {
-    feature: 'Opus',
+    name: 'PCMA',
+    linphone: { ice: false },
+    phone: { codecs: ['PCMA'] },
+    codec: 'PCMA',
+  },
+  {
+    name: 'G.722',
+    linphone: { ice: false, codec: 'G722/8000' },
+    phone: { codecs: ['G722'] },
+    codec: 'G722',
+  },
+  {
     name: 'Opus, ICE',
     linphone: {},
     phone: { codecs: ['opus'], ice: 'require' },
     codec: 'opus',
   },
   {
-    feature: 'Opus',
     name: 'Opus, encrypted by DTLS',
     linphone: { encryption: 'dtls' },
     phone: { ...dtls, codecs: ['opus'], ice: 'require' },
@@ -69,7 +85,6 @@ const cases: Case[] = [
 const rows = cases.flatMap((c) =>
   (['floe', 'peer'] as const).map(
     (by): Row<Host> => ({
-      feature: c.feature,
       by,
       name: `${c.name}: ${by === 'floe' ? 'floe calls' : 'floe is called'}`,
       timeoutMs: 120_000,
@@ -86,14 +101,15 @@ const rows = cases.flatMap((c) =>
         expect(report.verdict).toMatchObject({ ok: true })
         expect(report.srtp).toEqual(c.srtp)
         expect(report.codec?.name).toBe(c.codec ?? 'PCMU')
+        return proofsOf(call, { peer, by })
       },
     }),
   ),
 )
 
 sideBySide({
-  peer: 'linphone 5.1',
-  heading: 'linphone, encrypted',
+  peer,
+  heading: 'linphone, media',
   needs: ['linphone', 'namespace'],
   start: async (scene) => startHost(scene),
   rows,

@@ -11,6 +11,9 @@ import { expectRelayed, startRtpengine } from '../peers/rtpengine.ts'
 import { Sipp } from '../peers/sipp.ts'
 import { isHungUpOn, receive, reply, sdp } from '../peers/sipp-scenario.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
+import { proofsOf } from './proof.ts'
+
+const peer = 'rtpengine'
 
 let lastUser = 2000
 const user = () => String(++lastUser)
@@ -50,34 +53,44 @@ const browser: End = {
   by: 'dtls',
 }
 
-const featureOf = (...ends: End[]): string =>
-  ends.some(({ by }) => by === 'dtls') ? 'DTLS-SRTP' : 'SRTP, keys in the SDP'
+const keyedBy = (suite: string): End => ({
+  ...sdes,
+  name: suite,
+  options: { ...sdes.options, srtpSuites: [suite] },
+})
 
-for (const [from, to] of [
-  [dtls, plain],
-  [plain, dtls],
-  [sdes, plain],
-  [plain, sdes],
-  [dtls, sdes],
-  [sdes, dtls],
-  [browser, plain],
-  [plain, browser],
-  [browser, sdes],
+for (const [from, to, codec] of [
+  [dtls, plain, 'PCMU'],
+  [plain, dtls, 'PCMA'],
+  [sdes, plain, 'G722'],
+  [plain, sdes, 'opus'],
+  [dtls, sdes, 'PCMU'],
+  [sdes, dtls, 'PCMA'],
+  [browser, plain, 'opus'],
+  [plain, browser, 'PCMU'],
+  [browser, sdes, 'opus'],
+  [keyedBy('AES_CM_128_HMAC_SHA1_32'), plain, 'PCMU'],
+  [keyedBy('AES_256_CM_HMAC_SHA1_80'), plain, 'PCMU'],
+  [keyedBy('AES_256_CM_HMAC_SHA1_32'), plain, 'PCMU'],
+  [keyedBy('AEAD_AES_128_GCM'), plain, 'PCMU'],
+  [keyedBy('AEAD_AES_256_GCM'), plain, 'PCMU'],
 ] as const) {
   const [a, b] = [user(), user()]
   rows.push({
-    feature: featureOf(from, to),
     by: 'both',
     name: `${from.name} calls ${to.name}`,
     run: async (scene, kamailio) => {
-      const alice = await registeredPhone(scene, kamailio, a, from.options)
-      const bob = await registeredPhone(scene, kamailio, b, to.options)
+      const codecs = [codec]
+      const alice = await registeredPhone(scene, kamailio, a, { codecs, ...from.options })
+      const bob = await registeredPhone(scene, kamailio, b, { codecs, ...to.options })
       const [caller, called] = await connect(alice, bob, kamailio.uri(b), through(to.flags))
       await expectBothHear(caller, called)
       expectRelayed(caller, called)
       const reports = [await caller.hangUp(), await called.ended]
       expect(reports.map(({ srtp }) => srtp?.by)).toEqual([from.by, to.by])
       expect(reports.map(({ verdict }) => verdict.ok)).toEqual([true, true])
+      expect(reports.map((report) => report.codec?.name)).toEqual([codec, codec])
+      return [...proofsOf(caller, { peer, by: 'floe' }), ...proofsOf(called, { peer, by: 'peer' })]
     },
   })
 }
@@ -86,7 +99,6 @@ for (const [from, to] of [
 
 const beforeSipp = { caller: user(), called: user() }
 rows.push({
-  feature: 'DTLS-SRTP',
   by: 'both',
   name: 'DTLS with ICE and rtcp-mux calls SIPp, which has neither',
   needs: ['sipp'],
@@ -128,7 +140,7 @@ for (const [name, endpoint, from, flags] of [
 }
 
 sideBySide({
-  peer: 'rtpengine',
+  peer,
   heading: 'rtpengine between ends that encrypt differently',
   needs: ['kamailio', 'rtpengine', 'namespace'],
   start: async (scene: Scene) => Kamailio.start(scene, { rtpengine: await startRtpengine(scene) }),

@@ -17,6 +17,12 @@ export interface BaresipOptions {
   ice?: boolean
   /** A certificate with its key, in one PEM file: it then takes calls over TLS, too. */
   certificate?: string
+  /** As it writes them: "opus/48000/2". Default PCMU. */
+  codec?: string
+  /** What `play` has. Default 8 kHz. */
+  sampleRateHz?: number
+  /** How its calls are encrypted, all of them. Default none. */
+  encryption?: 'srtp' | 'srtp-mand' | 'dtls_srtp'
 }
 
 export class Baresip {
@@ -31,7 +37,9 @@ export class Baresip {
     mkdirSync(join(folder, 'heard'), { recursive: true })
     const [port, controlPort] = [await freePort(), await freePort()]
     const medianat = options.ice === false ? '' : ';medianat=ice'
-    const account = `<sip:baresip@${peerHost}:${port}>;regint=0${medianat};answermode=auto;audio_codecs=PCMU`
+    const { codec = 'PCMU', encryption } = options
+    const mediaenc = encryption ? `;mediaenc=${encryption}` : ''
+    const account = `<sip:baresip@${peerHost}:${port}>;regint=0${medianat}${mediaenc};answermode=auto;audio_codecs=${codec}`
     writeFileSync(join(folder, 'config'), configuration(port, controlPort, options))
     writeFileSync(join(folder, 'accounts'), `${account}\n`)
     writeFileSync(join(folder, 'contacts'), '')
@@ -97,13 +105,17 @@ export class Baresip {
   }
 }
 
-const sampleRateHz = 8_000
+const modules = [
+  ...['g711', 'g722', 'opus', 'l16', 'aufile', 'aubridge', 'sndfile'],
+  ...['stun', 'turn', 'ice', 'srtp', 'dtls_srtp'],
+]
+const telephoneHz = 8_000
 
 /** Its recordings lie below its working folder: longer paths it cuts off. */
 function configuration(
   port: number,
   controlPort: number,
-  { play, rtcpMux, certificate }: BaresipOptions,
+  { play, rtcpMux, certificate, sampleRateHz = telephoneHz }: BaresipOptions,
 ): string {
   return `poll_method epoll
 sip_listen ${peerHost}:${port}
@@ -120,7 +132,7 @@ rtp_ports 26000-26098
 rtcp_mux ${rtcpMux ? 'yes' : 'no'}
 jitter_buffer_delay 1-5
 module_path /usr/lib/baresip/modules
-${['g711', 'aufile', 'aubridge', 'sndfile', 'stun', 'turn', 'ice'].map((name) => `module ${name}.so`).join('\n')}
+${modules.map((name) => `module ${name}.so`).join('\n')}
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so

@@ -15,6 +15,10 @@ export interface LinphoneOptions {
   ice?: boolean
   /** Of all its calls, and nothing else then. Default none. */
   encryption?: 'srtp' | 'dtls'
+  /** Of SRTP with keys in the SDP, and no other. Default its own list. */
+  suite?: string
+  /** Which it has and does not offer unless told to, with its clock: "G722/8000". */
+  codec?: string
   /** Where it registers. */
   account?: { user: string; password: string; server: string; realm: string }
 }
@@ -26,6 +30,8 @@ const hearWithinMs = 30_000
 const startWithinMs = 30_000
 const heard = 'heard.wav'
 const wavHeaderBytes = 44
+/** Its file has the codec's own rate. */
+const wideband: Record<string, number> = { opus: 48_000, G722: 16_000 }
 /** Enough for a second without a break. */
 const latelySeconds = 5
 /** Each has media ports of its own. */
@@ -118,12 +124,12 @@ export class Linphone {
   /** Each hears the other from now on. @param tone what floe says and has not said before */
   async speaksWith(call: Call, tone: string): Promise<void> {
     call.play(tone, { loop: true }).catch(() => undefined) // it ends with the call
-    await Promise.all([hearsFromNow(call, says), this.hears(tone, call.report().codec?.name === 'opus')])
+    await Promise.all([hearsFromNow(call, says), this.hears(tone, call.report().codec?.name)])
   }
 
   /** Its file is read while it grows: it has samples then, and nothing yet where the header will be. */
-  private async hears(tone: string, opus: boolean): Promise<void> {
-    const sampleRateHz = opus ? 48_000 : 8_000
+  private async hears(tone: string, codec = ''): Promise<void> {
+    const sampleRateHz = wideband[codec] ?? 8_000
     const path = join(this.folder, heard)
     const lately = (): Int16Array => {
       const octets = existsSync(path) ? readFileSync(path).subarray(wavHeaderBytes) : Buffer.alloc(0)
@@ -138,7 +144,8 @@ export class Linphone {
 }
 
 function configuration(port: number, rtpPort: number, options: LinphoneOptions): string {
-  const { ice = true, encryption, account } = options
+  const { ice = true, encryption, account, suite, codec } = options
+  const [mime, clock] = codec?.split('/') ?? []
   return `[sip]
 sip_port=${port}
 sip_tcp_port=${port}
@@ -148,7 +155,7 @@ guess_hostname=1
 media_encryption=${encryption ?? 'none'}
 media_encryption_mandatory=${encryption ? 1 : 0}
 default_proxy=${account ? 0 : -1}
-[net]
+${suite ? `srtp_crypto_suites=${suite}\n` : ''}[net]
 nat_policy_ref=policy
 mtu=1300
 [nat_policy_0]
@@ -160,7 +167,7 @@ audio_rtp_port=${rtpPort}-${rtpPort + rtp.apart - 2}
 echocancellation=0
 remote_ring=
 local_ring=
-${account ? registration(account) : ''}`
+${mime ? `[audio_codec_0]\nmime=${mime}\nrate=${clock}\nchannels=1\nenabled=1\n` : ''}${account ? registration(account) : ''}`
 }
 
 const registration = ({ user, password, server, realm }: NonNullable<LinphoneOptions['account']>): string =>

@@ -4,7 +4,17 @@ import type { Scene } from '../case.ts'
 import type { Row } from '../side-by-side.ts'
 import { addressOf, startPhone } from './phone.ts'
 import { Sipp } from './sipp.ts'
-import { ack, perhapsReplied, receive, replied, reply, request, type Step, sdp } from './sipp-scenario.ts'
+import {
+  ack,
+  type Body,
+  perhapsReplied,
+  receive,
+  replied,
+  reply,
+  request,
+  type Step,
+  sdp,
+} from './sipp-scenario.ts'
 
 /** SIPp calls floe, which answers. */
 export async function called(
@@ -32,13 +42,16 @@ export async function calling(
 }
 
 export const rings = [receive('INVITE', { body: 'm=audio' }), reply(180)]
-export const answers = [...rings, reply(200, { body: sdp() }), receive('ACK')]
-export const dials = [
-  request('INVITE', { body: sdp() }),
+/** With what it says of itself. */
+export const takes = (body: Body): readonly Step[] => [...rings, reply(200, { body }), receive('ACK')]
+export const dialsWith = (body: Body): readonly Step[] => [
+  request('INVITE', { body }),
   perhapsReplied(180),
   replied(200, { body: 'm=audio' }),
   ack(),
 ]
+export const answers = takes(sdp())
+export const dials = dialsWith(sdp())
 export const reinvites = (body = sdp(), match = {}) => [
   request('INVITE', { body }),
   replied(200, match),

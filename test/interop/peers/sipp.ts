@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Scene } from '../case.ts'
-import { freePort, PeerProcess, peerHost, udpPortTaken } from './process.ts'
+import { eventually, freePort, PeerProcess, peerHost, udpPortTaken } from './process.ts'
 import { goMethod, type Step, scenarioXml } from './sipp-scenario.ts'
 
 export interface SippCalls {
@@ -156,6 +156,18 @@ export class Sipp {
       value,
     )
     return `${callId};to-tag=${to};from-tag=${from}`
+  }
+
+  /** What the far end has said of itself, which SIPp writes down in its own time. */
+  async descriptionOfOther(): Promise<string> {
+    return await eventually(
+      () => {
+        const text = existsSync(this.files.messages) ? readFileSync(this.files.messages, 'utf8') : ''
+        const message = text.split(/^-{20,}.*$/m).find((m) => /message received[\s\S]*^v=0/m.test(m))
+        return message?.slice(message.indexOf('\nv=0') + 1)
+      },
+      { what: 'SIPp has got a description' },
+    )
   }
 
   /** Has it sent, or got, a message that holds this? */
