@@ -21,7 +21,7 @@ export function proofsOf(call: Call, told: Told): Proof[] {
   ]
 }
 
-export const codecProof = (row: string, told: Told): Proof => ({ table: 'codec', row, ...told })
+const codecProof = (row: string, told: Told): Proof => ({ table: 'codec', row, ...told })
 export const securityProof = (row: string, told: Told): Proof => ({ table: 'security', row, ...told })
 
 /** Digits have arrived as events (RFC 4733). */
