@@ -21,7 +21,7 @@ export function certificateFlags(command: Command): Command {
     .option('--tls-key <file>', 'its key, PEM, without a passphrase')
     .option(
       '--tls-key-log [file]',
-      'append the keys of TLS connections to this file, or the one in SSLKEYLOGFILE, for Wireshark',
+      'append the secrets of TLS and DTLS to this file, or the one in SSLKEYLOGFILE, for Wireshark',
     )
 }
 

@@ -14,7 +14,14 @@ import {
   writeFragments,
   writeMessage,
 } from './handshake-messages.ts'
-import { exported, extendedMasterSecret, prf, transcriptHash, verifyData } from './key-schedule.ts'
+import {
+  exported,
+  extendedMasterSecret,
+  keyLogLine,
+  prf,
+  transcriptHash,
+  verifyData,
+} from './key-schedule.ts'
 import { alertDescription, alertName, contentType, dtls10, dtls12, handshakeType } from './numbers.ts'
 import { Malformed } from './octets.ts'
 import { RecordLayer, recordHeaderBytes, sealingBytes } from './records.ts'
@@ -38,6 +45,8 @@ export interface DtlsOptions {
   readonly srtpProfiles: readonly SrtpProfile[]
   /** Those of the peer, where they are known already. */
   readonly fingerprints?: readonly Fingerprint[]
+  /** Is told a line of SSLKEYLOGFILE, which opens the handshake to whoever reads it. */
+  readonly onSecret?: (line: Uint8Array) => void
 }
 
 export type DtlsEvent =
@@ -203,6 +212,7 @@ export abstract class DtlsEndpoint {
     const { hash, keyBytes, ivBytes } = suite!
     const master = extendedMasterSecret(hash, shared, transcriptHash(hash, this.transcript))
     this.masterSecret = master
+    this.options.onSecret?.(keyLogLine(this.clientRandom, master))
     const seed = Buffer.concat([this.serverRandom, this.clientRandom])
     const block = prf(hash, master, 'key expansion', seed, 2 * (keyBytes + ivBytes))
     const part = (offset: number, length: number): Buffer => block.subarray(offset, offset + length)

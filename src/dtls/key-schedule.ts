@@ -52,3 +52,9 @@ export const exported = (
   label: string,
   length: number,
 ): Buffer => prf(hash, master, label, randoms, length)
+
+/** As in SSLKEYLOGFILE, for Wireshark. */
+export const keyLogLine = (clientRandom: Uint8Array, master: Uint8Array): Buffer =>
+  Buffer.from(
+    `CLIENT_RANDOM ${Buffer.from(clientRandom).toString('hex')} ${Buffer.from(master).toString('hex')}\n`,
+  )

@@ -1,9 +1,12 @@
 // What users say to a phone and to a call, and how it is checked: every mistake is a UsageError in one sentence.
+import { codecByName, codecs } from '../codec/registry.ts'
+import { UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { ListeningPoint } from '../sip/flow.ts'
 import type { Replaces } from '../sip/replaces.ts'
 import type { PrivacyLevel } from '../sip/session.ts'
 import type { TlsSettings } from '../sip/tls-settings.ts'
+import { srtpSuites, suiteByName } from '../srtp/suite.ts'
 import type { IceServer } from '../turn/ice-servers.ts'
 
 /** auto: ICE with peers that speak it, symmetric RTP with others. require: no ICE, no call. relay: as require, and over TURN
@@ -154,3 +157,15 @@ export const defaults = {
    *  With short names the INVITE still stays below 1300, with others it is one packet of an Ethernet. */
   relayBudgetBytes: 120,
 } as const
+
+/** Throws UsageError where a codec or a suite is named that nobody knows. */
+export function checkNames(options: PhoneOptions): void {
+  for (const name of options.codecs ?? [])
+    if (!codecByName(name))
+      throw new UsageError(`codec ${name} is unknown: use ${codecs.map((codec) => codec.name).join(', ')}`)
+  for (const name of options.srtpSuites ?? [])
+    if (!suiteByName(name))
+      throw new UsageError(
+        `SRTP suite ${name} is unknown: use ${srtpSuites.map((suite) => suite.name).join(', ')}`,
+      )
+}

@@ -1,5 +1,5 @@
 // A phone: one SIP user agent, at most one account, any number of calls.
-import { codecByName, codecs } from '../codec/registry.ts'
+import { codecByName } from '../codec/registry.ts'
 import { type Certificate, createCertificate } from '../dtls/certificate.ts'
 import { TimeoutError, UsageError } from '../errors.ts'
 import { warmUpIce } from '../ice/warm-up.ts'
@@ -14,7 +14,6 @@ import type {
   TextMessage,
 } from '../sip/session.ts'
 import { UserAgent } from '../sip/user-agent.ts'
-import { srtpSuites, suiteByName } from '../srtp/suite.ts'
 import { type Pacer, WheelPacer } from '../stream/pacer.ts'
 import { Capture } from '../trace/capture.ts'
 import type { Fact, SipFact } from '../trace/facts.ts'
@@ -30,7 +29,7 @@ import { checkInterfaces, signallingAddress } from './media-addresses.ts'
 import { MediaPaths } from './media-paths.ts'
 import { askingServers } from './name-servers.ts'
 import { NetworkWatch } from './network-watch.ts'
-import { type CallOptions, type DialOptions, defaults, type PhoneOptions } from './options.ts'
+import { type CallOptions, checkNames, type DialOptions, defaults, type PhoneOptions } from './options.ts'
 import {
   acceptedTypes,
   readUnsolicited,
@@ -39,6 +38,7 @@ import {
   type UnsolicitedNotification,
 } from './subscription.ts'
 import { completeTarget } from './target.ts'
+import { toldSecrets } from './told-secrets.ts'
 
 /** SIP facts that came before their call was known: its own INVITE. */
 const recentFactsKept = 64
@@ -84,6 +84,7 @@ export class Phone {
   private readonly runtime: Runtime
   private userAgent!: UserAgent
   private readonly capture: Capture | undefined
+  private readonly told: ReturnType<typeof toldSecrets>
   /** For DTLS, made when it is needed first. */
   private certificate: Certificate | undefined
   private stopped = false
@@ -115,18 +116,13 @@ export class Phone {
     private readonly options: PhoneOptions,
     world: Runtime,
   ) {
-    this.capture = options.trace === undefined ? undefined : new Capture(world, options.trace)
+    const warn = (message: string): void => this.warn(message)
+    this.capture = options.trace === undefined ? undefined : new Capture(world, options.trace, warn)
+    this.told = toldSecrets(this.capture, options.tls?.keyLogFile, world.files, warn)
     const seen = this.capture?.runtime ?? world
     const runtime = options.dnsServers ? askingServers(seen, options.dnsServers) : seen
     this.runtime = runtime
-    for (const name of options.codecs ?? [])
-      if (!codecByName(name))
-        throw new UsageError(`codec ${name} is unknown: use ${codecs.map((codec) => codec.name).join(', ')}`)
-    for (const name of options.srtpSuites ?? [])
-      if (!suiteByName(name))
-        throw new UsageError(
-          `SRTP suite ${name} is unknown: use ${srtpSuites.map((suite) => suite.name).join(', ')}`,
-        )
+    checkNames(options)
     const { iceServers = [], httpProxy, tls, tlsCa: authorities = tls?.ca, interfaces } = options
     if (interfaces) checkInterfaces(interfaces, runtime.network.interfaces())
     const servers = parseIceServers(iceServers)
@@ -401,7 +397,7 @@ export class Phone {
         policy: srtp ?? (isSecure ? 'prefer' : 'answer'),
         keying: srtpKeying ? [srtpKeying] : isSecure ? ['dtls', 'sdes'] : ['dtls'],
         suites: this.options.srtpSuites ?? defaults.srtpSuites,
-        ...(this.capture && { inTheClear: this.capture.inTheClear }),
+        ...this.told,
         certificate: () => (this.certificate ??= createCertificate(runtime.random, runtime.clock.wallTime())),
       },
       silence: options.silence ?? true,
@@ -421,6 +417,12 @@ export class Phone {
     }
     this.calls.add(call)
     return call
+  }
+
+  /** Of what concerns all calls, those that are up and those to come. */
+  private warn(message: string): void {
+    this.warnings.push(message)
+    for (const call of this.calls) call.trace.record({ layer: 'call', type: 'warning', message })
   }
 
   /** From where the peer is reached now: the network may have changed since the call began. */

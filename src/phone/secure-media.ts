@@ -31,6 +31,8 @@ export interface SecureMediaOptions {
   certificate: () => Certificate
   /** Gets what SRTP hides, before it is encrypted or after it was opened. */
   inTheClear?: (from: TransportAddress, to: TransportAddress, packet: Uint8Array) => void
+  /** Gets the secrets of a handshake, as lines of SSLKEYLOGFILE. */
+  onSecret?: (line: Uint8Array) => void
   record: (fact: FactBody) => void
 }
 
@@ -173,13 +175,14 @@ export class SecureMedia implements MediaTransport {
 
   private shakeHands(role: DtlsRole, fingerprints: readonly Fingerprint[]): void {
     this.endHandshake()
-    const { clock, random, certificate } = this.options
+    const { clock, random, certificate, onSecret } = this.options
     const Endpoint = role === 'client' ? DtlsClient : DtlsServer
     const endpoint = new Endpoint({
       random,
       certificate: certificate(),
       srtpProfiles: dtlsProfiles,
       fingerprints,
+      ...(onSecret && { onSecret }),
     })
     const driver = new CoreDriver<DtlsEvent, Uint8Array>(
       endpoint,

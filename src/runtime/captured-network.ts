@@ -1,49 +1,27 @@
-// A Network whose traffic is told to somebody on its way, for capture files: datagrams as they are, connections by what is written
-// and read, inside TLS and WebSockets too (there in the clear). Everything else is the network's own.
+// A Network whose traffic is told to somebody on its way, for capture files: what passes the sockets, and the secrets of TLS
+// that open it. Everything else is the network's own.
 import type { TransportAddress } from './address.ts'
-import type {
-  Millis,
-  Network,
-  TcpConnection,
-  TcpListener,
-  UdpSocket,
-  WebSocketConnection,
-} from './runtime.ts'
+import type { Millis, Network, TcpConnection, TcpListener, UdpSocket } from './runtime.ts'
 
-export type Tap = (
-  over: 'udp' | 'tcp',
-  from: TransportAddress,
-  to: TransportAddress,
-  data: Uint8Array,
-  /** It is encrypted on the wire. */
-  isSecret: boolean,
-) => void
+export interface Tap {
+  /** @param at when it came, or leaves; now where that is not known */
+  packet(
+    over: 'udp' | 'tcp',
+    from: TransportAddress,
+    to: TransportAddress,
+    data: Uint8Array,
+    at?: Millis,
+  ): void
+  /** A line of SSLKEYLOGFILE. */
+  secret(line: Uint8Array): void
+}
+
+/** Peers of a socket that listens everywhere whose way is kept in mind. */
+const mostSources = 1_024
 
 export function capturedNetwork(network: Network, tap: Tap): Network {
-  /** What a layer above is put on. */
-  const inner = new WeakMap<TcpConnection, TcpConnection>()
-  const bare = (connection: TcpConnection): TcpConnection => inner.get(connection) ?? connection
-
-  const stream = (connection: TcpConnection): TcpConnection => {
-    const captured = new CapturedConnection(connection, tap)
-    inner.set(captured, connection)
-    return captured
-  }
-  const listening = (listener: TcpListener): TcpListener => {
-    let handler: TcpListener['onConnection']
-    return {
-      local: listener.local,
-      get onConnection() {
-        return handler
-      },
-      set onConnection(next) {
-        handler = next
-        listener.onConnection = next && ((connection) => next(stream(connection)))
-      },
-      close: () => listener.close(),
-    }
-  }
-
+  const captured = (connection: TcpConnection): TcpConnection => new CapturedConnection(connection, tap)
+  const onSecret = (line: Uint8Array): void => tap.secret(line)
   return {
     ...(network.departureLeadMs !== undefined && { departureLeadMs: network.departureLeadMs }),
     interfaces: () => network.interfaces(),
@@ -53,15 +31,31 @@ export function capturedNetwork(network: Network, tap: Tap): Network {
     resolveNaptr: (name) => network.resolveNaptr(name),
     sourceAddressFor: (to) => network.sourceAddressFor(to),
     openUdp: async (...words) => new CapturedSocket(await network.openUdp(...words), network, tap),
-    listenTcp: async (...words) => listening(await network.listenTcp(...words)),
-    connectTcp: async (...words) => stream(await network.connectTcp(...words)),
-    startTls: async (connection, options) => stream(await network.startTls(bare(connection), options)),
-    listenTls: async (...words) => listening(await network.listenTls(...words)),
-    openWebSocket: async (connection, options) =>
-      messages(await network.openWebSocket(bare(connection), options), tap),
-    acceptWebSocket: async (connection, options) =>
-      messages(await network.acceptWebSocket(bare(connection), options), tap),
+    listenTcp: async (bind) => capturedListener(await network.listenTcp(bind), captured),
+    connectTcp: async (...words) => captured(await network.connectTcp(...words)),
+    startTls: (connection, options) => network.startTls(connection, { ...options, onSecret }),
+    listenTls: (bind, options) => network.listenTls(bind, { ...options, onSecret, beneath: captured }),
+    openWebSocket: (connection, options) => network.openWebSocket(connection, options),
+    acceptWebSocket: (connection, options) => network.acceptWebSocket(connection, options),
     withNameServers: (servers) => capturedNetwork(network.withNameServers(servers), tap),
+  }
+}
+
+function capturedListener(
+  listener: TcpListener,
+  captured: (connection: TcpConnection) => TcpConnection,
+): TcpListener {
+  let handler: TcpListener['onConnection']
+  return {
+    local: listener.local,
+    get onConnection() {
+      return handler
+    },
+    set onConnection(next) {
+      handler = next
+      listener.onConnection = next && ((connection) => next(captured(connection)))
+    },
+    close: () => listener.close(),
   }
 }
 
@@ -79,14 +73,14 @@ class CapturedSocket implements UdpSocket {
   ) {
     this.local = socket.local
     socket.onDatagram = (data, from, arrivedAt) => {
-      tap('udp', from, this.localFor(from), data, false)
+      tap.packet('udp', from, this.localFor(from), data, arrivedAt)
       this.onDatagram?.(data, from, arrivedAt)
     }
     socket.onError = (error) => this.onError?.(error)
   }
 
   send(data: Uint8Array, to: TransportAddress, departAt?: Millis): void {
-    this.tap('udp', this.localFor(to), to, data, false)
+    this.tap.packet('udp', this.localFor(to), to, data, departAt)
     this.socket.send(data, to, departAt)
   }
 
@@ -99,6 +93,7 @@ class CapturedSocket implements UdpSocket {
     if (local.address !== '0.0.0.0' && local.address !== '::') return local
     const known = this.sources.get(address)
     if (known === undefined) {
+      if (this.sources.size >= mostSources) this.sources.clear()
       this.sources.set(address, local.address)
       void this.network.sourceAddressFor({ address, port: 9 }).then(
         (source) => void (source !== undefined && this.sources.set(address, source)),
@@ -116,20 +111,20 @@ class CapturedConnection implements TcpConnection {
   private handler: TcpConnection['onData']
 
   constructor(
-    private readonly connection: TcpConnection,
+    readonly inner: TcpConnection,
     private readonly tap: Tap,
   ) {
-    this.local = connection.local
-    this.remote = connection.remote
-    connection.onClose = (error) => this.onClose?.(error)
+    this.local = inner.local
+    this.remote = inner.remote
+    inner.onClose = (error) => this.onClose?.(error)
   }
 
   get tls(): TcpConnection['tls'] {
-    return this.connection.tls
+    return this.inner.tls
   }
 
   get backlogBytes(): number {
-    return this.connection.backlogBytes ?? 0
+    return this.inner.backlogBytes ?? 0
   }
 
   get onData(): TcpConnection['onData'] {
@@ -139,62 +134,24 @@ class CapturedConnection implements TcpConnection {
   /** Bytes wait below until there is a handler. */
   set onData(handler: TcpConnection['onData']) {
     this.handler = handler
-    this.connection.onData =
+    this.inner.onData =
       handler &&
       ((data) => {
-        this.tap('tcp', this.remote, this.local, data, this.tls !== undefined)
+        this.tap.packet('tcp', this.remote, this.local, data)
         this.handler?.(data)
       })
   }
 
   write(data: Uint8Array): void {
-    this.tap('tcp', this.local, this.remote, data, this.tls !== undefined)
-    this.connection.write(data)
+    this.tap.packet('tcp', this.local, this.remote, data)
+    this.inner.write(data)
   }
 
   close(): void {
-    this.connection.close()
+    this.inner.close()
   }
 
   abort(): void {
-    this.connection.abort()
-  }
-}
-
-/** The messages without their frames: Wireshark then sees SIP over TCP. */
-function messages(socket: WebSocketConnection, tap: Tap): WebSocketConnection {
-  const { local, remote } = socket
-  const isSecret = socket.tls !== undefined
-  let handler: WebSocketConnection['onMessage']
-  let closed: WebSocketConnection['onClose']
-  socket.onClose = (error) => closed?.(error)
-  return {
-    local,
-    remote,
-    tls: socket.tls,
-    send: (data) => {
-      tap('tcp', local, remote, data, isSecret)
-      socket.send(data)
-    },
-    get onMessage() {
-      return handler
-    },
-    set onMessage(next) {
-      handler = next
-      socket.onMessage =
-        next &&
-        ((data) => {
-          tap('tcp', remote, local, data, isSecret)
-          next(data)
-        })
-    },
-    get onClose() {
-      return closed
-    },
-    set onClose(next) {
-      closed = next
-    },
-    close: () => socket.close(),
-    abort: () => socket.abort(),
+    this.inner.abort()
   }
 }

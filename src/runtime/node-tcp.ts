@@ -4,6 +4,7 @@ import { createServer, connect as netConnect, type Server, type Socket as Stream
 import { TLSSocket } from 'node:tls'
 import { NetworkError } from '../errors.ts'
 import { formatAddress, plainAddress, type TransportAddress } from './address.ts'
+import { ConnectionStream } from './connection-stream.ts'
 import { bindError, errnoOf, zonedAddress } from './node-addresses.ts'
 import type { Network, TcpConnection, TcpListener, TlsPeer } from './runtime.ts'
 
@@ -20,14 +21,22 @@ export class NodeTcpConnection implements TcpConnection {
   private receive: TcpConnection['onData']
   private failure: Error | undefined
 
-  /** @param explain makes a sentence of what ended it */
+  /** @param explain makes a sentence of what ended it
+   *  @param beneath TLS on a stream does not know its ends */
   constructor(
     private readonly socket: StreamSocket,
     readonly tls?: TlsPeer,
     explain: (error: Error) => Error = (error) => error,
+    beneath?: TcpConnection,
   ) {
-    this.local = { address: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 }
-    this.remote = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
+    this.local = beneath?.local ?? {
+      address: plainAddress(socket.localAddress ?? ''),
+      port: socket.localPort ?? 0,
+    }
+    this.remote = beneath?.remote ?? {
+      address: plainAddress(socket.remoteAddress ?? ''),
+      port: socket.remotePort ?? 0,
+    }
     socket.setNoDelay(true)
     socket.on('data', (data) => this.receive?.(data))
     socket.on('error', (error) => {
@@ -83,6 +92,10 @@ export class NodeTcpConnection implements TcpConnection {
   }
 }
 
+/** What TLS and WebSockets are put on: the socket, which no other layer has any more, or a stream where there is none of ours. */
+export const socketOf = (connection: TcpConnection): StreamSocket | ConnectionStream =>
+  connection instanceof NodeTcpConnection ? connection.release() : new ConnectionStream(connection)
+
 export class NodeTcpListener implements TcpListener {
   onConnection: TcpListener['onConnection']
   readonly local: TransportAddress
@@ -94,8 +107,8 @@ export class NodeTcpListener implements TcpListener {
     server.on('error', () => undefined)
   }
 
-  accept(socket: StreamSocket, tls?: TlsPeer): void {
-    if (this.onConnection) this.onConnection(new NodeTcpConnection(socket, tls))
+  accept(socket: StreamSocket, tls?: TlsPeer, beneath?: TcpConnection): void {
+    if (this.onConnection) this.onConnection(new NodeTcpConnection(socket, tls, undefined, beneath))
     else socket.destroy()
   }
 

@@ -2,7 +2,7 @@
 // prevents it is told in one sentence with its remedy. Leaves out: resumption across listeners, new certificates while it runs.
 import { constants } from 'node:crypto'
 import { appendFile } from 'node:fs'
-import { isIP } from 'node:net'
+import { createServer as createTcpServer, isIP } from 'node:net'
 import {
   checkServerIdentity,
   createServer,
@@ -11,11 +11,17 @@ import {
   type TLSSocket,
   connect as tlsConnect,
 } from 'node:tls'
-import { InvariantError, NetworkError, UsageError } from '../errors.ts'
+import { NetworkError, UsageError } from '../errors.ts'
 import { formatAddress, plainAddress } from './address.ts'
 import { errnoOf } from './node-addresses.ts'
-import { CONNECT_TIMEOUT_MS, listenWith, NodeTcpConnection } from './node-tcp.ts'
-import type { CertificateNames, Network, TlsPeer } from './runtime.ts'
+import {
+  CONNECT_TIMEOUT_MS,
+  listenWith,
+  NodeTcpConnection,
+  type NodeTcpListener,
+  socketOf,
+} from './node-tcp.ts'
+import type { CertificateNames, Network, TlsOptions, TlsPeer, TlsServerOptions } from './runtime.ts'
 
 /** RFC 8996: TLS 1.0 and 1.1 must not be used. */
 const minVersion = 'TLSv1.2'
@@ -24,10 +30,8 @@ const MAXIMUM_HANDSHAKES = 256
 
 export const startTls: Network['startTls'] = (connection, options) =>
   new Promise((resolve, reject) => {
-    const { serverName, ca, verify = true, cert, key, accepts, keyLogFile, timeoutMs } = options
+    const { serverName, ca, verify = true, cert, key, accepts, timeoutMs } = options
     const at = `${serverName} (${formatAddress(connection.remote)})`
-    if (!(connection instanceof NodeTcpConnection))
-      throw new InvariantError('TLS starts on a connection of this network alone.')
     const limitMs = timeoutMs ?? CONNECT_TIMEOUT_MS
     let secured: TLSSocket | undefined
     const refuse = (message: string, cause?: unknown): void => {
@@ -43,7 +47,7 @@ export const startTls: Network['startTls'] = (connection, options) =>
     const failed = (error: unknown): void => refuse(handshakeProblem(at, error, secured), error)
     try {
       secured = tlsConnect({
-        socket: connection.release(),
+        socket: socketOf(connection),
         minVersion,
         ...(isIP(serverName) ? {} : { servername: serverName }),
         // Judged below, where the certificate can still be looked at; nothing has been written until then.
@@ -58,7 +62,7 @@ export const startTls: Network['startTls'] = (connection, options) =>
       return
     }
     secured.disableRenegotiation()
-    if (keyLogFile !== undefined) secured.on('keylog', (line) => logKey(keyLogFile, line))
+    if (asksForKeys(options)) secured.on('keylog', (line) => tellKey(options, line))
     secured.once('error', failed)
     secured.once('secureConnect', () => {
       if (verify && !secured?.authorized) {
@@ -72,47 +76,65 @@ export const startTls: Network['startTls'] = (connection, options) =>
           secured!,
           peerOf(secured!),
           (error) => new NetworkError(handshakeProblem(at, error), at, { cause: error }),
+          connection,
         ),
       )
     })
   })
 
 export const listenTls: Network['listenTls'] = async (bind, options) => {
-  const { cert, key, clientCa, keyLogFile, timeoutMs = CONNECT_TIMEOUT_MS } = options
-  const server = ((): ReturnType<typeof createServer> => {
-    try {
-      return createServer({
-        cert,
-        key,
-        minVersion,
-        secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-        handshakeTimeout: timeoutMs,
-        ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
-      })
-    } catch (error) {
-      throw new UsageError(credentialProblem(error))
-    }
-  })()
-  const listener = await listenWith(server, bind)
+  const { cert, key, clientCa, beneath, timeoutMs = CONNECT_TIMEOUT_MS } = options
   let handshakes = 0
-  server.on('connection', (socket) => {
-    if (++handshakes > MAXIMUM_HANDSHAKES) socket.destroy()
+  const terminator = (accept: (socket: TLSSocket) => void): ReturnType<typeof createServer> => {
+    const server = ((): ReturnType<typeof createServer> => {
+      try {
+        return createServer({
+          cert,
+          key,
+          minVersion,
+          secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+          handshakeTimeout: timeoutMs,
+          ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
+        })
+      } catch (error) {
+        throw new UsageError(credentialProblem(error))
+      }
+    })()
+    server.on('connection', (socket) => {
+      if (++handshakes > MAXIMUM_HANDSHAKES) socket.destroy()
+    })
+    server.on('secureConnection', (socket) => {
+      handshakes--
+      accept(socket)
+    })
+    // Scanners and clients that do not trust us: their affair.
+    server.on('tlsClientError', (_error, socket) => {
+      handshakes--
+      socket.destroy()
+    })
+    if (asksForKeys(options)) server.on('keylog', (line) => tellKey(options, line))
+    return server
+  }
+  const whole = terminator((socket) => listener.accept(socket, peerOf(socket)))
+  const front = beneath && createTcpServer()
+  const listener: NodeTcpListener = await listenWith(front ?? whole, bind)
+  // A server for each connection knows whose it is.
+  front?.on('connection', (accepted) => {
+    const under = beneath!(new NodeTcpConnection(accepted))
+    const server = terminator((socket) => listener.accept(socket, peerOf(socket), under))
+    server.emit('connection', socketOf(under))
   })
-  server.on('secureConnection', (socket) => {
-    handshakes--
-    listener.accept(socket, peerOf(socket))
-  })
-  // Scanners and clients that do not trust us: their affair.
-  server.on('tlsClientError', (_error, socket) => {
-    handshakes--
-    socket.destroy()
-  })
-  if (keyLogFile !== undefined) server.on('keylog', (line) => logKey(keyLogFile, line))
   return listener
 }
 
+const asksForKeys = ({ keyLogFile, onSecret }: TlsOptions | TlsServerOptions): boolean =>
+  keyLogFile !== undefined || onSecret !== undefined
+
 /** In order, and never in the way of the connection: a log that cannot be written is none. */
-const logKey = (path: string, line: Buffer): void => appendFile(path, line, { mode: 0o600 }, () => undefined)
+function tellKey({ keyLogFile, onSecret }: TlsOptions | TlsServerOptions, line: Buffer): void {
+  onSecret?.(line)
+  if (keyLogFile !== undefined) appendFile(keyLogFile, line, { mode: 0o600 }, () => undefined)
+}
 
 // ---- who the peer is ---------------------------------------------------------------------------------------------------
 

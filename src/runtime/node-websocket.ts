@@ -4,10 +4,10 @@ import { isUtf8 } from 'node:buffer'
 import { createServer, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
-import { InvariantError, NetworkError } from '../errors.ts'
+import { NetworkError } from '../errors.ts'
 import { formatAddress, type TransportAddress } from './address.ts'
 import { errnoOf } from './node-addresses.ts'
-import { CONNECT_TIMEOUT_MS, MAXIMUM_BACKLOG_BYTES, NodeTcpConnection } from './node-tcp.ts'
+import { CONNECT_TIMEOUT_MS, MAXIMUM_BACKLOG_BYTES, socketOf } from './node-tcp.ts'
 import type { Network, TcpConnection, TlsPeer, WebSocketConnection } from './runtime.ts'
 
 /** How long the other end may take to say that it closes too. */
@@ -64,12 +64,6 @@ class NodeWebSocketConnection implements WebSocketConnection {
   }
 }
 
-/** No layer above has it any more. */
-const takeSocket = (connection: TcpConnection): ReturnType<NodeTcpConnection['release']> => {
-  if (connection instanceof NodeTcpConnection) return connection.release()
-  throw new InvariantError('A WebSocket starts on a connection of this network alone.')
-}
-
 // ---- client ------------------------------------------------------------------------------------------------------------
 
 export const openWebSocket: Network['openWebSocket'] = (connection, options) =>
@@ -77,7 +71,7 @@ export const openWebSocket: Network['openWebSocket'] = (connection, options) =>
     const { host, path, subprotocol, maximumMessageBytes, timeoutMs = CONNECT_TIMEOUT_MS } = options
     const { tls, remote } = connection
     const at = `${tls ? 'wss' : 'ws'}://${host}${path}`
-    const socket = takeSocket(connection)
+    const socket = socketOf(connection)
     const client = new WebSocket(at, [subprotocol], {
       createConnection: () => socket,
       maxPayload: maximumMessageBytes,
@@ -181,7 +175,7 @@ handshakes.on('upgrade', (request, socket, head) => {
 export const acceptWebSocket: Network['acceptWebSocket'] = (connection, options) =>
   new Promise((resolve, reject) => {
     const at = formatAddress(connection.remote)
-    const socket = takeSocket(connection)
+    const socket = socketOf(connection)
     const fail = (): void => {
       clearTimeout(timer)
       socket.destroy()

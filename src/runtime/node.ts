@@ -3,7 +3,17 @@
 // reported to its handlers and never thrown. TCP, TLS and addresses have files of their own beside this one.
 import { randomBytes, randomFillSync, randomInt } from 'node:crypto'
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
-import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { isIP } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import { UsageError } from '../errors.ts'
@@ -305,8 +315,14 @@ class NodeFile implements RandomAccessFile {
 
   write(data: Uint8Array, position: number): void {
     attempt('write', this.path, () => {
-      for (let written = 0; written < data.length; )
-        written += writeSync(this.fd, data, written, data.length - written, position + written)
+      let written = 0
+      try {
+        while (written < data.length)
+          written += writeSync(this.fd, data, written, data.length - written, position + written)
+      } catch (error) {
+        if (written > 0 && fstatSync(this.fd).size === position + written) ftruncateSync(this.fd, position)
+        throw error
+      }
     })
   }
 
@@ -317,6 +333,9 @@ class NodeFile implements RandomAccessFile {
   }
 }
 
+/** Whoever runs floe alone. */
+const SECRET_MODE = 0o600
+
 const files: Files = {
   openForReading: (path) =>
     attempt('read', path, () => {
@@ -326,11 +345,13 @@ const files: Files = {
       closeSync(fd)
       throw Object.assign(new Error(path), { code: 'EISDIR' })
     }),
-  openForWriting: (path) =>
+  openForWriting: (path, { secret = false } = {}) =>
     new NodeFile(
       path,
-      attempt('write', path, () => openSync(path, 'w+')),
+      attempt('write', path, () => openSync(path, 'w+', secret ? SECRET_MODE : undefined)),
     ),
+  appendSecret: (path, text) =>
+    attempt('write', path, () => appendFileSync(path, text, { mode: SECRET_MODE })),
   readText: (path) => attempt('read', path, () => readFileSync(path, 'utf8')),
   writeText: (path, text) => attempt('write', path, () => writeFileSync(path, text)),
 }

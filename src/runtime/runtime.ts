@@ -73,6 +73,8 @@ export interface TcpConnection {
   readonly remote: TransportAddress
   /** Absent: no TLS. */
   readonly tls?: TlsPeer | undefined
+  /** What it stands on, where it only listens to that (captured-network.ts). */
+  readonly inner?: TcpConnection
   /** Written, but not yet taken by the network; absent where that is not known. */
   readonly backlogBytes?: number
   write(data: Uint8Array): void
@@ -104,6 +106,8 @@ export interface TlsOptions {
   accepts?: (names: CertificateNames) => boolean
   /** The secrets of the connection are appended to this file, in the form of SSLKEYLOGFILE. */
   keyLogFile?: string
+  /** Is told the same lines. */
+  onSecret?: (line: Uint8Array) => void
   timeoutMs?: Millis
 }
 
@@ -114,6 +118,9 @@ export interface TlsServerOptions {
   /** Authorities whose certificates are asked of clients, PEM; who has none is refused. */
   clientCa?: string
   keyLogFile?: string
+  onSecret?: (line: Uint8Array) => void
+  /** What TLS stands on, in place of the connection that was accepted. */
+  beneath?: (connection: TcpConnection) => TcpConnection
   /** Who has not completed the handshake by then is disconnected. Default 10 s. */
   timeoutMs?: Millis
 }
@@ -210,6 +217,7 @@ export interface RandomAccessFile {
   sizeBytes(): number
   /** Returns the bytes read, fewer than `into.length` at the end. */
   read(into: Uint8Array, position: number): number
+  /** Throws UsageError in one sentence; what was to follow the end is then not there in part. */
   write(data: Uint8Array, position: number): void
   close(): void
 }
@@ -217,8 +225,11 @@ export interface RandomAccessFile {
 export interface Files {
   /** Throws UsageError in one sentence where the file cannot be opened. */
   openForReading(path: string): RandomAccessFile
-  /** Creates or truncates. Throws UsageError in one sentence. */
-  openForWriting(path: string): RandomAccessFile
+  /** Creates or truncates. Throws UsageError in one sentence.
+   *  @param secret a file that is created is nobody else's to read */
+  openForWriting(path: string, options?: { secret?: boolean }): RandomAccessFile
+  /** At the end of a file that is created where there is none, nobody else's to read. Throws UsageError in one sentence. */
+  appendSecret(path: string, text: string): void
   readText(path: string): string
   writeText(path: string, text: string): void
 }

@@ -51,6 +51,11 @@ export class MemoryFiles implements Files {
     return fileOn(path, this.create(path))
   }
 
+  appendSecret(path: string, text: string): void {
+    const content = this.contents.get(path) ?? this.create(path)
+    content.write(new TextEncoder().encode(text), content.sizeBytes)
+  }
+
   readText(path: string): string {
     const content = this.find(path)
     return new TextDecoder().decode(content.read(0, content.sizeBytes))

@@ -12,6 +12,8 @@ import type {
   SrvRecord,
   TcpConnection,
   TcpListener,
+  TlsPeer,
+  TlsServerOptions,
   UdpSocket,
   WebSocketConnection,
 } from '../runtime/runtime.ts'
@@ -213,16 +215,17 @@ export class VirtualHost implements Runtime, Network {
 
   /** Without cryptography: what the simulated network carries is readable to nobody anyway. Firewalls see the difference. */
   async startTls(connection: TcpConnection): Promise<TcpConnection> {
-    if (connection instanceof VirtualTcpConnection) connection.tls = { verified: true }
+    secure(connection, { verified: true })
     return connection
   }
 
   /** As `startTls`, at the other end. */
-  async listenTls(bind: TransportAddress): Promise<TcpListener> {
+  async listenTls(bind: TransportAddress, options?: TlsServerOptions): Promise<TcpListener> {
     const listener = await this.listenTcp(bind)
     const secured: TcpListener = { local: listener.local, onConnection: undefined, close: listener.close }
-    listener.onConnection = (connection) => {
-      if (connection instanceof VirtualTcpConnection) connection.tls = { verified: false }
+    listener.onConnection = (accepted) => {
+      const connection = options?.beneath?.(accepted) ?? accepted
+      secure(accepted, { verified: false })
       if (secured.onConnection) secured.onConnection(connection)
       else connection.close()
     }
@@ -384,4 +387,10 @@ export class VirtualHost implements Runtime, Network {
 const noRoute = (to: TransportAddress): NetworkError => {
   const at = formatAddress(to)
   return new NetworkError(`there is no route to ${at}: check the address and the interfaces`, at)
+}
+
+/** Beneath whatever listens to it. */
+function secure(connection: TcpConnection, tls: TlsPeer): void {
+  const inmost = connection.inner ?? connection
+  if (inmost instanceof VirtualTcpConnection) inmost.tls = tls
 }

@@ -16,7 +16,7 @@ export interface TlsSettings {
   requestCert?: boolean
   /** The name that a server's certificate must bear, where not the domain of its URI. */
   serverName?: string
-  /** The keys of all connections are appended to this file, for Wireshark. Who reads it can read the connections. */
+  /** The secrets of TLS and DTLS are appended to this file, for Wireshark. Who reads it can read the connections. */
   keyLogFile?: string
 }
 

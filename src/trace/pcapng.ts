@@ -1,11 +1,13 @@
 // A capture file (draft-ietf-opsawg-pcapng) of what one process said and heard, for Wireshark. Packets are made anew from what
 // passed the sockets: IP and UDP, or IP and TCP with sequence numbers of our own. Two interfaces: the wire, and beside it
-// copies of what is encrypted there, in the clear. Leaves out Ethernet, fragments, TCP's handshakes and acknowledgements.
+// copies of what SRTP hides there, in the clear; and the secrets that open TLS and DTLS. Leaves out Ethernet, fragments, TCP's handshakes and acknowledgements.
 import { addressFamily, type TransportAddress } from '../runtime/address.ts'
 
 /** LINKTYPE_RAW: packets begin with their IP header. */
 const linkTypeRaw = 101
-const blockType = { sectionHeader: 0x0a0d0d0a, interface: 1, enhancedPacket: 6 } as const
+const blockType = { sectionHeader: 0x0a0d0d0a, interface: 1, enhancedPacket: 6, secrets: 10 } as const
+/** "TLSK": lines of SSLKEYLOGFILE. */
+const tlsKeyLog = 0x544c534b
 const byteOrderMagic = 0x1a2b3c4d
 const optionName = 2
 const optionResolution = 9
@@ -15,6 +17,8 @@ const protocolNumber = { tcp: 6, udp: 17 } as const
 /** What an IPv4 packet holds at most beside its headers. */
 const largestPayloadBytes = 65_000
 const tcpFlags = { push: 0x18 }
+/** Directions of connections whose sequence numbers are kept; who has been silent for longest begins anew. */
+const mostSequences = 4_096
 
 export const captureInterface = { wire: 0, clear: 1 } as const
 export type CaptureInterface = keyof typeof captureInterface
@@ -27,6 +31,14 @@ export class PcapngWriter {
     write(sectionHeader())
     write(interfaceBlock('wire'))
     write(interfaceBlock('in the clear'))
+  }
+
+  /** Lines of SSLKEYLOGFILE (4.7), which open what follows them. */
+  secrets(lines: Uint8Array): void {
+    const head = Buffer.alloc(8)
+    head.writeUInt32LE(tlsKeyLog, 0)
+    head.writeUInt32LE(lines.length, 4)
+    this.write(block(blockType.secrets, Buffer.concat([head, lines])))
   }
 
   /** @param wallTimeMs since 1970 */
@@ -52,7 +64,9 @@ export class PcapngWriter {
   private tcp(from: TransportAddress, to: TransportAddress, payload: Uint8Array): Buffer {
     const [out, back] = [key(from, to), key(to, from)]
     const sequence = this.sequences.get(out) ?? 1
+    this.sequences.delete(out)
     this.sequences.set(out, (sequence + payload.length) >>> 0)
+    if (this.sequences.size > mostSequences) this.sequences.delete(this.sequences.keys().next().value!)
     const header = Buffer.alloc(20)
     header.writeUInt16BE(from.port, 0)
     header.writeUInt16BE(to.port, 2)

@@ -3,8 +3,7 @@ import { expect, it } from 'vitest'
 import { phoneOn, world } from './world.ts'
 
 /** The packets of a capture file: the interface, and the octets behind IP and UDP. */
-function packets(file: Uint8Array): { on: number; payload: Buffer }[] {
-  const all = Buffer.from(file)
+function packets(all: Buffer): { on: number; payload: Buffer }[] {
   const found: { on: number; payload: Buffer }[] = []
   for (let at = 0; at < all.length; at += all.readUInt32LE(at + 4)) {
     if (all.readUInt32LE(at) !== 6) continue
@@ -20,7 +19,11 @@ it('holds SIP, STUN, DTLS, encrypted media and the same in the clear', async () 
   const host = simulation.host('alice', internet.at('203.0.113.1'))
   await clock.run(
     (async () => {
-      const alice = await phoneOn(host, { srtp: 'require', trace: 'call.pcapng' })
+      const alice = await phoneOn(host, {
+        srtp: 'require',
+        trace: 'call.pcapng',
+        tls: { keyLogFile: 'keys.log' },
+      })
       const bob = await phoneOn(simulation.host('bob', internet.at('203.0.113.2')))
       const incoming = bob.nextCall()
       const call = await alice.call('sip:bob@203.0.113.2', { play: 'hello-8k.wav' })
@@ -33,9 +36,12 @@ it('holds SIP, STUN, DTLS, encrypted media and the same in the clear', async () 
     })(),
   )
   const file = host.files.openForReading('call.pcapng')
-  const bytes = new Uint8Array(file.sizeBytes())
+  const bytes = Buffer.alloc(file.sizeBytes())
   file.read(bytes, 0)
   const all = packets(bytes)
+  // The secrets of the handshake, and of nobody's who has not asked.
+  expect(bytes.toString('latin1').match(/CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}\n/g)).toHaveLength(1)
+  expect(host.files.readText('keys.log')).toMatch(/^CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}\n$/)
   const onWire = all.filter(({ on }) => on === 0).map(({ payload }) => payload)
   const inTheClear = all.filter(({ on }) => on === 1).map(({ payload }) => payload)
   const count = (list: Buffer[], is: (payload: Buffer) => boolean) => list.filter(is).length

@@ -53,6 +53,7 @@ export const diskFiles: Files = {
   openForReading: (path) => new MemoryFile(fileBytes(path), path),
   openForWriting: (path) => new MemoryFile(undefined, path),
   readText: () => '',
+  appendSecret: () => undefined,
   writeText: () => {},
 }
 

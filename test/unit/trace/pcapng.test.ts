@@ -85,3 +85,29 @@ describe('a packet', () => {
     expect(blocks).toHaveLength(3)
   })
 })
+
+it('holds secrets as a block that says of what kind they are', () => {
+  const { writer, blocks } = file()
+  writer.secrets(Buffer.from('CLIENT_RANDOM 00 11\n'))
+  const block = blocks.at(-1)!
+  expect(block.readUInt32LE(0)).toBe(10)
+  expect([block.readUInt32LE(8), block.readUInt32LE(12)]).toEqual([0x544c534b, 20])
+  expect(block.subarray(16, 36).toString()).toBe('CLIENT_RANDOM 00 11\n')
+  expect(block.readUInt32LE(4)).toBe(block.length)
+})
+
+it('keeps in mind no more connections than a server has', () => {
+  const { writer, blocks } = file()
+  const to = { address: '192.0.2.1', port: 5060 }
+  const sequence = (): number => packet(blocks.at(-1)!).readUInt32BE(24)
+  const say = (n: number): void =>
+    writer.packet('tcp', 'wire', 0, { address: '192.0.2.2', port: n }, to, Buffer.of(1))
+  for (let n = 1; n <= 4_096; n++) say(n)
+  say(1)
+  expect(sequence()).toBe(2)
+  say(5_000)
+  say(1)
+  expect(sequence()).toBe(3)
+  say(2)
+  expect(sequence()).toBe(1)
+})
