@@ -1,7 +1,9 @@
 // floe's public API. What is not exported here is floe's own affair.
+export { Conference, type ConferenceOptions, type Seat } from './audio/conference.ts'
 export { EchoLine } from './audio/echo-line.ts'
 export type { AudioSink, AudioSource } from './audio/frames.ts'
 export { LiveSource } from './audio/live-source.ts'
+export { type MixedInput, mixed } from './audio/mixed-source.ts'
 export { openSource } from './audio/open-source.ts'
 export { type Hearing, type HearingOptions, hasHeard, type Pcm } from './audio/recognise.ts'
 export { VoiceActivity, type VoiceActivityOptions } from './audio/voice-activity.ts'

@@ -197,6 +197,7 @@ describe('tables', () => {
       'phone/call',
       'phone/call-audio',
       'phone/audio-streams',
+      'audio/mixed-source',
       'phone/call-transfers',
       'phone/subscription',
       'phone/options',

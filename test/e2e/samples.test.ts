@@ -1,5 +1,6 @@
 // The sample programs do what they say. Scenarios and the vitest sample are run elsewhere (test/e2e/cli, samples/*.test.ts).
 import { expect, test } from 'vitest'
+import { Phone } from '../../src/phone/phone.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
 import { Floe } from './cli/cli.ts'
 
@@ -54,4 +55,33 @@ test('interruptible talks until the caller does', async () => {
   await expect.poll(() => bot.stdout, { timeout: 10_000 }).toContain('speaks: interrupted')
   bot.child.kill('SIGTERM')
   expect((await bot.ended).code).toBe(0)
+})
+
+test('conference lets each of three callers hear the other two, and not themselves', async () => {
+  const probe = await nodeRuntime.network.openUdp({ address: '127.0.0.1', port: 0 })
+  const { port } = probe.local
+  probe.close()
+  const bridge = new Floe([], {
+    command: [process.execPath, 'samples/conference.mjs'],
+    env: { PORT: String(port) },
+  })
+  await expect.poll(() => bridge.stdout, { timeout: 20_000 }).toContain('conference at')
+  const phones = await Promise.all(
+    [1, 2, 3].map(() => Phone.start({ listen: [{ protocol: 'udp', address: '127.0.0.1', port: 0 }] })),
+  )
+  const tones = ['550', '850', '1250']
+  const calls = await Promise.all(
+    tones.map((hz, i) => phones[i]!.call(`sip:conference@127.0.0.1:${port}`, { play: `tone:${hz}` })),
+  )
+  await Promise.all([
+    calls[0]!.waitToHear('tone:850+1250', 20_000),
+    calls[1]!.waitToHear('tone:550+1250', 20_000),
+    calls[2]!.waitToHear('tone:550+850', 20_000),
+  ])
+  expect((await calls[0]!.hasHeard('tone:550+850')).heard).toBe(false)
+  expect(bridge.stdout).toContain('3 in the conference')
+  await Promise.all(phones.map((phone) => phone.stop()))
+  await expect.poll(() => bridge.stdout, { timeout: 10_000 }).toContain('leaves, 0 in the conference')
+  bridge.child.kill('SIGTERM')
+  expect((await bridge.ended).code).toBe(0)
 })
