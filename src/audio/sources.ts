@@ -5,6 +5,10 @@ import { inOneGo, type Steps } from './steps.ts'
 /** Taken from a source that is read as a whole. */
 const pieceSamples = 2048
 
+/** A view of what is not filled yet; none is made where that is all. */
+const rest = (samples: Int16Array, filled: number): Int16Array =>
+  filled === 0 ? samples : samples.subarray(filled)
+
 /** Ends after `durationMs`, or earlier where the source does. */
 export function limited(source: AudioSource, durationMs: number): AudioSource {
   let left = Math.round((source.sampleRateHz * durationMs) / 1000)
@@ -30,7 +34,7 @@ export function sequence(sampleRateHz: number, open: readonly (() => AudioSource
       while (written < into.length) {
         current ??= open[next++]?.()
         if (!current) break
-        written += current.read(into.subarray(written))
+        written += current.read(rest(into, written))
         if (written < into.length) {
           current.close()
           current = undefined
@@ -57,7 +61,7 @@ export function repeated(open: () => AudioSource): AudioSource {
       let written = 0
       let reopened = false
       while (written < into.length && !closed) {
-        const length = current.read(into.subarray(written))
+        const length = current.read(rest(into, written))
         written += length
         if (written === into.length) break
         if (length === 0 && reopened) break
@@ -80,10 +84,10 @@ export function samplesSource(pcm: Int16Array, sampleRateHz: number): AudioSourc
   return {
     sampleRateHz,
     read(into) {
-      const piece = pcm.subarray(position, position + into.length)
-      into.set(piece)
-      position += piece.length
-      return piece.length
+      const length = Math.min(into.length, pcm.length - position)
+      for (let i = 0; i < length; i++) into[i] = pcm[position + i]!
+      position += length
+      return length
     },
     close() {},
   }
