@@ -55,7 +55,7 @@ export async function openMediaPorts(wires: Wires, wanted: PortsWanted): Promise
 }
 
 async function openPair(wires: Wires, address: string, components: 1 | 2): Promise<TransportAddress[]> {
-  const bind = (port: number) => wires.openUdp({ address, port }, { receiveBufferBytes })
+  const bind = (port: number) => wires.openUdp({ address, port }, { receiveBufferBytes, media: true })
   if (components === 1) return [await bind(0)]
   for (let attempt = 0; ; attempt++) {
     const rtp = await bind(0)

@@ -100,6 +100,10 @@ export interface PhoneOptions extends CallerOptions {
   userAgent?: string
   /** Gives up starting: `Phone.start` then rejects, and nothing is left open. */
   signal?: AbortSignal
+  /** Threads that hold the sockets of media and send each packet at its time, whatever the program is about; all phones of the
+   *  process share them, and each call goes to the one with the fewest sockets. 0: media leaves from the main thread, as it does
+   *  where threads cannot be had. Counts in the real world alone. Default 0. */
+  threads?: number
   /** The world to run in; the real one by default. */
   runtime?: Runtime
 }
@@ -137,6 +141,7 @@ export interface DialOptions extends CallOptions {
 }
 
 export const defaults = {
+  threads: 0,
   registerExpires: 300,
   redirects: 5,
   ptimeMs: 20,
@@ -157,6 +162,15 @@ export const defaults = {
    *  With short names the INVITE still stays below 1300, with others it is one packet of an Ethernet. */
   relayBudgetBytes: 120,
 } as const
+
+/** More would only share the same cores. */
+const mostThreads = 64
+
+/** Throws UsageError where it is no number of threads. */
+export function threadsOf({ threads = defaults.threads }: PhoneOptions): number {
+  if (Number.isInteger(threads) && threads >= 0 && threads <= mostThreads) return threads
+  throw new UsageError(`threads is ${threads}: use a whole number from 0 to ${mostThreads}`)
+}
 
 /** Throws UsageError where a codec or a suite is named that nobody knows. */
 export function checkNames(options: PhoneOptions): void {

@@ -3,7 +3,7 @@ import { codecByName } from '../codec/registry.ts'
 import { type Certificate, createCertificate } from '../dtls/certificate.ts'
 import { TimeoutError, UsageError } from '../errors.ts'
 import { warmUpIce } from '../ice/warm-up.ts'
-import { nodeRuntime } from '../runtime/node.ts'
+import { nodeRuntime, runtimeWithMediaThreads } from '../runtime/node.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { ListeningPoint } from '../sip/flow.ts'
 import type {
@@ -29,7 +29,14 @@ import { checkInterfaces, signallingAddress } from './media-addresses.ts'
 import { MediaPaths } from './media-paths.ts'
 import { askingServers } from './name-servers.ts'
 import { NetworkWatch } from './network-watch.ts'
-import { type CallOptions, checkNames, type DialOptions, defaults, type PhoneOptions } from './options.ts'
+import {
+  type CallOptions,
+  checkNames,
+  type DialOptions,
+  defaults,
+  type PhoneOptions,
+  threadsOf,
+} from './options.ts'
 import {
   acceptedTypes,
   readUnsolicited,
@@ -45,14 +52,14 @@ const recentFactsKept = 64
 /** Ended calls whose late messages still find their trace. */
 const endedCallsFollowed = 64
 
-/** One wheel paces every stream of a process (per clock, so that simulated phones have their own). */
-const pacers = new WeakMap<object, Pacer>()
-const pacerOf = (runtime: Runtime): Pacer => {
-  let pacer = pacers.get(runtime.clock)
-  if (!pacer) {
-    pacer = new WheelPacer(runtime.clock)
-    pacers.set(runtime.clock, pacer)
-  }
+/** One wheel paces every stream of a process (per clock, so that simulated phones have their own), another one those whose
+ *  network keeps departure times. */
+const pacers = new WeakMap<object, Map<Millis, Pacer>>()
+const pacerOf = ({ clock, network }: Runtime): Pacer => {
+  const leadMs = network.departureLeadMs ?? 0
+  const ofClock = pacers.get(clock) ?? new Map<Millis, Pacer>()
+  const pacer = ofClock.get(leadMs) ?? new WheelPacer(clock, leadMs)
+  pacers.set(clock, ofClock.set(leadMs, pacer))
   return pacer
 }
 
@@ -95,7 +102,9 @@ export class Phone {
    */
   static async start(options: PhoneOptions = {}): Promise<Phone> {
     const { signal } = options
-    const phone = new Phone(options, options.runtime ?? nodeRuntime)
+    const world = options.runtime ?? (await runtimeWithMediaThreads(threadsOf(options)))
+    if (signal?.aborted) throw new UsageError('starting the phone was given up')
+    const phone = new Phone(options, world)
     let onAbort = (): void => undefined
     const aborted = new Promise<never>((_, reject) => {
       onAbort = () => reject(new UsageError('starting the phone was given up'))

@@ -2,7 +2,6 @@
 // Every refusal of the operating system becomes one sentence (NetworkError, UsageError); what happens on an open socket is
 // reported to its handlers and never thrown. TCP, TLS and addresses have files of their own beside this one.
 import { randomBytes, randomFillSync, randomInt } from 'node:crypto'
-import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import {
   appendFileSync,
   closeSync,
@@ -14,14 +13,15 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { isIP } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import { UsageError } from '../errors.ts'
-import { addressFamily, plainAddress, type TransportAddress } from './address.ts'
+import { addressFamily, plainAddress } from './address.ts'
 import { nodeNames } from './dns.ts'
-import { bindError, errnoOf, zonedAddress } from './node-addresses.ts'
+import { errnoOf } from './node-addresses.ts'
+import { withMediaThreads } from './node-media-network.ts'
 import { connectTcp, listenTcp } from './node-tcp.ts'
 import { listenTls, startTls } from './node-tls.ts'
+import { openUdp, sourceAddressFor } from './node-udp.ts'
 import { acceptWebSocket, openWebSocket } from './node-websocket.ts'
 import type {
   Clock,
@@ -33,13 +33,10 @@ import type {
   RandomAccessFile,
   Runtime,
   Timer,
-  UdpSocket,
 } from './runtime.ts'
 
 /** The longest delay that setTimeout takes; longer timers are armed again. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
-
-const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 // ---- clock -------------------------------------------------------------------------------------------------------------
 
@@ -86,112 +83,6 @@ const clock: Clock = {
 }
 
 const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1'
-
-// ---- UDP ---------------------------------------------------------------------------------------------------------------
-
-/** Addresses are literals here; a synchronous lookup lets `send` reach the kernel within the call. */
-const literalLookup = (
-  address: string,
-  _options: unknown,
-  callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
-): void => {
-  const family = isIP(address)
-  if (family) callback(null, address, family)
-  else
-    callback(Object.assign(new Error(`"${address}" is no IP address`), { code: 'EINVAL' }), address, family)
-}
-
-class NodeUdpSocket implements UdpSocket {
-  onDatagram: UdpSocket['onDatagram']
-  onError: UdpSocket['onError']
-  readonly local: TransportAddress
-  private readonly family: 4 | 6
-  private closed = false
-  private readonly sent = (error: Error | null): void => {
-    if (error) this.report(error)
-  }
-
-  constructor(private readonly socket: DatagramSocket) {
-    const { address, port } = socket.address()
-    this.local = { address: plainAddress(address), port }
-    this.family = addressFamily(address)
-    socket.on('message', (data, from) =>
-      this.onDatagram?.(data, { address: plainAddress(from.address), port: from.port }),
-    )
-    socket.on('error', (error) => this.report(error))
-  }
-
-  send(data: Uint8Array, to: TransportAddress): void {
-    if (this.closed) return
-    // A socket on "::" also reaches IPv4.
-    const address = this.family === 6 && addressFamily(to.address) === 4 ? `::ffff:${to.address}` : to.address
-    try {
-      this.socket.send(data, to.port, address, this.sent)
-    } catch (error) {
-      this.report(asError(error))
-    }
-  }
-
-  close(): void {
-    if (this.closed) return
-    this.closed = true
-    this.socket.close()
-  }
-
-  private report(error: Error): void {
-    if (!this.closed) this.onError?.(error)
-  }
-}
-
-const openUdp: Network['openUdp'] = (bind, options) =>
-  new Promise((resolve, reject) => {
-    const socket = createSocket({
-      type: addressFamily(bind.address) === 4 ? 'udp4' : 'udp6',
-      lookup: literalLookup as never,
-    })
-    const refuse = (error: unknown): void => {
-      socket.close()
-      reject(bindError('UDP', bind, error))
-    }
-    socket.once('error', refuse)
-    try {
-      // bind() would take such a port modulo 65536.
-      if (!(bind.port >= 0 && bind.port <= 65_535))
-        throw Object.assign(new Error('port'), { code: 'ERR_SOCKET_BAD_PORT' })
-      socket.bind(bind.port, zonedAddress(bind.address), () => {
-        socket.off('error', refuse)
-        try {
-          if (options?.receiveBufferBytes) socket.setRecvBufferSize(options.receiveBufferBytes)
-        } catch {
-          // The system's default buffer serves as well.
-        }
-        resolve(new NodeUdpSocket(socket))
-      })
-    } catch (error) {
-      refuse(error)
-    }
-  })
-
-/** Connecting a UDP socket sends nothing: the kernel only chooses route and source address. */
-const sourceAddressFor: Network['sourceAddressFor'] = (to) =>
-  new Promise((resolve) => {
-    const socket = createSocket({
-      type: addressFamily(to.address) === 4 ? 'udp4' : 'udp6',
-      lookup: literalLookup as never,
-    })
-    const finish = (address: string | undefined): void => {
-      socket.close()
-      resolve(address)
-    }
-    socket.once('error', () => finish(undefined))
-    try {
-      socket.connect(to.port || 9, to.address, (error?: Error) =>
-        finish(error ? undefined : plainAddress(socket.address().address)),
-      )
-    } catch {
-      finish(undefined)
-    }
-  })
 
 // ---- the rest of the network -------------------------------------------------------------------------------------------
 
@@ -356,16 +247,24 @@ const files: Files = {
   writeText: (path, text) => attempt('write', path, () => writeFileSync(path, text)),
 }
 
-/** The real world. Timers and open sockets keep the process alive until they are cancelled or closed. */
-export const nodeRuntime: Runtime = {
+const runtimeOn = (ofNetwork: Network): Runtime => ({
   clock,
-  network,
+  network: ofNetwork,
   random,
   files,
   /** Containers of one image share the first of these; the second tells them apart. */
   get machine(): string {
     return [machineId(), hostname()].join(' ')
   },
+})
+
+/** The real world. Timers and open sockets keep the process alive until they are cancelled or closed. */
+export const nodeRuntime: Runtime = runtimeOn(network)
+
+/** The same with sockets of media in so many threads of their own, where threads can be had. */
+export async function runtimeWithMediaThreads(count: number): Promise<Runtime> {
+  const threaded = await withMediaThreads(network, count)
+  return threaded ? runtimeOn(threaded) : nodeRuntime
 }
 
 /** Linux alone has one that can be read without a program. */

@@ -51,6 +51,12 @@ export interface UdpSocket {
   close(): void
 }
 
+export interface UdpOptions {
+  receiveBufferBytes?: number
+  /** For media, whose sockets may live elsewhere (`departureLeadMs`). */
+  media?: boolean
+}
+
 /** What a certificate says whose it is (RFC 5280 4.2.1.6). */
 export interface CertificateNames {
   readonly uris: readonly string[]
@@ -178,7 +184,7 @@ export interface Network {
   readonly departureLeadMs?: Millis
   interfaces(): NetworkInterface[]
   /** Port 0 lets the system choose. Rejects with NetworkError. */
-  openUdp(bind: TransportAddress, options?: { receiveBufferBytes?: number }): Promise<UdpSocket>
+  openUdp(bind: TransportAddress, options?: UdpOptions): Promise<UdpSocket>
   listenTcp(bind: TransportAddress): Promise<TcpListener>
   /** @param options.from the local address to connect from, port 0 for any; default: what routing chooses
    *  @param options.signal gives the attempt up; what waits for it is over at once */

@@ -3,7 +3,15 @@
 // to TURN servers. Whatever a peer or the network does is told in a sentence and never thrown.
 import { formatAddress, sameAddress, type TransportAddress } from '../runtime/address.ts'
 import type { Datagram, Stream } from '../runtime/core.ts'
-import type { Clock, Millis, Network, TcpConnection, TcpListener, UdpSocket } from '../runtime/runtime.ts'
+import type {
+  Clock,
+  Millis,
+  Network,
+  TcpConnection,
+  TcpListener,
+  UdpOptions,
+  UdpSocket,
+} from '../runtime/runtime.ts'
 import { WireConnection } from './connection.ts'
 import { rfc4571Framing, turnFraming } from './framing.ts'
 import { connectThroughProxy, type HttpProxy } from './http-proxy.ts'
@@ -70,10 +78,7 @@ export class Wires {
   constructor(private readonly options: WiresOptions) {}
 
   /** Returns the address that was bound. Rejects with NetworkError. */
-  async openUdp(
-    bind: TransportAddress,
-    options?: { receiveBufferBytes?: number },
-  ): Promise<TransportAddress> {
+  async openUdp(bind: TransportAddress, options?: UdpOptions): Promise<TransportAddress> {
     const socket = await this.options.network.openUdp(bind, options)
     const { local } = socket
     if (this.closed) {
