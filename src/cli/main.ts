@@ -9,6 +9,7 @@ import { addDoctor } from './doctor.ts'
 import { addEcho } from './echo.ts'
 import { exitCodeOfError, exitCodes } from './exit-codes.ts'
 import { addMessage } from './message.ts'
+import { withoutStolenOperands } from './optional-values.ts'
 import { addPhone } from './phone.ts'
 import { addRegister } from './register.ts'
 import { addServe } from './serve.ts'
@@ -64,7 +65,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => undefined)
 
 try {
-  await program.parseAsync()
+  const [verb, ...words] = process.argv.slice(2)
+  const command = program.commands.find((one) => one.name() === verb)
+  const rest = command ? withoutStolenOperands(command, words) : words
+  await program.parseAsync(verb === undefined ? [] : [verb, ...rest], { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) finish(error.exitCode === 0 ? exitCodes.ok : exitCodes.usage)
   else {
