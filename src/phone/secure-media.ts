@@ -30,7 +30,7 @@ export interface SecureMediaOptions {
   suites: readonly string[]
   certificate: () => Certificate
   /** Gets what SRTP hides, before it is encrypted or after it was opened. */
-  inTheClear?: (from: TransportAddress, to: TransportAddress, packet: Uint8Array) => void
+  inTheClear?: (from: TransportAddress, to: TransportAddress, packet: Uint8Array, at?: Millis) => void
   /** Gets the secrets of a handshake, as lines of SSLKEYLOGFILE. */
   onSecret?: (line: Uint8Array) => void
   record: (fact: FactBody) => void
@@ -57,7 +57,10 @@ export class SecureMedia implements MediaTransport {
   private sender: SrtpSender | undefined
   private receiver: SrtpReceiver | undefined
   private agreed: NegotiatedKeying | undefined
-  private readonly own: CryptoAttribute[] = []
+  /** A key for each suite; with one counters go on whenever it is used again (RFC 3711 9.1: never the same twice). */
+  private own: CryptoAttribute[] | undefined
+  private readonly senders = new Map<string, SrtpSender>()
+  private readonly receivers = new Map<string, SrtpReceiver>()
   /** Of our certificate: every description asks for it. */
   private fingerprint: Fingerprint | undefined
   private dtls:
@@ -79,22 +82,28 @@ export class SecureMedia implements MediaTransport {
 
   /** What our descriptions say. */
   get local(): LocalKeying | undefined {
-    const { policy, keying, suites, certificate } = this.options
+    const { policy, keying, suites } = this.options
     if (policy === 'off') return undefined
-    if (this.own.length === 0) this.makeKeys(suites)
-    this.fingerprint ??= fingerprintOf(certificate().der)!
     const offers = policy === 'prefer' || policy === 'require'
     const isOffered = (kind: 'dtls' | 'sdes'): boolean =>
       (offers || this.agreed?.type === kind) && keying.includes(kind)
     // In a profile of DTLS alone keys in SDP have no place (RFC 5763 5).
     const withKeys = isOffered('sdes') && !(policy === 'require' && keying.includes('dtls'))
+    // Made when somebody asks: nobody does where nothing is encrypted.
+    const cryptos = (): CryptoAttribute[] => (this.own ??= this.makeKeys())
+    const fingerprint = (): Fingerprint =>
+      (this.fingerprint ??= fingerprintOf(this.options.certificate().der)!)
     return {
       required: policy === 'require',
-      cryptos: this.own,
+      get cryptos() {
+        return cryptos()
+      },
       offered: withKeys ? suites.length : 0,
       offersDtls: isOffered('dtls'),
       dtls: {
-        fingerprint: this.fingerprint,
+        get fingerprint() {
+          return fingerprint()
+        },
         ...(this.dtls && { role: this.dtls.role }),
       },
     }
@@ -127,15 +136,13 @@ export class SecureMedia implements MediaTransport {
 
   sendRtp(packet: Uint8Array, departAt?: Millis): boolean {
     if (this.mode === 'clear') return this.paths.sendRtp(packet, departAt)
-    const sealed = this.mode === 'keyed' ? this.sender?.protectRtp(packet) : undefined
-    if (sealed) this.tell(packet, 'sent')
+    const sealed = this.mode === 'keyed' && this.sealed(packet, this.sender?.protectRtp(packet), departAt)
     return sealed ? this.paths.sendRtp(sealed, departAt) : false
   }
 
   sendRtcp(packet: Uint8Array, departAt?: Millis): boolean {
     if (this.mode === 'clear') return this.paths.sendRtcp(packet, departAt)
-    const sealed = this.mode === 'keyed' ? this.sender?.protectRtcp(packet) : undefined
-    if (sealed) this.tell(packet, 'sent')
+    const sealed = this.mode === 'keyed' && this.sealed(packet, this.sender?.protectRtcp(packet), departAt)
     return sealed ? this.paths.sendRtcp(sealed, departAt) : false
   }
 
@@ -147,27 +154,29 @@ export class SecureMedia implements MediaTransport {
 
   // ── keys ─────────────────────────────────────────────────────────────────────────────────────
 
-  private makeKeys(preferred: readonly string[]): void {
+  private makeKeys(): CryptoAttribute[] {
+    const { suites: preferred, random } = this.options
     const rank = ({ name }: SrtpSuite): number =>
       preferred.includes(name) ? preferred.indexOf(name) : preferred.length
     const suites = [...srtpSuites].sort((a, b) => rank(a) - rank(b))
-    for (const [at, { name, keyBytes, saltBytes }] of suites.entries())
-      this.own.push({ tag: at + 1, suite: name, key: this.options.random.bytes(keyBytes + saltBytes) })
+    return suites.map(({ name, keyBytes, saltBytes }, at) => ({
+      tag: at + 1,
+      suite: name,
+      key: random.bytes(keyBytes + saltBytes),
+    }))
   }
 
-  /** Counters go on where a key stays (RFC 3711 3.3.1), so only what has changed is replaced. */
+  /** Counters go on where a key stays or comes back (RFC 3711 3.3.1). */
   private useKeys(
     agreed: Extract<NegotiatedKeying, { type: 'sdes' }>,
     before: NegotiatedKeying | undefined,
   ): void {
-    const known = before?.type === 'sdes' ? before : undefined
     const suite = suiteByName(agreed.suite)
     if (!suite) return
-    if (!known || !sameCrypto(known.local, agreed.local))
-      this.sender = new SrtpSender(masterOf(suite, agreed.local))
-    if (!known || !sameCrypto(known.remote, agreed.remote))
-      this.receiver = new SrtpReceiver(masterOf(suite, agreed.remote))
-    if (!known) {
+    const { local, remote } = agreed
+    this.sender = kept(this.senders, local, () => new SrtpSender(masterOf(suite, local)))
+    this.receiver = kept(this.receivers, remote, () => new SrtpReceiver(masterOf(suite, remote)))
+    if (before?.type !== 'sdes') {
       this.options.record({ layer: 'srtp', type: 'keyed', by: 'sdes', suite: suite.name })
       this.become('keyed')
     }
@@ -210,9 +219,7 @@ export class SecureMedia implements MediaTransport {
       })
       this.become('keyed')
     } else if (event.type === 'failed') {
-      this.failure = event.reason
-      this.options.record({ layer: 'srtp', type: 'failed', reason: event.reason })
-      this.onChange?.()
+      this.fail(event.reason)
     }
   }
 
@@ -225,6 +232,19 @@ export class SecureMedia implements MediaTransport {
   private become(mode: 'clear' | 'keyed'): void {
     this.mode = mode
     for (const { packet, isRtcp, arrivedAt } of this.early.splice(0)) this.receive(packet, isRtcp, arrivedAt)
+    this.onChange?.()
+  }
+
+  private sealed(packet: Uint8Array, sealed: Uint8Array | undefined, at?: Millis): Uint8Array | undefined {
+    if (sealed) this.tell(packet, 'sent', at)
+    else this.fail('the key has protected as many packets as it may (RFC 3711 9.2)')
+    return sealed
+  }
+
+  private fail(reason: string): void {
+    if (this.failure !== undefined) return
+    this.failure = reason
+    this.options.record({ layer: 'srtp', type: 'failed', reason })
     this.onChange?.()
   }
 
@@ -243,16 +263,16 @@ export class SecureMedia implements MediaTransport {
     const clear = isRtcp ? this.receiver!.unprotectRtcp(packet) : this.receiver!.unprotectRtp(packet)
     if (typeof clear === 'string') this.refused[clear] = (this.refused[clear] ?? 0) + 1
     else {
-      this.tell(clear, 'received')
+      this.tell(clear, 'received', arrivedAt)
       deliver?.(clear, arrivedAt)
     }
   }
 
-  private tell(packet: Uint8Array, direction: 'sent' | 'received'): void {
+  private tell(packet: Uint8Array, direction: 'sent' | 'received', at?: Millis): void {
     const ends = this.options.inTheClear && this.paths.current?.ends
     if (!ends) return
     const [from, to] = direction === 'sent' ? [ends.local, ends.remote] : [ends.remote, ends.local]
-    this.options.inTheClear?.(from, to, packet)
+    this.options.inTheClear?.(from, to, packet, at)
   }
 
   private receiveRecord(record: Uint8Array): void {
@@ -270,8 +290,18 @@ const masterOf = (suite: SrtpSuite, { key, mki }: CryptoAttribute): MasterKey =>
   ...(mki && { mki }),
 })
 
-const sameCrypto = (a: CryptoAttribute, b: CryptoAttribute): boolean =>
-  a.suite === b.suite && Buffer.compare(a.key, b.key) === 0
+/** Keys of the peer's that are kept in mind. */
+const mostKeys = 16
+
+/** What is done with that key, if that was before. */
+function kept<T>(contexts: Map<string, T>, { suite, key, mki }: CryptoAttribute, make: () => T): T {
+  const name = [suite, ...[key, mki ?? []].map((octets) => Buffer.from(octets).toString('hex'))].join(' ')
+  const context = contexts.get(name) ?? make()
+  contexts.delete(name)
+  contexts.set(name, context)
+  if (contexts.size > mostKeys) contexts.delete(contexts.keys().next().value!)
+  return context
+}
 
 const sameHandshake = (
   a: Extract<NegotiatedKeying, { type: 'dtls' }>,

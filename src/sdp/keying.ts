@@ -67,18 +67,21 @@ function readCrypto(value: string): CryptoAttribute | string {
   const [tag, suite, parameters = '', ...session] = value.split(/\s+/)
   if (!tag || !/^\d{1,9}$/.test(tag) || !suite) return 'is malformed'
   // What leaves packets in the clear, or asks for more than everybody has.
-  const odd = session.find((word) => !/^(KDR=0|WSH=\d+)$/i.test(word))
+  // Extensions with a dash before them may be passed over (6.3.7).
+  const odd = session.find((word) => !/^(KDR=0|WSH=\d+|-\S+)$/i.test(word))
   if (odd !== undefined) return `has the session parameter ${odd.slice(0, 40)}, which is not spoken here`
   if (parameters.includes(';')) return 'has several keys'
   const [method, ...rest] = parameters.split('|')
   const inline = /^inline:([A-Za-z0-9+/]{4,120}={0,2})$/i.exec(method ?? '')
   if (!inline) return 'has no inline key'
-  const identifier = rest.map((word) => /^(\d{1,15}):(\d{1,3})$/.exec(word)).find((found) => found)
+  const identifier = rest.map((word) => /^(\d{1,39}):(\d{1,3})$/.exec(word)).find((found) => found)
   const lengthBytes = Number(identifier?.[2] ?? 0)
   if (lengthBytes > longestMkiBytes) return 'has too long a key identifier'
   const mki = Buffer.alloc(lengthBytes)
-  if (lengthBytes > 0)
-    mki.writeUIntBE(Number(identifier?.[1]) % 2 ** 48, Math.max(0, lengthBytes - 6), Math.min(6, lengthBytes))
+  const digits = BigInt(identifier?.[1] ?? 0).toString(16)
+  const octets = Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex')
+  if (octets.length > Math.max(1, lengthBytes)) return 'has a key identifier that is longer than it says'
+  mki.set(octets.subarray(0, lengthBytes), Math.max(0, lengthBytes - octets.length))
   return {
     tag: Number(tag),
     suite: suite.toUpperCase(),
@@ -110,7 +113,7 @@ export const offeredProfile = (local: LocalKeying | undefined): string => {
 
 /** RFC 5763 5: who offers leaves the roles to the answer. */
 export const offeredKeying = (local: LocalKeying | undefined): KeyingDescription => ({
-  cryptos: local ? local.cryptos.slice(0, local.offered) : [],
+  cryptos: local && local.offered > 0 ? local.cryptos.slice(0, local.offered) : [],
   fingerprints: local?.offersDtls && local.dtls ? [local.dtls.fingerprint] : [],
   ...(local?.offersDtls && { setup: 'actpass' as const }),
 })

@@ -15,8 +15,7 @@ const rtcpHeaderBytes = 8
 const rtcpIndexBytes = 4
 const encryptedFlag = 0x8000_0000
 /** RFC 3711 9.2: the most packets of one key. */
-const mostRtpPackets = 2 ** 48
-const mostRtcpPackets = 2 ** 31
+const lifetime = { rtp: 2 ** 48, rtcp: 2 ** 31 }
 /** Sources of one sender whose counters are kept; only who has the key can add one. */
 const mostSources = 64
 /** MKIs may be 128 octets (RFC 4568 6.1). */
@@ -52,14 +51,17 @@ export class SrtpSender {
   private out = new Uint8Array(2_048)
   private readonly trailer = new Uint8Array(4)
 
-  constructor(master: MasterKey) {
+  constructor(
+    master: MasterKey,
+    private readonly most = lifetime,
+  ) {
     this.keys = new Keys(master)
   }
 
   /** Packets must come in the order of their sequence numbers, give or take half of their range. The result is valid until the
    *  next call; undefined where the key is used up. */
   protectRtp(packet: Uint8Array): Uint8Array | undefined {
-    if (++this.sentRtp > mostRtpPackets) return undefined
+    if (++this.sentRtp > this.most.rtp) return undefined
     const ssrc = readUint32(packet, 8)
     const sequence = (packet[2]! << 8) | packet[3]!
     const source = this.source(ssrc)
@@ -74,7 +76,7 @@ export class SrtpSender {
 
   /** A compound RTCP packet. The result is valid until the next call; undefined where the key is used up. */
   protectRtcp(packet: Uint8Array): Uint8Array | undefined {
-    if (++this.sentRtcp > mostRtcpPackets) return undefined
+    if (++this.sentRtcp > this.most.rtcp) return undefined
     const { rtcp } = this.keys
     const ssrc = readUint32(packet, 4)
     const index = this.source(ssrc).rtcpIndex++
@@ -136,15 +138,20 @@ export class SrtpReceiver {
     if (bare.length < header + this.keys.rtp.tagBytes) return 'too short'
     const ssrc = readUint32(packet, 8)
     const known = this.sources.get(ssrc)
-    const index = indexOf((packet[2]! << 8) | packet[3]!, known?.rtp.highest ?? -1)
-    if (known?.rtp.isReplay(index)) return 'replay'
-    writeUint32(this.trailer, 0, Math.floor(index / 0x1_0000))
-    const clear = this.keys.rtp.open(bare, header, ssrc, index, this.trailer, true)
-    if (!clear) return 'authentication'
-    const source = known ?? this.addSource(ssrc)
-    if (!source) return 'too many sources'
-    source.rtp.mark(index)
-    return clear
+    const guess = indexOf((packet[2]! << 8) | packet[3]!, known?.rtp.highest ?? -1)
+    if (known?.rtp.hasSeen(guess)) return 'replay'
+    // A round may have ended while nothing came: its last packets lost, or half of it.
+    for (let index = guess; index <= guess + 0x1_0000; index += 0x1_0000) {
+      if (known?.rtp.isReplay(index)) continue
+      writeUint32(this.trailer, 0, Math.floor(index / 0x1_0000))
+      const clear = this.keys.rtp.open(bare, header, ssrc, index, this.trailer, true)
+      if (!clear) continue
+      const source = known ?? this.addSource(ssrc)
+      if (!source) return 'too many sources'
+      source.rtp.mark(index)
+      return clear
+    }
+    return known?.rtp.isReplay(guess) ? 'replay' : 'authentication'
   }
 
   /** The compound RTCP packet in the clear, in the memory of `packet`, or why it is dropped. Never throws. */

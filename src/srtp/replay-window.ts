@@ -9,9 +9,15 @@ export class ReplayWindow {
   /** One bit for each index, by its remainder. */
   private readonly seen = new Uint8Array(windowPackets)
 
+  /** It is behind the window, or was seen. */
   isReplay(index: number): boolean {
-    if (index > this.highest) return false
-    return index <= this.highest - windowPackets || this.seen[index % windowPackets] === 1
+    return index <= this.highest - windowPackets || this.hasSeen(index)
+  }
+
+  /** It is within the window and was seen. */
+  hasSeen(index: number): boolean {
+    if (index > this.highest || index <= this.highest - windowPackets) return false
+    return this.seen[index % windowPackets] === 1
   }
 
   /** Of a packet that was authenticated. */

@@ -38,6 +38,9 @@ interface Playing {
 /** An Ethernet MTU without IPv6 and UDP headers: no packet is fragmented. */
 const maximumPacketBytes = 1500 - 48
 
+/** RFC 3711 3.3.1, RFC 4568 6.4: in the lower half, so that a receiver who misses the first packets can still tell the round. */
+const mostFirstSequenceNumber = 0x8000
+
 export class SendPath {
   packets = 0
   octets = 0
@@ -72,7 +75,7 @@ export class SendPath {
   ) {
     const { random, record } = options
     // Numbers begin at random values (RFC 3550 5.1).
-    this.firstSequenceNumber = random.integer(65_536)
+    this.firstSequenceNumber = random.integer(mostFirstSequenceNumber)
     this.header = {
       marker: true,
       payloadType: parameters.sendPayloadType,

@@ -50,8 +50,8 @@ export class Capture {
   }
 
   /** Of media that SRTP hides. */
-  readonly inTheClear = (from: TransportAddress, to: TransportAddress, data: Uint8Array): void =>
-    this.packet('udp', 'clear', from, to, data)
+  readonly inTheClear = (from: TransportAddress, to: TransportAddress, data: Uint8Array, at?: Millis): void =>
+    this.packet('udp', 'clear', from, to, data, at)
 
   close(): void {
     if (this.closed) return

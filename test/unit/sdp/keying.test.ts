@@ -55,6 +55,12 @@ describe('a=crypto', () => {
     expect(read(`7 AES_CM_128_HMAC_SHA1_32 ${inline}|258:8`)).toMatchObject({
       mki: Buffer.from([0, 0, 0, 0, 0, 0, 1, 2]),
     })
+    expect(read(`7 AES_CM_128_HMAC_SHA1_32 ${inline}|255:1 -NOVELTY=1`)).toMatchObject({
+      mki: Buffer.from([255]),
+    })
+    expect(read(`7 AES_CM_128_HMAC_SHA1_32 ${inline}|18446744073709551615:128`)).toMatchObject({
+      mki: Buffer.from([...Array(120).fill(0), ...Array(8).fill(255)]),
+    })
   })
   it.each([
     [`x AES_CM_128_HMAC_SHA1_80 ${inline}`, /malformed/],
@@ -64,6 +70,12 @@ describe('a=crypto', () => {
     [`1 AES_CM_128_HMAC_SHA1_80 ${inline} KDR=3`, /KDR=3/],
     [`1 AES_CM_128_HMAC_SHA1_80 ${inline};${inline}`, /several keys/],
     [`1 AES_CM_128_HMAC_SHA1_80 ${inline}|1:200`, /too long/],
+    [`1 AES_CM_128_HMAC_SHA1_80 ${inline}|256:1`, /longer than it says/],
+    [`1 AES_CM_128_HMAC_SHA1_80 ${inline}|999999999999999:4`, /longer than it says/],
+    [`1 AES_CM_128_HMAC_SHA1_80 ${inline} UNENCRYPTED_SRTCP`, /UNENCRYPTED_SRTCP/],
+    [`1 AES_CM_128_HMAC_SHA1_80 ${inline} UNAUTHENTICATED_SRTP`, /UNAUTHENTICATED_SRTP/],
+    [`1 AES_CM_128_HMAC_SHA1_80 ${inline} FEC_ORDER=FEC_SRTP`, /FEC_ORDER/],
+    [`1 AES_CM_128_HMAC_SHA1_80 ${inline} NOVELTY=1`, /NOVELTY/],
   ])('is passed over: %s', (value, why) => {
     expect(read(value)).toMatch(why)
   })

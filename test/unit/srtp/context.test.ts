@@ -85,12 +85,67 @@ describe('the index', () => {
       expect(receiver.unprotectRtp(copy(sender.protectRtp(rtp(n, 20))))).toHaveLength(32)
   })
 
+  it.each([0, 100, 32_767])('is found by who joins %i packets before the end of a round', (before) => {
+    const sender = new SrtpSender(master())
+    const receiver = new SrtpReceiver(master())
+    for (let n = 65_536 - before; n < 65_700; n++) {
+      const sealed = copy(sender.protectRtp(rtp(n, 20)))
+      if (n >= 65_530) expect(receiver.unprotectRtp(sealed)).toHaveLength(32)
+    }
+  })
+
+  it('is found where the last packets of the first round are lost, and by those of them that come late', () => {
+    const sender = new SrtpSender(master())
+    const receiver = new SrtpReceiver(master())
+    const sealed = Array.from({ length: 20 }, (_, n) => copy(sender.protectRtp(rtp(65_530 + n, 20))))
+    for (const n of [8, 7, 5, 6, 4]) expect(receiver.unprotectRtp(sealed[n]!)).toHaveLength(32)
+    const again = Buffer.from(sealed[9]!)
+    expect(receiver.unprotectRtp(sealed[9]!)).toHaveLength(32)
+    expect(receiver.unprotectRtp(again)).toBe('replay')
+  })
+
+  it.each([32_000, 33_000, 65_000])('survives a silence of %i packets', (gap) => {
+    const sender = new SrtpSender(master())
+    const receiver = new SrtpReceiver(master())
+    for (let n = 60_000; n < 400_000; n++) {
+      const sealed = sender.protectRtp(rtp(n, 4))
+      if (n % gap === 0 || n === 399_999) expect(receiver.unprotectRtp(copy(sealed))).toHaveLength(16)
+    }
+  })
+
+  it('begins anew for a new source, with the same key', () => {
+    const sender = new SrtpSender(master())
+    const receiver = new SrtpReceiver(master())
+    for (const [source, from] of [
+      [1, 65_000],
+      [2, 9],
+    ] as const)
+      for (let n = from; n < from + 1_000; n++)
+        expect(receiver.unprotectRtp(copy(sender.protectRtp(rtp(n, 20, source))))).toHaveLength(32)
+  })
+
   it('is kept for each source, of which there are not too many', () => {
     const sender = new SrtpSender(master())
     const receiver = new SrtpReceiver(master())
     for (let source = 0; source < 64; source++)
       expect(receiver.unprotectRtp(copy(sender.protectRtp(rtp(9, 20, source))))).toHaveLength(32)
     expect(receiver.unprotectRtp(copy(sender.protectRtp(rtp(9, 20, 64))))).toBe('too many sources')
+  })
+})
+
+describe('a key', () => {
+  it('protects no more packets than it may, RTP and RTCP counted apart (RFC 3711 9.2)', () => {
+    const sender = new SrtpSender(master(), { rtp: 3, rtcp: 2 })
+    for (let n = 0; n < 3; n++) expect(sender.protectRtp(rtp(n, 20, n % 2))).toBeDefined()
+    for (let n = 0; n < 2; n++) expect(sender.protectRtcp(rtcp(n))).toBeDefined()
+    expect(sender.protectRtp(rtp(3))).toBeUndefined()
+    expect(sender.protectRtcp(rtcp(2))).toBeUndefined()
+  })
+
+  it('numbers RTCP from 1 on, in the clear behind the packet, with the flag that says encrypted', () => {
+    const sender = new SrtpSender(master())
+    const numbers = [1, 2].map((n) => copy(sender.protectRtcp(rtcp(n))).readUInt32BE(28))
+    expect(numbers).toEqual([0x8000_0001, 0x8000_0002])
   })
 })
 
