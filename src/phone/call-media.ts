@@ -7,21 +7,20 @@
 //   receiveFragment(), and INFO out: candidates that come after the descriptions (RFC 8840)
 import { CallFailed, IceFailed, InvariantError, RemoteError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
-import { withinBudget } from '../sdp/candidate-budget.ts'
 import { describe, describeNegotiated } from '../sdp/describe.ts'
 import type { CodecDescription, IceDescription, LocalAudio, NegotiatedAudio } from '../sdp/description.ts'
 import { receives, sends } from '../sdp/direction.ts'
 import { answerWithoutMedia, isWithoutMedia } from '../sdp/empty-session.ts'
-import { keyingLengthBytes } from '../sdp/keying.ts'
 import { createAnswer, createOffer, readAnswer, readOffer } from '../sdp/negotiation.ts'
 import type { Body, Session } from '../sip/session.ts'
 import { AudioStream } from '../stream/audio-stream.ts'
 import type { Pacer } from '../stream/pacer.ts'
 import type { FactBody } from '../trace/facts.ts'
+import { type DescriptionKind, nameCandidates } from './description-room.ts'
 import { Fragments } from './fragments.ts'
 import type { MediaPath } from './media-path.ts'
 import type { PathRequest } from './media-paths.ts'
-import { defaults, type IcePolicy, type TricklePolicy } from './options.ts'
+import { type IcePolicy, requiresIce, type TricklePolicy } from './options.ts'
 import { interruptionMs, PathSuccession } from './path-succession.ts'
 import { SecureMedia, type SecureMediaOptions } from './secure-media.ts'
 import { codecDescription, streamParameters } from './stream-parameters.ts'
@@ -88,6 +87,8 @@ export class CallMedia {
   /** When the peer's last restarts came, the oldest first. */
   private readonly restartsAt: Millis[] = []
   private mid: string | undefined
+  /** Whether our descriptions ask for extended reports: settled by the first, by whether it had room. */
+  private asksForReports: boolean | undefined
   private closed = false
 
   constructor(private readonly options: CallMediaOptions) {
@@ -243,7 +244,8 @@ export class CallMedia {
       this.limitRestarts()
       this.paths.bringUp(await this.openPath({ ...request, afresh: true }))
       this.options.record({ layer: 'ice', type: 'restart', by: 'remote', why: 'the far end asked for it' })
-    }
+    } else if (!remoteIce && !remote.rtcpMux && !this.present().defaultAddress(2))
+      this.paths.bringUp(await this.openPath({ ...request, afresh: false }))
     const path = this.present()
     // Where nothing flows, nobody is kept waiting by what makes it flow; nor where the last restart did not help the peer, who may
     // be deaf although we hear it.
@@ -381,7 +383,8 @@ export class CallMedia {
     const rtp = path.defaultAddress(1)
     if (!rtp) throw new InvariantError('a media path without an address')
     const rtcp = path.defaultAddress(2)
-    const keying = this.secure.local
+    const { local: keying } = this.secure
+    const ice = path.agent && this.describeIce(path, path.agent, rtp, all)
     return {
       origin: { sessionId: this.sessionId, version: 1, address: rtp.address },
       codecs: this.codecs,
@@ -392,9 +395,15 @@ export class CallMedia {
       rtp,
       ...(rtcp && { rtcp }),
       rtcpMux: true,
+      extendedReports: this.asksForReports ?? true,
       ...(keying && { keying }),
-      ...(path.agent && { ice: this.describeIce(path, path.agent, rtp, all) }),
+      ...(ice && { ice }),
     }
+  }
+
+  private get kind(): DescriptionKind {
+    const { candidateBudgetBytes: budgetBytes } = this.options
+    return { answering: this.answering, first: !this.sent, keying: this.secure.local, budgetBytes }
   }
 
   private describeIce(
@@ -403,15 +412,11 @@ export class CallMedia {
     rtp: { address: string; port: number },
     all: boolean,
   ): IceDescription {
-    const { trickle, lite, candidateBudgetBytes } = this.options
+    const { trickle, lite } = this.options
     const own = agent.localCandidates(0)
-    const relays = own.some(({ type }) => type === 'relay') ? defaults.relayBudgetBytes : 0
-    const routes = this.sent === undefined ? 0 : defaults.dialogBytes
-    // RFC 3261 18.1.1 bounds requests; a response need only be one packet.
-    const budgetBytes = this.answering
-      ? defaults.answerBudgetBytes
-      : candidateBudgetBytes + relays - routes - keyingLengthBytes(this.secure.local)
-    const candidates = all ? own : withinBudget(own, budgetBytes, rtp)
+    const named = nameCandidates(own, this.kind, rtp, this.asksForReports)
+    this.asksForReports = named.asks
+    const candidates = all ? own : named.candidates
     const isAll = path.isGathered && candidates.length === own.length
     this.fragments.follow(path, candidates)
     return {
@@ -493,6 +498,3 @@ export class CallMedia {
     this.options.record(describe(text, direction, kind))
   }
 }
-
-/** A relay is known only to a peer with ICE. */
-const requiresIce = (policy: IcePolicy): boolean => policy === 'require' || policy === 'relay'

@@ -12,6 +12,8 @@ import type { IceServer } from '../turn/ice-servers.ts'
 /** auto: ICE with peers that speak it, symmetric RTP with others. require: no ICE, no call. relay: as require, and over TURN
  *  alone, so that the peer learns no address of ours. off: never offer ICE. */
 export type IcePolicy = 'auto' | 'require' | 'relay' | 'off'
+/** A relay is known only to a peer with ICE. */
+export const requiresIce = (policy: IcePolicy): boolean => policy === 'require' || policy === 'relay'
 
 /** half: an offer names all candidates, later ones follow where the peer takes them. full: an offer waits for no server; for
  *  peers that are known to trickle. off: only descriptions name candidates. */

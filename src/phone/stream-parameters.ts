@@ -6,7 +6,8 @@ import type { StreamParameters } from '../stream/parameters.ts'
 
 export function streamParameters(negotiated: NegotiatedAudio): StreamParameters {
   const own = codecOf(negotiated.codec.name)
-  const { codec, alsoReceive, telephoneEvent, ptimeMs, direction } = negotiated
+  const { codec, alsoReceive, telephoneEvent, ptimeMs, direction, extendedReports, rtcpBandwidth } =
+    negotiated
   return {
     codec: own,
     ...(codec.fmtp !== undefined && { sendFmtp: codec.fmtp }),
@@ -17,6 +18,8 @@ export function streamParameters(negotiated: NegotiatedAudio): StreamParameters 
       return other ? [{ codec: other, payloadType: receivePayloadType }] : []
     }),
     ...(telephoneEvent && { telephoneEvent }),
+    ...(extendedReports && { extendedReports }),
+    ...(rtcpBandwidth && { rtcpBandwidth }),
     ptimeMs: own.packetTimesMs?.findLast((possible) => possible <= ptimeMs) ?? ptimeMs,
     direction,
   }

@@ -1,5 +1,6 @@
 // What a session description says about one audio stream, in our own words; the text form is session-description's business.
-// Covers RFC 8866, RFC 3264, RFC 8839 (ICE), RFC 8840 (trickle), RFC 6544 (TCP candidates), RFC 5761 (rtcp-mux), RFC 3605 (a=rtcp); keys are keying.ts's.
+// Covers RFC 8866, RFC 3264, RFC 8839 (ICE), RFC 8840 (trickle), RFC 6544 (TCP candidates), RFC 5761 (rtcp-mux), RFC 3605 (a=rtcp); keys are keying.ts's,
+// and the rest of RTCP is rtcp-attributes.ts's.
 import type { TransportAddress } from '../runtime/address.ts'
 
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
@@ -90,6 +91,23 @@ export type NegotiatedKeying =
   | { type: 'sdes'; suite: string; local: CryptoAttribute; remote: CryptoAttribute }
   | { type: 'dtls'; role: DtlsRole; fingerprints: FingerprintAttribute[] }
 
+/** a=rtcp-xr (RFC 3611 5.1). What its writer wants to be sent. */
+export interface ExtendedReportsAttribute {
+  /** rcvr-rtt: it answers reference times. */
+  roundTrip: boolean
+  voipMetrics: boolean
+  summary?: { lost: boolean; duplicates: boolean; jitter: boolean }
+}
+
+/** What a description says of RTCP beside its port. */
+export interface RtcpDescription {
+  extendedReports?: ExtendedReportsAttribute
+  reducedSize: boolean
+  muxOnly: boolean
+  /** Bits a second for those who send media, and for those who do not; both 0: no RTCP. */
+  bandwidth?: { senders: number; receivers: number }
+}
+
 /** What our side brings to an offer or an answer. */
 export interface LocalAudio {
   /** Identifies this end. `version` is that of the session's first description; later ones count on from the previous (RFC 3264 8). */
@@ -103,6 +121,8 @@ export interface LocalAudio {
   /** The default destination of RTCP where component 2 has its own; a=rtcp is written for it. */
   rtcp?: TransportAddress
   rtcpMux: boolean
+  /** Whether the peer is asked for extended reports. */
+  extendedReports?: boolean
   ice?: IceDescription
   /** Absent: no SRTP. */
   keying?: LocalKeying
@@ -131,6 +151,10 @@ export interface NegotiatedAudio {
   /** Absent with rtcp-mux too: RTCP then shares `remoteRtp`. */
   remoteRtcp?: TransportAddress
   rtcpMux: boolean
+  /** What the peer wants to be sent. */
+  extendedReports?: ExtendedReportsAttribute
+  /** For RTCP, where the peer says so. */
+  rtcpBandwidth?: NonNullable<RtcpDescription['bandwidth']>
   /** The peer's half. Absent: ICE is not used, because one side does not speak it or because of a mismatch. */
   ice?: IceDescription
   /** a=ice-mismatch was received, or the peer's default destination is not among its candidates (RFC 8839 4.2.5). */

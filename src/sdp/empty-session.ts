@@ -17,6 +17,7 @@ export const answerWithoutMedia = (local: LocalAudio): string =>
       direction: 'inactive',
       ptimeMs: local.ptimeMs,
       rtcpMux: false,
+      extendedReports: false,
       offer: false,
       onlyComponent1: false,
       ice: false,

@@ -91,6 +91,7 @@ export const createOffer = (local: LocalAudio, previous?: string): { text: strin
       direction: local.direction,
       ptimeMs: local.ptimeMs,
       rtcpMux: local.rtcpMux,
+      extendedReports: local.extendedReports ?? false,
       offer: true,
       onlyComponent1: false,
       ice: true,
@@ -159,6 +160,9 @@ export const createAnswer = (
       direction,
       ptimeMs,
       rtcpMux,
+      // Who has not heard of them is not asked for them.
+      extendedReports: local.extendedReports === true && section.control.extendedReports !== undefined,
+      control: section.control,
       offer: false,
       onlyComponent1: rtcpMux,
       ice: offer.ice !== undefined,
@@ -177,6 +181,7 @@ export const createAnswer = (
     ptimeMs,
     direction,
     ...agreedTransport(offer, rtcpMux, local.ice !== undefined),
+    ...agreedControl(section),
     ...(keyed && { keying: keyed.negotiated }),
     problems: [...offer.problems],
   }
@@ -235,6 +240,7 @@ export const readAnswer = (
     ptimeMs: agreedPtime(theirs, ours.ptimeMs ?? 20),
     direction: both(ours.direction, audio.direction),
     ...agreedTransport(audio, ours.rtcpMux && audio.rtcpMux, ours.ice !== undefined),
+    ...agreedControl(theirs),
     ...(keying && { keying }),
     problems,
   }
@@ -303,6 +309,14 @@ const agreedPtime = (section: MediaSection, oursMs: number): number => {
   const wanted = Math.min(section.ptimeMs ?? oursMs, section.maxptimeMs ?? to, to)
   return Math.max(from, Math.floor(wanted / step) * step)
 }
+
+/** Each says what it wants to be sent (RFC 3611 5.2). */
+const agreedControl = ({
+  control,
+}: MediaSection): Pick<NegotiatedAudio, 'extendedReports' | 'rtcpBandwidth'> => ({
+  ...(control.extendedReports && { extendedReports: control.extendedReports }),
+  ...(control.bandwidth && { rtcpBandwidth: control.bandwidth }),
+})
 
 const agreedTransport = (
   audio: RemoteAudio,

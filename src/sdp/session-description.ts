@@ -4,10 +4,17 @@ import { type MediaDescription, parse } from 'sdp-transform'
 import { RemoteError } from '../errors.ts'
 import type { TransportAddress } from '../runtime/address.ts'
 import { canonicalAddress, isHostName, isPort, isUnspecified } from './addresses.ts'
-import type { CodecDescription, Direction, IceDescription, SdpProblem } from './description.ts'
+import type {
+  CodecDescription,
+  Direction,
+  IceDescription,
+  RtcpDescription,
+  SdpProblem,
+} from './description.ts'
 import { codecsOf, type RtpMap } from './formats.ts'
 import { hasFlag, readIce } from './ice-attributes.ts'
 import { type KeyingDescription, readKeying } from './keying.ts'
+import { readRtcpAttributes } from './rtcp-attributes.ts'
 
 /** More than any phone says, less than a datagram holds. */
 const maximumLengthChars = 65_535
@@ -34,6 +41,7 @@ export interface MediaSection {
   /** a=rtcp (RFC 3605). */
   rtcp?: { port: number; address?: string }
   rtcpMux: boolean
+  control: RtcpDescription
   ice?: IceDescription
   /** a=ice-mismatch (RFC 8839 5.3). */
   iceMismatch: boolean
@@ -93,6 +101,7 @@ const readSection = (
   const ptimeMs = milliseconds(media.ptime)
   const maxptimeMs = milliseconds(media.maxptime)
   const rtcp = readRtcp(media)
+  const control = readRtcpAttributes(lines, head)
   return {
     media: line[1]!,
     port,
@@ -106,7 +115,8 @@ const readSection = (
     ...(ptimeMs === undefined ? {} : { ptimeMs }),
     ...(maxptimeMs === undefined ? {} : { maxptimeMs }),
     ...(rtcp ? { rtcp } : {}),
-    rtcpMux: media.rtcpMux !== undefined,
+    rtcpMux: media.rtcpMux !== undefined || control.muxOnly,
+    control,
     ...(ice ? { ice } : {}),
     iceMismatch: hasFlag(lines, 'ice-mismatch') || hasFlag(head, 'ice-mismatch'),
     keying: readKeying(lines, head, problems),

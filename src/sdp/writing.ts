@@ -1,9 +1,10 @@
 // A session description written from our words: one live audio m-line, others refused with port 0, nothing more than a peer needs.
 import { type MediaDescription, type SessionDescription, write } from 'sdp-transform'
 import { addressFamily } from '../runtime/address.ts'
-import type { CodecDescription, Direction, LocalAudio } from './description.ts'
+import type { CodecDescription, Direction, LocalAudio, RtcpDescription } from './description.ts'
 import { writeIce, writeSessionIce } from './ice-attributes.ts'
 import { type KeyingDescription, writeKeying } from './keying.ts'
+import { writeRtcpAttributes, writeRtcpBandwidth } from './rtcp-attributes.ts'
 import { type MediaSection, readSession } from './session-description.ts'
 
 /** The audio m-line as it will stand in the text. */
@@ -15,6 +16,10 @@ export interface AudioText {
   direction: Direction
   ptimeMs: number
   rtcpMux: boolean
+  /** Whether extended reports are asked for. */
+  extendedReports: boolean
+  /** What the offer says that an answer repeats. */
+  control?: RtcpDescription
   /** Whether this is an offer: it may name remote-candidates, an answer may not (RFC 8839 4.4.1.2.2). */
   offer: boolean
   /** Whether component 2 is given up: RTCP shares component 1 (an answer that accepts rtcp-mux). */
@@ -81,12 +86,14 @@ const audioLine = (local: LocalAudio, audio: AudioText): MediaDescription => ({
   fmtp: audio.codecs.flatMap((codec) =>
     codec.fmtp === undefined ? [] : [{ payload: codec.payloadType, config: codec.fmtp }],
   ),
+  ...(audio.control?.bandwidth && { bandwidth: writeRtcpBandwidth(audio.control) }),
   ptime: audio.ptimeMs,
   direction: audio.direction,
   ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
   ...(local.rtcp && !audio.onlyComponent1 ? { rtcp: rtcpAttribute(local) } : {}),
   ...withOwnLines(audio.ice && local.ice ? writeIce(local.ice, audio) : {}, [
     ...(audio.iceMismatch ? [{ value: 'ice-mismatch' }] : []),
+    ...writeRtcpAttributes(audio.extendedReports, audio.control?.reducedSize ?? false),
     ...writeKeying(audio.keying),
   ]),
 })

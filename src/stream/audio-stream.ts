@@ -123,6 +123,7 @@ export class AudioStream {
       received: this.receiving.media,
       clockRateHz: () => this.parameters.codec.clockRateHz,
       octetsPerSecond: () => this.octetsPerSecond(),
+      bandwidth: () => this.parameters.rtcpBandwidth,
       extended: {
         wanted: () => this.parameters.extendedReports,
         metrics: () => {

@@ -20,6 +20,8 @@ export interface StreamParameters {
   direction: StreamDirection
   /** Extended reports that the peer wants of us; absent: none. */
   extendedReports?: ExtendedReportsWanted
+  /** What the peer grants to RTCP, in bits a second; absent: 5 % of the media (RFC 3550 6.2). */
+  rtcpBandwidth?: { senders: number; receivers: number }
   /** Only silence is sent, and what plays waits: the call is held at our end. */
   quiet?: boolean
 }

@@ -37,6 +37,8 @@ export interface ReportsOptions {
   clockRateHz: () => number
   /** What both ends send, lower headers included. */
   octetsPerSecond: () => number
+  /** What the peer grants, in bits a second (RFC 3556); absent: a share of the media. */
+  bandwidth: () => { senders: number; receivers: number } | undefined
   extended: Pick<ExtendedReportsOptions, 'wanted' | 'metrics'>
   drop: (reason: string) => void
 }
@@ -57,7 +59,7 @@ export class Reports {
   private lastSenderReport: { ssrc: number; compact: number; arrivedAt: Millis } | undefined
 
   constructor(private readonly options: ReportsOptions) {
-    const { clock, random, sent, received, extended, octetsPerSecond } = options
+    const { clock, random, sent, received, extended } = options
     this.wallTimeOffsetMs = clock.wallTime() - clock.now()
     this.extended = new ExtendedReports({
       ...extended,
@@ -65,8 +67,7 @@ export class Reports {
       received,
       ntpAt: (now) => this.ntpAt(now),
     })
-    const share = (): number => rtcpShare * octetsPerSecond()
-    this.schedule = new RtcpSchedule(clock.now(), random, share, typicalSizeBytes)
+    this.schedule = new RtcpSchedule(clock.now(), random, () => this.octetsPerSecond(), typicalSizeBytes)
     this.arm()
   }
 
@@ -120,6 +121,7 @@ export class Reports {
     const { sent, received, cname } = this.options
     const time = this.ntpAt(now)
     const weSend = this.weSend()
+    if (!this.isGranted(weSend)) return
     const packet = encodeCompound({
       ssrc: sent.ssrc,
       ...(weSend && {
@@ -153,6 +155,19 @@ export class Reports {
       lastSenderReport: last?.compact ?? 0,
       delaySinceLastSenderReport: last ? compactDelay(now - last.arrivedAt) : 0,
     }
+  }
+
+  /** Of RTCP. Nothing is granted rather than little: the timer still looks whether that changes. */
+  private octetsPerSecond(): number {
+    const granted = this.options.bandwidth()
+    return (
+      (granted && (granted.senders + granted.receivers) / 8) || rtcpShare * this.options.octetsPerSecond()
+    )
+  }
+
+  private isGranted(weSend: boolean): boolean {
+    const granted = this.options.bandwidth()
+    return !granted || (weSend ? granted.senders : granted.receivers) > 0
   }
 
   /** RFC 3550 6.3.8: a sender is one who has sent since the second last report. */

@@ -188,6 +188,8 @@ test.each([-86_400_000, 86_400_000])('a wall clock that jumps by %i ms changes n
       await pause(simulation, 20_000)
       expect([call.state, answered.state]).toEqual(['answered', 'answered'])
       await call.waitToHear('tone:600', 5_000)
+      for (const { statistics } of [call.report(), answered.report()])
+        expect(statistics?.roundTripMs).toBeCloseTo(20, -1)
       await call.hold()
       await call.resume()
       const { timings } = await call.hangUp()
