@@ -26,9 +26,9 @@ export const markerTones = {
 } as const satisfies Record<string, Tone>
 
 /** ITU-T Q.23. */
-const dtmfRowsHz = [697, 770, 852, 941]
-const dtmfColumnsHz = [1209, 1336, 1477, 1633]
-const dtmfKeys = '123A456B789C*0#D'
+export const dtmfRowsHz = [697, 770, 852, 941]
+export const dtmfColumnsHz = [1209, 1336, 1477, 1633]
+export const dtmfKeys = '123A456B789C*0#D'
 
 /** The two frequencies of a digit (0-9, A-D, * and #).
  *  @throws UsageError for anything else */
