@@ -54,7 +54,8 @@ export interface MediaFlags {
   record?: string
   hear?: string[]
   dtmf?: string
-  dtmfBy?: 'rtp' | 'info' | 'info-relay'
+  dtmfBy?: 'rtp' | 'info' | 'info-relay' | 'audio'
+  detectDtmf?: boolean
   expectDtmf?: string
   for?: number
 }
@@ -154,10 +155,14 @@ export function mediaFlags(command: Command): Command {
     .addOption(
       new Option(
         '--dtmf-by <way>',
-        'send digits as telephone-events (rtp), by INFO with application/dtmf (info) or application/dtmf-relay (info-relay)',
-      ).choices(['rtp', 'info', 'info-relay']),
+        'send digits as telephone-events (rtp), by INFO with application/dtmf (info) or application/dtmf-relay (info-relay), as tones in the audio (audio)',
+      ).choices(['rtp', 'info', 'info-relay', 'audio']),
     )
     .option('--expect-dtmf <digits>', 'fail unless these digits are received', parseExpectedDigits)
+    .option(
+      '--detect-dtmf',
+      'find digits in the audio too, as is done where the far end takes no telephone-events',
+    )
     .option('--for <time>', 'hang up this long after the answer: 10s, 500ms, 2m', parseDuration)
 }
 
@@ -279,6 +284,7 @@ export function callOptions(flags: MediaFlags): CallOptions {
     ...(flags.play !== undefined && { play: flags.play }),
     ...(flags.loop && { loop: true }),
     ...(flags.record !== undefined && { record: flags.record }),
+    ...(flags.detectDtmf && { detectDtmf: true }),
   }
 }
 

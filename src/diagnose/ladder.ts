@@ -168,7 +168,7 @@ const mediaMilestone = (fact: MediaFact): string | undefined => {
     case 'first-heard':
       return `first audio heard, ${fact.levelDbfs.toFixed(0)} dBFS`
     case 'dtmf':
-      return `DTMF ${fact.digit} ${fact.direction}`
+      return `DTMF ${fact.digit} ${fact.direction}${fact.by === 'audio' ? ' in the audio' : ''}`
     case 'recording':
       return `recorded ${(fact.durationMs / 1000).toFixed(1)} s to ${fact.path}`
     case 'hearing':

@@ -11,6 +11,7 @@ import { AudioStreams } from './audio-streams.ts'
 import { toError } from './call-errors.ts'
 import type { CallMedia } from './call-media.ts'
 import { Deferred } from './deferred.ts'
+import { digitTones, HeardDigits } from './dtmf-by-audio.ts'
 import { type DtmfOptions, sendDigitsByInfo } from './dtmf-by-info.ts'
 import { type CallOptions, defaults } from './options.ts'
 import { PlayedAudio } from './played-audio.ts'
@@ -30,6 +31,7 @@ export abstract class CallAudio {
 
   private readonly playedLater = new Deferred<void>()
   private readonly digits: ReceivedDigits
+  private readonly heardDigits: HeardDigits
   private readonly received: ReceivedAudio
   private readonly playing: PlayedAudio
   private isMuted = false
@@ -43,6 +45,10 @@ export abstract class CallAudio {
     this.played = this.playedLater.promise
     this.audio = new AudioStreams(this)
     this.digits = new ReceivedDigits(runtime.clock)
+    this.heardDigits = new HeardDigits((digit) => {
+      trace.record({ layer: 'audio', type: 'dtmf', direction: 'received', ...digit })
+      this.receiveDigit(digit)
+    })
     this.received = new ReceivedAudio(runtime, keepHeardSeconds, trace.record)
     this.playing = new PlayedAudio(runtime.files)
     media.onStream = (stream) => this.onStream(stream)
@@ -99,7 +105,8 @@ export abstract class CallAudio {
 
   /**
    * Sends digits; "w" waits half a second. By "rtp": telephone-events (RFC 4733). By "info" and "info-relay": INFO with a body of
-   * application/dtmf or application/dtmf-relay, for exchanges that want it; rejects with CallFailed where one is refused.
+   * application/dtmf or application/dtmf-relay, for exchanges that want it; rejects with CallFailed where one is refused. By
+   * "audio": as tones, in place of what is played. Where nothing is said, by what the peer takes.
    */
   async sendDtmf(digits: string, options: DtmfOptions = {}): Promise<void> {
     if (!/^[0-9A-Da-d*#w]+$/.test(digits))
@@ -117,7 +124,20 @@ export abstract class CallAudio {
     await this.settled()
     const stream = this.media.stream
     if (!stream || this.hasEnded()) throw this.endedError()
-    await stream.sendDtmf(digits, options)
+    if (options.by === 'audio' || (options.by === undefined && !stream.takesEvents)) {
+      await stream.interject((sampleRateHz) =>
+        digitTones(digits, options, sampleRateHz, (digit, durationMs) =>
+          this.trace.record({
+            layer: 'audio',
+            type: 'dtmf',
+            direction: 'sent',
+            digit,
+            durationMs,
+            by: 'audio',
+          }),
+        ),
+      )
+    } else await stream.sendDtmf(digits, options)
   }
 
   /** Resolves when `digits` have been received, in order, at any time in the call. */
@@ -195,6 +215,7 @@ export abstract class CallAudio {
   }
 
   private receiveDigit(received: ReceivedDigit): void {
+    if (received.by !== 'audio') this.heardDigits.cameOtherwise()
     this.digits.add(received.digit)
     this.onDtmf?.(received)
   }
@@ -207,7 +228,8 @@ export abstract class CallAudio {
   private onStream(stream: AudioStream): void {
     stream.muted = this.isMuted
     this.received.attach(stream)
-    stream.onDtmf = (digit, durationMs) => this.receiveDigit({ digit, durationMs })
+    this.heardDigits.attach(stream)
+    stream.onDtmf = (digit, durationMs) => this.receiveDigit({ digit, durationMs, by: 'rtp' })
     stream.start()
   }
 
@@ -226,10 +248,12 @@ export abstract class CallAudio {
   protected openFiles(options: CallOptions): void {
     if (options.play) this.playing.setFirst(options.play, options.loop)
     if (options.record) this.record(options.record)
+    this.heardDigits.wanted = options.detectDtmf
   }
 
   protected closeAudio(): void {
     this.playing.close()
+    this.heardDigits.close()
     this.received.close()
   }
 

@@ -35,6 +35,7 @@ export interface CallMediaOptions {
   openPath: (request: Omit<PathRequest, 'signalling'>) => Promise<MediaPath>
   codecs: readonly string[]
   ptimeMs: Millis
+  telephoneEvents?: boolean
   srtp: Omit<SecureMediaOptions, 'clock' | 'random' | 'record'>
   silence: boolean
   gatherLimitMs: Millis
@@ -388,7 +389,7 @@ export class CallMedia {
     return {
       origin: { sessionId: this.sessionId, version: 1, address: rtp.address },
       codecs: this.codecs,
-      telephoneEvent: true,
+      telephoneEvent: this.options.telephoneEvents ?? true,
       ptimeMs: this.options.ptimeMs,
       // What we want; what the peer wants it says itself.
       direction: this.holding ? 'sendonly' : 'sendrecv',

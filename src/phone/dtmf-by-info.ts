@@ -5,8 +5,8 @@ import type { Body } from '../sip/session.ts'
 import type { FactBody } from '../trace/facts.ts'
 
 export interface DtmfOptions {
-  /** Default "rtp". */
-  by?: 'rtp' | 'info' | 'info-relay'
+  /** Default "rtp" where the peer takes telephone-events, else "audio". */
+  by?: 'rtp' | 'info' | 'info-relay' | 'audio'
   durationMs?: Millis
   gapMs?: Millis
 }
@@ -44,7 +44,7 @@ export async function sendDigitsByInfo(
             content: `Signal=${digit}\r\nDuration=${Math.round(durationMs)}\r\n`,
           },
     )
-    world.record({ layer: 'audio', type: 'dtmf', direction: 'sent', digit, durationMs })
+    world.record({ layer: 'audio', type: 'dtmf', direction: 'sent', digit, durationMs, by: 'info' })
     await wait(durationMs + gapMs)
   }
 }

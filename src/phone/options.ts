@@ -93,6 +93,8 @@ export interface PhoneOptions extends CallerOptions {
   codecs?: string[]
   /** Packet time to offer, in ms. Default 20. */
   ptimeMs?: Millis
+  /** Offer and take DTMF as telephone-events (RFC 4733). Default true; false leaves it to the audio. */
+  telephoneEvents?: boolean
   /** How often calls prove that they still are (RFC 4028), in seconds: 90 or more, or 0 to leave it to the far end. Default 1800. */
   sessionExpiresSeconds?: number
   /** Write everything that passes the phone's sockets to this capture file (pcapng, for Wireshark), and what TLS and SRTP hide in
@@ -117,6 +119,8 @@ export interface CallOptions {
   loop?: boolean
   /** WAV file for the received audio. */
   record?: string
+  /** Find DTMF digits in the audio too. Default: where the far end takes no telephone-events, since it will hardly send any. */
+  detectDtmf?: boolean
   /** Seconds of received audio kept in memory for `hasHeard`. Default 120. */
   keepHeardSeconds?: number
   /** Send silence while nothing is played, so that the far end and NATs see a stream. Default true. */

@@ -402,6 +402,7 @@ export class Phone {
       },
       codecs: this.options.codecs ?? defaults.codecs,
       ptimeMs: this.options.ptimeMs ?? defaults.ptimeMs,
+      ...(this.options.telephoneEvents === false && { telephoneEvents: false }),
       srtp: {
         policy: srtp ?? (isSecure ? 'prefer' : 'answer'),
         keying: srtpKeying ? [srtpKeying] : isSecure ? ['dtls', 'sdes'] : ['dtls'],

@@ -6,6 +6,8 @@ import type { Body } from '../sip/session.ts'
 export interface ReceivedDigit {
   digit: string
   durationMs: Millis
+  /** As a telephone-event (RFC 4733), in an INFO, or found in the audio. */
+  by: 'rtp' | 'info' | 'audio'
 }
 
 export class ReceivedDigits {
@@ -64,5 +66,7 @@ export function digitOfInfo(body: Body | undefined): ReceivedDigit | undefined {
   if (!body || !/^application\/dtmf/i.test(body.contentType)) return undefined
   const digit = /^(?:\s*Signal\s*=)?\s*([0-9A-D*#])\s*$/im.exec(body.content)?.[1]
   const duration = /Duration\s*=\s*(\d{1,5})/i.exec(body.content)?.[1]
-  return digit ? { digit: digit.toUpperCase(), durationMs: duration ? Number(duration) : 0 } : undefined
+  return digit
+    ? { digit: digit.toUpperCase(), durationMs: duration ? Number(duration) : 0, by: 'info' }
+    : undefined
 }

@@ -57,6 +57,8 @@ export class AudioStream {
   onDtmf: ((digit: string, durationMs: Millis) => void) | undefined
   /** Every ptime, gaps included: mono PCM at the codec's rate. The samples are the stream's again after the call. */
   onFrame: ((samples: Int16Array) => void) | undefined
+  /** Other parameters have been settled. */
+  onUpdate: (() => void) | undefined
   /** A sink failed and was taken away: the disk is full, say. */
   onSinkError: ((error: unknown) => void) | undefined
 
@@ -94,6 +96,11 @@ export class AudioStream {
 
   get isPlaying(): boolean {
     return this.sending.isPlaying
+  }
+
+  /** Whether the peer takes telephone-events (RFC 4733). */
+  get takesEvents(): boolean {
+    return this.parameters.telephoneEvent !== undefined
   }
 
   /** Silence is sent in place of what is played, which goes on. */
@@ -169,6 +176,7 @@ export class AudioStream {
     this.parameters = parameters
     this.sending.use(parameters)
     this.receiving.use(parameters)
+    this.onUpdate?.()
     if (parameters.ptimeMs !== ptimeMs && this.state === 'started') {
       this.task?.cancel()
       this.task = this.options.pacer.add(parameters.ptimeMs, this.onDue)
@@ -190,6 +198,14 @@ export class AudioStream {
 
   stopPlaying(): void {
     this.sending.stopPlaying()
+  }
+
+  /** Sends a source while what is played pauses, muted or not, after those that wait already. Resolves when its last frame has been
+   *  sent.
+   *  @param open makes it at a rate */
+  interject(open: (sampleRateHz: number) => AudioSource): Promise<'ended' | 'stopped'> {
+    if (this.state === 'stopped') return Promise.resolve('stopped')
+    return this.sending.interject(open(this.parameters.codec.sampleRateHz))
   }
 
   /**

@@ -35,6 +35,12 @@ interface Playing {
   reject: (error: unknown) => void
 }
 
+interface Interjection {
+  original: AudioSource
+  source: AudioSource
+  resolve: (outcome: 'ended' | 'stopped') => void
+}
+
 /** An Ethernet MTU without IPv6 and UDP headers: no packet is fragmented. */
 const maximumPacketBytes = 1500 - 48
 
@@ -67,6 +73,8 @@ export class SendPath {
   private talking = false
   private playing: Playing | undefined
   private sourceEnds = false
+  /** Sent in place of what plays, one after the other. */
+  private readonly interjections: Interjection[] = []
 
   constructor(
     private readonly options: SendPathOptions,
@@ -115,7 +123,8 @@ export class SendPath {
     this.encoder = parameters.codec.createEncoder(parameters.sendFmtp)
     this.frame = new Int16Array(frameSamples(parameters))
     this.waitingBytes = 0
-    if (this.playing) this.playing.source = resampled(this.playing.original, parameters.codec.sampleRateHz)
+    for (const each of this.playing ? [this.playing, ...this.interjections] : this.interjections)
+      each.source = resampled(each.original, parameters.codec.sampleRateHz)
   }
 
   play(source: AudioSource, what: string): Promise<'ended' | 'stopped'> {
@@ -126,8 +135,19 @@ export class SendPath {
     })
   }
 
+  interject(source: AudioSource): Promise<'ended' | 'stopped'> {
+    return new Promise((resolve) => {
+      this.interjections.push({
+        original: source,
+        source: resampled(source, this.parameters.codec.sampleRateHz),
+        resolve,
+      })
+    })
+  }
+
   close(): void {
     this.stopPlaying()
+    for (const { resolve } of this.interjections.splice(0)) resolve('stopped')
     this.encoder.close?.()
   }
 
@@ -155,10 +175,12 @@ export class SendPath {
       return
     }
 
-    const fromSource = !this.parameters.quiet && (this.waitingBytes > 0 || this.readSource())
-    const audible = fromSource && !this.muted
+    const { quiet } = this.parameters
+    const interjected = !quiet && this.waitingBytes === 0 && this.readInterjection()
+    const fromSource = !quiet && !interjected && (this.waitingBytes > 0 || this.readSource())
+    const audible = interjected || (fromSource && !this.muted)
     this.level.hear(audible ? this.frame : undefined, ptimeMs)
-    if (!fromSource && this.options.idle === 'nothing') {
+    if (!fromSource && !interjected && this.options.idle === 'nothing') {
       this.talking = false
       return
     }
@@ -199,6 +221,21 @@ export class SendPath {
     this.sourceEnds = read < frame.length
     if (read === 0) this.finishPlaying()?.resolve('ended')
     return read > 0
+  }
+
+  /** Returns whether `frame` now holds audio of an interjection. */
+  private readInterjection(): boolean {
+    const { interjections, frame } = this
+    for (let first = interjections[0]; first; first = interjections[0]) {
+      const read = first.source.read(frame)
+      if (read === frame.length) return true
+      frame.fill(0, read)
+      interjections.shift()
+      first.source.close()
+      first.resolve('ended')
+      if (read > 0) return true
+    }
+    return false
   }
 
   private noteFrameSent(): void {

@@ -161,7 +161,15 @@ export type MediaFact =
   | { layer: 'audio'; type: 'play-ended'; what: string }
   /** The first frame received whose level is above silence. */
   | { layer: 'audio'; type: 'first-heard'; levelDbfs: number }
-  | { layer: 'audio'; type: 'dtmf'; direction: 'sent' | 'received'; digit: string; durationMs: Millis }
+  | {
+      layer: 'audio'
+      type: 'dtmf'
+      direction: 'sent' | 'received'
+      digit: string
+      durationMs: Millis
+      /** Absent: as a telephone-event. */
+      by?: 'rtp' | 'info' | 'audio'
+    }
   | { layer: 'audio'; type: 'recording'; path: string; durationMs: Millis }
   | { layer: 'audio'; type: 'hearing'; expected: string; heard: boolean; score: number; detail: string }
 

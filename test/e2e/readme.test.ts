@@ -197,6 +197,7 @@ describe('tables', () => {
       'phone/call',
       'phone/call-audio',
       'phone/audio-streams',
+      'phone/received-digits',
       'audio/mixed-source',
       'phone/call-transfers',
       'phone/subscription',

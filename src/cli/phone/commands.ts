@@ -130,7 +130,7 @@ export const commands: readonly Command[] = [
   command(
     'digits',
     'sends DTMF; answers when the last digit is sent',
-    { digits, call, by: z.enum(['rtp', 'info', 'info-relay']).optional() },
+    { digits, call, by: z.enum(['rtp', 'info', 'info-relay', 'audio']).optional() },
     ['digits', 'call'],
     async (board, { digits, call, ...options }) => {
       const line = board.line(call)

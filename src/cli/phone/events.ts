@@ -6,6 +6,7 @@ import type {
   ListeningPoint,
   Notification,
   Peer,
+  ReceivedDigit,
   RegistrationState,
   SubscriptionState,
 } from '../../index.ts'
@@ -40,7 +41,7 @@ export type PhoneEvent =
   | ({ event: 'notification' } & Watched & Notification)
   /** What an exchange tells the account unasked. */
   | ({ event: 'notification'; account: string } & Omit<Watched, 'subscription'> & Notification)
-  | { event: 'dtmf'; call: string; digit: string; durationMs: number }
+  | ({ event: 'dtmf'; call: string } & ReceivedDigit)
   | ({ event: 'levels'; call: string } & Levels)
   | { event: 'warning'; call?: string; message: string }
 

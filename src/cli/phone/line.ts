@@ -83,8 +83,8 @@ export class Line {
         ...(referredBy !== undefined && { referredBy }),
       })
     }
-    call.onDtmf = ({ digit, durationMs }) =>
-      this.tell({ event: 'dtmf', call: this.number, digit, durationMs: Math.round(durationMs) })
+    call.onDtmf = ({ digit, durationMs, by }) =>
+      this.tell({ event: 'dtmf', call: this.number, digit, durationMs: Math.round(durationMs), by })
     call.trace.subscribe((fact) => {
       if (fact.layer === 'call' && fact.type === 'warning') this.warn(fact.message)
       if (fact.layer === 'ice' && fact.type === 'selected' && fact.component === 1)

@@ -52,9 +52,12 @@ describe('floe message', () => {
   })
 })
 
-test.each(['info', 'info-relay'])('digits go --dtmf-by %s', patience, async (way) => {
+test.each(['info', 'info-relay', 'audio'])('digits go --dtmf-by %s', patience, async (way) => {
   const { sip } = await serve()
-  const bob = floe(['answer', '--as', `bob@${sip}`, '--expect-dtmf', '42#', '--play', 'tone:880'])
+  const bob = floe([
+    ...['answer', '--as', `bob@${sip}`, '--expect-dtmf', '42#', '--play', 'tone:880'],
+    ...(way === 'audio' ? ['--detect-dtmf'] : []),
+  ])
   await bob.line((line) => line.type === 'listening')
   const alice = await run([
     'call',
