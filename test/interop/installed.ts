@@ -14,6 +14,7 @@ export type Need =
   | 'node 24'
   | 'libnice agent'
   | 'pion agent'
+  | 'pion dtls'
   | 'aioice'
   | 'node-datachannel'
   | 'werift'
@@ -52,6 +53,7 @@ const present: Record<Need, () => string | undefined> = {
   'node 24': () => (nodePath(24) ? undefined : 'Node 24 is not installed (test/interop/install)'),
   'libnice agent': () => installedFile('libnice', 'ice/libnice'),
   'pion agent': () => installedFile('pion', 'ice/pion'),
+  'pion dtls': () => installedFile("pion's DTLS", 'dtls/pion'),
   aioice: () =>
     existsSync('/usr/lib/python3/dist-packages/aioice')
       ? undefined

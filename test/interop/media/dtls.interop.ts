@@ -2,59 +2,21 @@
 // certificate, with and without a cookie, in small pieces.
 import { execFileSync, spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { createCertificate, fingerprintOf } from '../../../src/dtls/certificate.ts'
 import { DtlsClient } from '../../../src/dtls/client.ts'
-import type { DtlsEndpoint, DtlsEvent } from '../../../src/dtls/endpoint.ts'
+import type { DtlsEvent } from '../../../src/dtls/endpoint.ts'
 import { DtlsServer } from '../../../src/dtls/server.ts'
 import { nodeRuntime } from '../../../src/runtime/node.ts'
 import { type InteropCase, interop, type Scene } from '../case.ts'
 import { programPath } from '../installed.ts'
+import { host, materialOf, openSocket, profiles, shakeHands } from '../peers/dtls-end.ts'
 import { freePort } from '../peers/process.ts'
+import { securityProof } from './proof.ts'
 
-const host = '127.0.0.1'
 const program = programPath('openssl') ?? 'openssl'
-/** SRTP_AES128_CM_SHA1_80, which OpenSSL has too: two keys of 16 octets, two salts of 14. */
-const profile = { number: 0x0001, keyBytes: 16, saltBytes: 14 }
-const materialBytes = 2 * (profile.keyBytes + profile.saltBytes)
-
-/** Runs an endpoint over a socket until it has something to say. */
-async function run(scene: Scene, endpoint: DtlsEndpoint, socket: Socket, port?: number): Promise<DtlsEvent> {
-  let to = port
-  return await new Promise((resolve) => {
-    const step = (): void => {
-      for (let data = endpoint.pollTransmit(); data; data = endpoint.pollTransmit())
-        if (to !== undefined) socket.send(data, to, host)
-      const event = endpoint.pollEvent()
-      if (event) resolve(event)
-    }
-    socket.on('message', (data, from) => {
-      to ??= from.port
-      endpoint.handleDatagram(performance.now(), data)
-      step()
-    })
-    const timer = setInterval(() => {
-      if ((endpoint.nextTimeout()?.at ?? Number.POSITIVE_INFINITY) > performance.now()) return
-      endpoint.handleTimeout(performance.now())
-      step()
-    }, 10)
-    scene.onEnd(() => clearInterval(timer))
-    endpoint.start(performance.now())
-    step()
-  })
-}
-
-async function openSocket(scene: Scene, port: number): Promise<Socket> {
-  const socket = createSocket('udp4')
-  scene.onEnd(() => void socket.close())
-  socket.bind(port, host)
-  await once(socket, 'listening')
-  return socket
-}
 
 /** OpenSSL's end; gives what it prints as keying material. */
 function openssl(
@@ -97,6 +59,8 @@ interface Variant {
   /** OpenSSL serves. */
   serve?: readonly string[]
   suite?: string
+  /** Default the first one. */
+  protection?: keyof typeof profiles
 }
 
 function makeKey(scene: Scene, kind: 'ec' | 'rsa'): Buffer {
@@ -112,12 +76,16 @@ function makeKey(scene: Scene, kind: 'ec' | 'rsa'): Buffer {
   return new X509Certificate(readFileSync(join(scene.folder, 'cert.pem'))).raw
 }
 
-const exporting = ['-keymatexport', 'EXTRACTOR-dtls_srtp', '-keymatexportlen', String(materialBytes)]
-const common = ['-dtls1_2', '-use_srtp', 'SRTP_AES128_CM_SHA1_80', ...exporting]
+/** What OpenSSL is told: the profile, and to print as many octets as it needs, two keys and two salts. */
+const protectedBy = (protection: keyof typeof profiles): string[] => {
+  const { keyBytes, saltBytes } = profiles[protection]
+  const exporting = ['-keymatexport', 'EXTRACTOR-dtls_srtp', '-keymatexportlen']
+  return ['-dtls1_2', '-use_srtp', protection, ...exporting, String(2 * (keyBytes + saltBytes))]
+}
 
 const row = (
   role: 'client' | 'server',
-  { name, key = 'ec', args = [], serve = [], suite }: Variant,
+  { name, key = 'ec', args = [], serve = [], suite, protection = 'SRTP_AES128_CM_SHA1_80' }: Variant,
 ): InteropCase => ({
   peer: 'OpenSSL (DTLS)',
   name: `floe is the ${role}: ${name}`,
@@ -128,29 +96,34 @@ const row = (
     const options = {
       random: nodeRuntime.random,
       certificate,
-      srtpProfiles: [profile],
+      srtpProfiles: [profiles[protection]],
       fingerprints: [theirs],
     }
     const files = ['-cert', join(scene.folder, 'cert.pem'), '-key', join(scene.folder, 'key.pem')]
     const port = await freePort()
+    const common = protectedBy(protection)
     let peer: ReturnType<typeof openssl>
     let event: DtlsEvent
     if (role === 'client') {
       const flags = [...common, ...files, ...args, ...serve, '-verify', '1', '-4']
       peer = openssl(scene, ['s_server', '-accept', `${host}:${port}`, ...flags])
       await peer.listening
-      event = await run(scene, new DtlsClient(options), await openSocket(scene, await freePort()), port)
+      event = await shakeHands(
+        scene,
+        new DtlsClient(options),
+        await openSocket(scene, await freePort()),
+        port,
+      )
     } else {
-      const ending = run(scene, new DtlsServer(options), await openSocket(scene, port))
+      const ending = shakeHands(scene, new DtlsServer(options), await openSocket(scene, port))
       peer = openssl(scene, ['s_client', '-connect', `${host}:${port}`, ...common, ...files, ...args])
       event = await ending
     }
-    expect(event).toMatchObject({ type: 'connected', srtpProfile: profile.number })
-    if (event.type !== 'connected') return
+    expect(event).toMatchObject({ type: 'connected', srtpProfile: profiles[protection].number })
+    if (event.type !== 'connected') throw new Error(event.type)
     if (suite !== undefined) expect(event.cipherSuite).toBe(suite)
-    const [client, server] = role === 'client' ? [event.local, event.remote] : [event.remote, event.local]
-    const ours = Buffer.concat([client.key, server.key, client.salt, server.salt])
-    expect(ours.toString('hex').toUpperCase()).toBe(await peer.material)
+    expect(materialOf(event, role)).toBe((await peer.material).toLowerCase())
+    return [securityProof(`DTLS-SRTP: floe is the ${role}`, { peer: 'OpenSSL', by: 'both' })]
   },
 })
 
@@ -169,6 +142,8 @@ const suites: Variant[] = [
   { name: 'P-384 first', args: ['-groups', 'P-384:P-256'] },
   { name: 'X25519 first', args: ['-groups', 'X25519:P-256'] },
   { name: 'datagrams of 300 octets', args: ['-mtu', '300'] },
+  { name: 'keys for SRTP_AEAD_AES_128_GCM', protection: 'SRTP_AEAD_AES_128_GCM' },
+  { name: 'keys for SRTP_AEAD_AES_256_GCM', protection: 'SRTP_AEAD_AES_256_GCM' },
 ]
 
 interop([

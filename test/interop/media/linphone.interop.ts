@@ -7,7 +7,7 @@ import { Linphone, type LinphoneOptions } from '../peers/linphone.ts'
 import { startPhone } from '../peers/phone.ts'
 import { peerHost } from '../peers/process.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
-import { proofsOf } from './proof.ts'
+import { digitsProof, proofsOf, securityProof } from './proof.ts'
 
 const peer = 'linphone 5.1'
 
@@ -17,6 +17,10 @@ interface Case {
   phone: PhoneOptions
   srtp?: CallReport['srtp']
   codec?: string
+  /** Each presses some. */
+  digits?: true
+  /** A row of the table that the case is about, beside those that every call has. */
+  security?: string
 }
 
 const cm80 = 'AES_CM_128_HMAC_SHA1_80'
@@ -54,6 +58,13 @@ const cases: Case[] = [
     linphone: { encryption: 'dtls', ice: false },
     phone: { ...dtls, ice: 'off' },
     srtp: { by: 'dtls', suite: cm80 },
+  },
+  {
+    name: 'preferred, and in the clear there',
+    linphone: { ice: false },
+    phone: { srtp: 'prefer', ice: 'off' },
+    digits: true,
+    security: 'RFC 8643: in the clear',
   },
   {
     name: 'PCMA',
@@ -97,15 +108,41 @@ const rows = cases.flatMap((c) =>
         if (incoming) await call.answer()
         await call.answered
         await linphone.speaksWith(call, 'tone:620')
+        if (c.digits) {
+          linphone.press('159')
+          await call.waitForDtmf('159', 20_000)
+          await call.sendDtmf('42')
+          await linphone.expectDigits('42')
+        }
         const report = await call.hangUp()
         expect(report.verdict).toMatchObject({ ok: true })
         expect(report.srtp).toEqual(c.srtp)
         expect(report.codec?.name).toBe(c.codec ?? 'PCMU')
-        return proofsOf(call, { peer, by })
+        const told = { peer, by }
+        return [
+          ...proofsOf(call, told),
+          ...(c.digits ? [digitsProof(told)] : []),
+          ...(c.security ? [securityProof(c.security, told)] : []),
+        ]
       },
     }),
   ),
 )
+
+rows.push({
+  by: 'peer',
+  name: 'linphone asks for keys, and floe has none',
+  run: async (scene, host) => {
+    const linphone = await Linphone.start(scene, host, { encryption: 'srtp', ice: false })
+    const phone = await startPhone(scene, { codecs: ['PCMU'], srtp: 'off' })
+    const incoming = phone.nextCall({ timeoutMs: 20_000 })
+    await linphone.dial(`sip:floe@${peerHost}:${phone.addresses[0]!.port}`)
+    const call = await incoming
+    await expect(call.answer()).rejects.toThrow(/switched off/)
+    expect(call.report().outcome.status).toBe(488)
+    return [securityProof('no keys: refused', { peer, by: 'peer' })]
+  },
+})
 
 sideBySide({
   peer,

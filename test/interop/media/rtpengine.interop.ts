@@ -11,7 +11,7 @@ import { expectRelayed, startRtpengine } from '../peers/rtpengine.ts'
 import { Sipp } from '../peers/sipp.ts'
 import { isHungUpOn, receive, reply, sdp } from '../peers/sipp-scenario.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
-import { proofsOf } from './proof.ts'
+import { digitsProof, proofsOf } from './proof.ts'
 
 const peer = 'rtpengine'
 
@@ -85,12 +85,18 @@ for (const [from, to, codec] of [
       const bob = await registeredPhone(scene, kamailio, b, { codecs, ...to.options })
       const [caller, called] = await connect(alice, bob, kamailio.uri(b), through(to.flags))
       await expectBothHear(caller, called)
+      await caller.sendDtmf('42')
+      await called.waitForDtmf('42', 20_000)
       expectRelayed(caller, called)
       const reports = [await caller.hangUp(), await called.ended]
       expect(reports.map(({ srtp }) => srtp?.by)).toEqual([from.by, to.by])
       expect(reports.map(({ verdict }) => verdict.ok)).toEqual([true, true])
       expect(reports.map((report) => report.codec?.name)).toEqual([codec, codec])
-      return [...proofsOf(caller, { peer, by: 'floe' }), ...proofsOf(called, { peer, by: 'peer' })]
+      return [
+        ...proofsOf(caller, { peer, by: 'floe' }),
+        ...proofsOf(called, { peer, by: 'peer' }),
+        digitsProof({ peer, by: 'both' }),
+      ]
     },
   })
 }

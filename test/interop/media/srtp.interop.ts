@@ -4,7 +4,7 @@ import { expect } from 'vitest'
 import type { Call, CallReport, PhoneOptions } from '../../../src/index.ts'
 import type { Proof, Scene } from '../case.ts'
 import { Asterisk, type User } from '../peers/asterisk.ts'
-import { expectEcho, startPhone } from '../peers/phone.ts'
+import { connect, expectBothHear, expectEcho, startPhone } from '../peers/phone.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
 import { digitsProof, proofsOf, securityProof } from './proof.ts'
 
@@ -200,6 +200,21 @@ rows.push(
     },
   },
 )
+
+const [wide, opus] = [user('allow=!all,g722'), user('allow=!all,opus')]
+rows.push({
+  by: 'both',
+  name: 'makes Opus of G.722, and G.722 of Opus, between two phones',
+  run: async (scene, asterisk) => {
+    const alice = await start(scene, asterisk, wide, true, { codecs: ['G722'] })
+    const bob = await start(scene, asterisk, opus, true, { codecs: ['opus'] })
+    const [caller, called] = await connect(alice, bob, asterisk.uri(opus))
+    await expectBothHear(caller, called)
+    await caller.hangUp()
+    const reports = [caller.report(), await called.ended]
+    expect(reports.map(({ codec }) => codec?.name)).toEqual(['G722', 'opus'])
+  },
+})
 
 const digits = user()
 rows.push({

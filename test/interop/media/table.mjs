@@ -31,10 +31,13 @@ const wider = ['SDES: AES_256', 'SDES: AEAD']
 const lacks = {
   'Asterisk 22': wider,
   baresip: ['SDES: AES_CM_128_HMAC_SHA1_32', ...wider],
-  'linphone 5.1': ['SDES: AEAD'],
+  'linphone 5.1': ['SDES: AEAD', 'RFC 8643: encrypted'],
   Chromium: ['L16', 'SDES', 'RFC 8643'],
-  ffmpeg: ['telephone-event', ...wider, 'DTLS', 'RFC 8643'],
+  ffmpeg: ['telephone-event', ...wider, 'DTLS', 'RFC 8643', 'man', 'stolen'],
   GStreamer: ['RFC 8643'],
+  libdatachannel: ['L16', 'SDES', 'RFC 8643', 'no keys'],
+  OpenSSL: ['SDES', 'RFC 8643', 'no keys'],
+  pion: ['SDES', 'RFC 8643', 'no keys'],
 }
 
 /** A cell says who calls in the rows that pass; a dash that the peer has none of it. */

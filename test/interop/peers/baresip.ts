@@ -1,6 +1,7 @@
 // A throw-away baresip without sound device: plays a file, keeps what it hears as WAV, answers by itself, and is steered by
 // netstrings of JSON (its ctrl_tcp). It hangs up when its file ends. Its ICE has one check under way at a time, 2.3 s for a
 // dead pair.
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -89,6 +90,19 @@ export class Baresip {
         ),
       { what: `baresip has recorded ${tone}` },
     )
+  }
+
+  /** The digits that it is sent from now on. */
+  async digitsHeard(scene: Scene): Promise<() => string> {
+    const socket = connect(this.controlPort, '127.0.0.1')
+    scene.onEnd(() => void socket.destroy())
+    await once(socket, 'connect')
+    let events = ''
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      events += text
+    })
+    return () =>
+      [...events.matchAll(/"CALL_DTMF_START"[^}]*"param":"(.)"/g)].map(([, digit]) => digit).join('')
   }
 
   private async command(command: string, params = ''): Promise<void> {
