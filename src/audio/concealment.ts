@@ -28,12 +28,12 @@ export class Concealment {
     this.history = new Float32Array(Math.round((correlationMs + 2 * pitchMs.longest) * this.perMs))
   }
 
-  /** Sound that came. Its beginning is joined to what stood in for the gap before it. */
-  heard(samples: Int16Array): void {
+  /** Sound that came: the first `count` samples. Its beginning is joined to what stood in for the gap before it. */
+  heard(samples: Int16Array, count = samples.length): void {
     if (this.missingSamples > 0 && this.gainAt(this.missingSamples) > 0) {
       const gapMs = this.missingSamples / this.perMs
       const length = Math.min(
-        samples.length,
+        count,
         Math.round(Math.min(joinMs.longest, joinMs.shortest + gapMs / 4) * this.perMs),
       )
       for (let i = 0; i < length; i++) {
@@ -42,7 +42,7 @@ export class Concealment {
       }
     }
     this.missingSamples = 0
-    this.keep(samples)
+    this.keep(samples, count)
   }
 
   /** Fills a gap. Returns whether it is anything but silence. */
@@ -55,7 +55,7 @@ export class Concealment {
       isAudible ||= value !== 0
     }
     this.missingSamples += gap.length
-    this.keep(gap)
+    this.keep(gap, gap.length)
     return isAudible
   }
 
@@ -113,12 +113,12 @@ export class Concealment {
     }
   }
 
-  private keep(samples: Int16Array): void {
+  private keep(samples: Int16Array, count: number): void {
     const { history } = this
-    const length = Math.min(samples.length, history.length)
+    const length = Math.min(count, history.length)
     history.copyWithin(0, length)
     const start = history.length - length
-    for (let i = 0; i < length; i++) history[start + i] = samples[samples.length - length + i]!
+    for (let i = 0; i < length; i++) history[start + i] = samples[count - length + i]!
     this.filled = Math.min(history.length, this.filled + length)
   }
 }

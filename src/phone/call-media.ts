@@ -13,7 +13,7 @@ import { receives, sends } from '../sdp/direction.ts'
 import { answerWithoutMedia, isWithoutMedia } from '../sdp/empty-session.ts'
 import { createAnswer, createOffer, readAnswer, readOffer } from '../sdp/negotiation.ts'
 import type { Body, Session } from '../sip/session.ts'
-import { AudioStream } from '../stream/audio-stream.ts'
+import { AudioStream, type AudioStreamOptions } from '../stream/audio-stream.ts'
 import type { Pacer } from '../stream/pacer.ts'
 import type { FactBody } from '../trace/facts.ts'
 import { type DescriptionKind, nameCandidates } from './description-room.ts'
@@ -25,7 +25,7 @@ import { interruptionMs, PathSuccession } from './path-succession.ts'
 import { SecureMedia, type SecureMediaOptions } from './secure-media.ts'
 import { codecDescription, streamParameters } from './stream-parameters.ts'
 
-export interface CallMediaOptions {
+export interface CallMediaOptions extends Pick<AudioStreamOptions, 'playoutDelay'> {
   runtime: Runtime
   pacer: Pacer
   policy: IcePolicy
@@ -481,7 +481,7 @@ export class CallMedia {
       this.stream.update(parameters)
       return
     }
-    const { runtime, pacer, cname, silence, record } = this.options
+    const { runtime, pacer, cname, silence, playoutDelay, record } = this.options
     this.stream = new AudioStream({
       ...parameters,
       clock: runtime.clock,
@@ -490,6 +490,7 @@ export class CallMedia {
       pacer,
       cname,
       idle: silence ? 'silence' : 'nothing',
+      playoutDelay,
       record,
     })
     this.onStream?.(this.stream)

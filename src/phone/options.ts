@@ -7,6 +7,7 @@ import type { Replaces } from '../sip/replaces.ts'
 import type { PrivacyLevel } from '../sip/session.ts'
 import type { TlsSettings } from '../sip/tls-settings.ts'
 import { srtpSuites, suiteByName } from '../srtp/suite.ts'
+import { type PlayoutDelayOption, playoutBounds } from '../stream/playout-bounds.ts'
 import type { IceServer } from '../turn/ice-servers.ts'
 
 /** auto: ICE with peers that speak it, symmetric RTP with others. require: no ICE, no call. relay: as require, and over TURN
@@ -95,6 +96,9 @@ export interface PhoneOptions extends CallerOptions {
   ptimeMs?: Millis
   /** Offer and take DTMF as telephone-events (RFC 4733). Default true; false leaves it to the audio. */
   telephoneEvents?: boolean
+  /** How long received packets wait so that those held up on the way can be played: bounds of a delay that follows the jitter, or
+   *  a number of ms for one that stays. Default { minimumMs: 20, maximumMs: 400 }. */
+  playoutDelay?: PlayoutDelayOption
   /** How often calls prove that they still are (RFC 4028), in seconds: 90 or more, or 0 to leave it to the far end. Default 1800. */
   sessionExpiresSeconds?: number
   /** Write everything that passes the phone's sockets to this capture file (pcapng, for Wireshark), and what TLS and SRTP hide in
@@ -178,8 +182,9 @@ export function threadsOf({ threads = defaults.threads }: PhoneOptions): number 
   throw new UsageError(`threads is ${threads}: use a whole number from 0 to ${mostThreads}`)
 }
 
-/** Throws UsageError where a codec or a suite is named that nobody knows. */
-export function checkNames(options: PhoneOptions): void {
+/** Throws UsageError where a codec or a suite is named that nobody knows, or a delay that cannot be. */
+export function checkMedia(options: PhoneOptions): void {
+  playoutBounds(options.playoutDelay)
   for (const name of options.codecs ?? [])
     if (!codecByName(name))
       throw new UsageError(`codec ${name} is unknown: use ${codecs.map((codec) => codec.name).join(', ')}`)

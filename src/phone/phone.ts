@@ -31,7 +31,7 @@ import { askingServers } from './name-servers.ts'
 import { NetworkWatch } from './network-watch.ts'
 import {
   type CallOptions,
-  checkNames,
+  checkMedia,
   type DialOptions,
   defaults,
   type PhoneOptions,
@@ -131,7 +131,7 @@ export class Phone {
     const seen = this.capture?.runtime ?? world
     const runtime = options.dnsServers ? askingServers(seen, options.dnsServers) : seen
     this.runtime = runtime
-    checkNames(options)
+    checkMedia(options)
     const { iceServers = [], httpProxy, tls, tlsCa: authorities = tls?.ca, interfaces } = options
     if (interfaces) checkInterfaces(interfaces, runtime.network.interfaces())
     const servers = parseIceServers(iceServers)
@@ -411,6 +411,7 @@ export class Phone {
         certificate: () => (this.certificate ??= createCertificate(runtime.random, runtime.clock.wallTime())),
       },
       silence: options.silence ?? true,
+      playoutDelay: this.options.playoutDelay,
       gatherLimitMs: defaults.gatherLimitMs,
       candidateBudgetBytes: /^sips:|;transport=(tcp|tls|wss?)\b/i.test(peer.uri ?? '')
         ? Number.POSITIVE_INFINITY

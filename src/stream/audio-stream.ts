@@ -5,7 +5,7 @@
 //                                            ├──> header ──> sendRtp ──>        SendPath.sendFrame
 //        sendDtmf() ──> digits ──> event ────┘
 //   pacer ──> (every ptime, both)                                     MediaTransport
-//     addSink(), onFrame <── hearing <── decoder <── reorder buffer             ReceivePath.playOut
+//     addSink(), onFrame <── hearing <── decoder <── jitter buffer              ReceivePath.playOut
 //                                                        ├──── statistics <── onRtp   .receiveRtp
 //                                       onDtmf <── events
 //                                                        reports  <──> onRtcp, sendRtcp
@@ -19,6 +19,7 @@ import type { DtmfOptions } from './digit-sender.ts'
 import type { MediaTransport } from './media-transport.ts'
 import type { PacedTask, Pacer } from './pacer.ts'
 import type { StreamParameters } from './parameters.ts'
+import { type PlayoutDelayOption, playoutBounds } from './playout-bounds.ts'
 import { estimateQuality, type Reception, voipMetrics } from './quality.ts'
 import { ReceivePath } from './receive-path.ts'
 import { Reports } from './reports.ts'
@@ -35,12 +36,12 @@ export interface AudioStreamOptions extends StreamParameters {
   ssrc?: number
   /** What is sent while nothing plays: silence keeps NATs, recorders and people sure of the call. Default 'silence'. */
   idle?: 'silence' | 'nothing'
-  /** How long received packets wait for those that they overtook. Default 60. */
-  playoutDelayMs?: Millis
+  /** How long received packets wait so that late ones can be played: bounds of what follows the jitter, 20 to 400 ms where nothing
+   *  is said, or a delay that stays. */
+  playoutDelay?: PlayoutDelayOption | undefined
   record: (fact: MediaFact) => void
 }
 
-const defaultPlayoutDelayMs = 60
 /** RTP, UDP and IPv4 (RFC 3550 6.2). */
 const lowerHeadersBytes = 40
 /** While nothing flows: G.711. */
@@ -81,7 +82,7 @@ export class AudioStream {
       {
         clock,
         record,
-        playoutDelayMs: options.playoutDelayMs ?? defaultPlayoutDelayMs,
+        playoutDelay: playoutBounds(options.playoutDelay),
         onDtmf: (digit, durationMs) => this.onDtmf?.(digit, durationMs),
         onFrame: (samples) => this.onFrame?.(samples),
         onSinkError: (error) => this.onSinkError?.(error),

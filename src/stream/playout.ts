@@ -1,45 +1,66 @@
 // From packets in order to a time line without holes: decodes what is due, puts it where its timestamp says, and fills the
-// rest, so that what comes out lasts exactly as long as it took: from the next packet where that says what the lost one held
-// (FEC), by concealment for a moment, then with silence.
+// rest: from the next packet where that says what the lost one held (FEC), by concealment for a moment, then with silence. What
+// comes out lasts exactly as long as it took; by making sound a little longer or shorter the delay is brought to what the
+// jitter asks for, and a sender's clock that drifts is followed.
 
 import { Concealment } from '../audio/concealment.ts'
+import { isQuiet, TimeScaling } from '../audio/time-scaling.ts'
 import type { Codec, Decoder } from '../codec/codec.ts'
-import type { JitterBuffer } from '../rtp/reorder-buffer.ts'
+import type { DuePacket, JitterBuffer } from '../rtp/jitter-buffer.ts'
 
 /** A decoder that conceals by itself is not asked for longer: what it makes up then is noise at best. */
 const concealedMs = 100
 /** The most audio one packet may decode to; more than any ptime in use (RFC 3551 4.2 asks for 200 ms). */
 const maximumPacketMs = 240
+/** In sound the delay may differ so much from its target before anything is done to it; in silence not at all. */
+const toleratedMs = { short: 15, long: 20 }
+/** Between two cuts in sound, for each millisecond by which the delay is off: 200 ms at 20 ms, and never less than that of a
+ *  frame. So at most a fifth of the sound is left out, and mostly a twentieth. */
+const restMs = { least: 40, byMs: 4000 }
+/** By so much off, a cut that can be heard is better than waiting. */
+const urgentMs = 80
 
 export type Rates = Pick<Codec, 'sampleRateHz' | 'clockRateHz'>
 
 export class Playout {
   private readonly samplesPerTick: number
+  private readonly samplesPerMs: number
   private readonly decoded: Int16Array
-  /** Decoded samples beyond the end of the frame: they begin the next one. */
-  private readonly ahead: Int16Array
-  private aheadSamples = 0
+  /** What was played last, up to `now`; what is to be played, `stock` samples of it. */
+  private readonly line: Int16Array
+  private readonly now: number
+  private stock = 0
+  /** How far the buffer has been asked for what follows `now`. The last packet may reach beyond. */
+  private fetched = 0
+  /** Up to which sample after `now` there is sound from packets. */
+  private receivedUntil = 0
   /** By payload type. One that is not received any more stays for the packets that are still queued. */
   private readonly decoders = new Map<number, { codec: Codec; decoder: Decoder }>()
   /** Whose sound was heard last. */
   private speaking: { codec: Codec; decoder: Decoder } | undefined
   private readonly concealment: Concealment
   private missingSamples = 0
-  private readonly concealedSamples: number
-  /** Samples that were made up since somebody was first heard. */
-  private madeUpSamples = 0
+  private packetSamples = 0
+  private readonly scaling: TimeScaling
+  private sinceScaled = 0
+  /** Since the beginning. */
+  private madeUp = 0
+  private stretched = 0
+  private shortened = 0
 
   constructor(
-    private readonly rates: Rates,
+    { sampleRateHz, clockRateHz }: Rates,
     private readonly buffer: JitterBuffer,
   ) {
-    const { sampleRateHz, clockRateHz } = rates
     this.samplesPerTick = sampleRateHz / clockRateHz
-    const maximumSamples = (sampleRateHz * maximumPacketMs) / 1000
+    this.samplesPerMs = sampleRateHz / 1000
+    const maximumSamples = this.samplesPerMs * maximumPacketMs
     this.concealment = new Concealment(sampleRateHz)
-    this.concealedSamples = (sampleRateHz * concealedMs) / 1000
+    this.scaling = new TimeScaling(sampleRateHz)
+    this.now = this.scaling.longestSamples
     this.decoded = new Int16Array(maximumSamples)
-    this.ahead = new Int16Array(maximumSamples)
+    // A frame, the most that is looked at beside it, and the rest of a packet.
+    this.line = new Int16Array(this.now + 3 * maximumSamples)
   }
 
   /** Packets of this type are `codec`'s, whose rates are those of the play-out. A codec that had the type before goes on. */
@@ -55,8 +76,18 @@ export class Playout {
     this.speaking = undefined
   }
 
-  get concealedMs(): number {
-    return (1000 * this.madeUpSamples) / this.rates.sampleRateHz
+  /** How long a packet waits that took as long as most. */
+  get delayMs(): number {
+    return this.buffer.delayMs + this.fetched / this.samplesPerMs
+  }
+
+  /** How much sound was changed so far. */
+  get changes(): { stretchedMs: number; shortenedMs: number; concealedMs: number } {
+    return {
+      stretchedMs: this.stretched / this.samplesPerMs,
+      shortenedMs: this.shortened / this.samplesPerMs,
+      concealedMs: this.madeUp / this.samplesPerMs,
+    }
   }
 
   close(): void {
@@ -65,45 +96,93 @@ export class Playout {
     this.speaking = undefined
   }
 
-  /** Fills the whole frame with the next stretch of time; returns the samples that came from packets. */
-  read(frame: Int16Array): number {
-    const leapt = this.buffer.advance(frame.length / this.samplesPerTick)
-    this.takeAhead(Math.min(this.aheadSamples, leapt * this.samplesPerTick))
-    let filled = Math.min(this.aheadSamples, frame.length)
-    frame.set(this.ahead.subarray(0, filled))
-    this.takeAhead(filled)
-    this.heard(frame.subarray(0, filled))
-    let fromPackets = filled
-    for (let due = this.buffer.next(); due; due = this.buffer.next()) {
-      const start = Math.min(frame.length, Math.max(filled, due.offsetTicks * this.samplesPerTick))
-      this.fillGap(frame, filled, start, due.payload)
-      this.speaking = this.decoders.get(due.payloadType) ?? this.speaking
-      const length = this.decoders.get(due.payloadType)?.decoder.decode(due.payload, this.decoded) ?? 0
-      const fits = Math.min(length, frame.length - start)
-      frame.set(this.decoded.subarray(0, fits), start)
-      this.heard(frame.subarray(start, start + fits))
-      filled = start + fits
-      fromPackets += fits
-      this.keep(this.decoded.subarray(fits, length))
-    }
-    const upcoming = filled < frame.length ? this.buffer.upcoming() : undefined
-    const follows = upcoming?.offsetTicks === frame.length / this.samplesPerTick
-    this.fillGap(frame, filled, frame.length, follows ? upcoming.payload : undefined)
-    return fromPackets
+  /** Fills the whole frame with the next stretch of time; returns whether any of it came from packets. */
+  read(frame: Int16Array): boolean {
+    const { line, now } = this
+    const { length } = frame
+    this.fetch(length)
+    this.approachTarget(length)
+    for (let i = 0; i < length; i++) frame[i] = line[now + i]!
+    const heard = this.receivedUntil > 0
+    line.copyWithin(0, length, now + this.stock)
+    this.stock -= length
+    this.fetched -= length
+    this.receivedUntil -= length
+    this.buffer.elapse(length / this.samplesPerTick)
+    return heard
   }
 
-  private heard(samples: Int16Array): void {
-    if (samples.length === 0) return
+  /** A cut, where the delay is not what it should be and this is a place for it. */
+  private approachTarget(length: number): void {
+    const { line, now, scaling, samplesPerMs } = this
+    this.sinceScaled += length
+    const spare = this.fetched + this.buffer.spareTicks * this.samplesPerTick
+    if (spare === 0) return
+    const offMs = Math.abs(spare) / samplesPerMs
+    if (!isQuiet(line, now, length)) {
+      if (offMs < (spare > 0 ? toleratedMs.long : toleratedMs.short)) return
+      if (this.sinceScaled < samplesPerMs * Math.max(restMs.least, restMs.byMs / offMs)) return
+    }
+    const urgent = offMs > urgentMs
+    let cut: number
+    if (spare > 0) {
+      const most = Math.min(spare, scaling.longestSamples)
+      this.fetch(Math.max(length + most, 2 * most))
+      cut = -scaling.shorten(line, now, now + this.stock, most, urgent)
+      this.shortened -= cut
+    } else {
+      cut = scaling.lengthen(line, now, now + this.stock, -spare, urgent)
+      this.stretched += cut
+    }
+    if (cut === 0) return
+    this.sinceScaled = 0
+    this.stock += cut
+    this.fetched += cut
+    this.receivedUntil += cut
+  }
+
+  /** Sees to it that the next `samples` are there. */
+  private fetch(samples: number): void {
+    if (samples <= this.fetched) return
+    const ticks = Math.ceil((samples - this.fetched) / this.samplesPerTick)
+    this.buffer.advance(ticks)
+    for (let due = this.buffer.next(); due; due = this.buffer.next()) {
+      const at = this.fetched + due.offsetTicks * this.samplesPerTick
+      if (at > this.stock) this.fillGap(at, due.payload)
+      this.place(due, at)
+    }
+    const until = this.fetched + ticks * this.samplesPerTick
+    if (this.stock < until) {
+      const upcoming = this.buffer.upcoming()
+      // Of a lost packet the whole gap at once: what follows may say what it held.
+      const follows = upcoming ? this.fetched + upcoming.offsetTicks * this.samplesPerTick : 0
+      if (upcoming && follows - this.stock <= this.packetSamples) this.fillGap(follows, upcoming.payload)
+      else this.fillGap(until, undefined)
+    }
+    this.fetched = until
+  }
+
+  /** Decodes a packet to its place on the line. What it holds beyond the time that its timestamp claims, the next one overwrites. */
+  private place(due: DuePacket, at: number): void {
+    const { line, now, decoded } = this
+    const speaker = this.decoders.get(due.payloadType)
+    this.speaking = speaker ?? this.speaking
+    const length = Math.min(speaker?.decoder.decode(due.payload, decoded) ?? 0, line.length - now - at)
+    if (length <= 0) return
+    if (this.speaking?.codec.concealment === 'waveform') this.concealment.heard(decoded, length)
     this.missingSamples = 0
-    if (this.speaking?.codec.concealment === 'waveform') this.concealment.heard(samples)
+    this.packetSamples = length
+    for (let i = 0; i < length; i++) line[now + at + i] = decoded[i]!
+    this.stock = at + length
+    this.receivedUntil = this.stock
   }
 
   /** @param next the packet that begins where the gap ends */
-  private fillGap(frame: Int16Array, from: number, to: number, next: Uint8Array | undefined): void {
-    if (from >= to) return
-    const gap = frame.subarray(from, to)
+  private fillGap(until: number, next: Uint8Array | undefined): void {
+    const gap = this.line.subarray(this.now + this.stock, this.now + until)
+    this.stock = until
     this.missingSamples += gap.length
-    if (this.speaking) this.madeUpSamples += gap.length
+    if (this.speaking) this.madeUp += gap.length
     const { codec, decoder } = this.speaking ?? {}
     if (next && decoder?.recover?.(next, gap)) return
     if (decoder?.conceal && this.missingSamples <= this.concealedSamples) decoder.conceal(gap)
@@ -111,16 +190,7 @@ export class Playout {
     else gap.fill(0)
   }
 
-  private takeAhead(samples: number): void {
-    this.ahead.copyWithin(0, samples, this.aheadSamples)
-    this.aheadSamples -= samples
-  }
-
-  /** What a peer sends beyond the time its timestamps claim is bounded by the buffer and otherwise dropped. */
-  private keep(samples: Int16Array): void {
-    const room = this.ahead.subarray(this.aheadSamples)
-    const kept = samples.length > room.length ? samples.subarray(0, room.length) : samples
-    room.set(kept)
-    this.aheadSamples += kept.length
+  private get concealedSamples(): number {
+    return concealedMs * this.samplesPerMs
   }
 }

@@ -1,14 +1,15 @@
 // From a packet to a time line of audio. Two steps, because the network and the ear keep different time: `receiveRtp` takes
 // packets whenever they come, `playOut` makes one frame every packet time, whether or not there is anything to hear.
 //
-//   packet ──> parse ──> source admitted ──> statistics ──┬──> reorder buffer
+//   packet ──> parse ──> source admitted ──> statistics ──┬──> jitter buffer
 //                                                         └──> events ──> onDtmf
-//   sinks, onFrame <── hearing <── frame <── decoder <── reorder buffer
+//   sinks, onFrame <── hearing <── frame <── decoder <── jitter buffer
 import type { AudioSink } from '../audio/frames.ts'
 import { LevelMeter } from '../audio/level.ts'
 import { resampledSink } from '../audio/resample.ts'
+import { JitterBuffer } from '../rtp/jitter-buffer.ts'
 import { createRtpView, parseRtp } from '../rtp/packet.ts'
-import { type JitterBuffer, ReorderBuffer } from '../rtp/reorder-buffer.ts'
+import type { DelayBounds } from '../rtp/playout-delay.ts'
 import { EventReceiver } from '../rtp/telephone-event.ts'
 import type { Clock, Millis } from '../runtime/runtime.ts'
 import type { MediaFact, StreamStatistics } from '../trace/facts.ts'
@@ -20,7 +21,7 @@ import { ReceivedMedia } from './received-media.ts'
 
 export interface ReceivePathOptions {
   clock: Clock
-  playoutDelayMs: Millis
+  playoutDelay: DelayBounds
   record: (fact: MediaFact) => void
   onDtmf: (digit: string, durationMs: Millis) => void
   onFrame: (samples: Int16Array) => void
@@ -30,9 +31,9 @@ export interface ReceivePathOptions {
 const sameRates = (one: Rates, other: Rates): boolean =>
   one.sampleRateHz === other.sampleRateHz && one.clockRateHz === other.clockRateHz
 
-/** Reasons for which packets are dropped that came too early, or while the buffer made up for a sender's clock. */
+/** Reasons for which packets are dropped that came too early, or were still waiting when another time line began. */
 const outOfRange = 'timestamp out of range'
-const leftOut = 'left out to catch up with the sender'
+const leftOut = 'left out where the sender began anew'
 
 /** After a longer stall the time line of the sinks has a hole: nobody writes an hour of silence in one go. */
 const maximumCatchUpMs = 60_000
@@ -80,9 +81,7 @@ export class ReceivePath {
     if (this.frame?.length !== samples) this.frame = new Int16Array(samples)
     if (!before || !sameRates(before.codec, codec)) {
       this.media.changeClockRate(codec.clockRateHz)
-      this.buffer = new ReorderBuffer(codec.clockRateHz, this.options.playoutDelayMs, () =>
-        this.drop(leftOut),
-      )
+      this.buffer = new JitterBuffer(codec.clockRateHz, this.options.playoutDelay, () => this.drop(leftOut))
       this.playout?.close()
       this.playout = new Playout(codec, this.buffer)
       for (const sink of this.sinks.keys()) this.addSink(sink)
@@ -142,13 +141,22 @@ export class ReceivePath {
     }
     if (verdict === 'duplicate' || isDeaf) return
 
-    const payload = data.subarray(packet.payloadOffset, packet.payloadOffset + payloadLengthBytes)
+    const { payloadOffset, marker } = packet
     if (isEvent) {
+      const payload = data.subarray(payloadOffset, payloadOffset + payloadLengthBytes)
       if (!this.events.receive(payload, timestamp, now)) this.drop('telephone-event that is no DTMF digit')
       return
     }
     const { latestSequence } = this.media
-    const insertion = this.buffer.insert(latestSequence, timestamp, packet.marker, payloadType, payload)
+    const insertion = this.buffer.insert(
+      latestSequence,
+      timestamp,
+      marker,
+      payloadType,
+      data,
+      payloadOffset,
+      payloadLengthBytes,
+    )
     if (insertion === 'late') this.late++
     else if (insertion === 'early') this.drop(outOfRange)
     if (insertion === 'late' || insertion === 'early') this.media.discardLatest()
@@ -162,7 +170,7 @@ export class ReceivePath {
     if (this.deferred) return
     for (; this.owedFrames > 0; this.owedFrames--) {
       const { frame } = this
-      const heard = this.playout.read(frame) > 0
+      const heard = this.playout.read(frame)
       if (heard) this.hearing.hear(frame, ptimeMs)
       this.level.hear(heard ? frame : undefined, ptimeMs)
       this.options.onFrame(frame)
@@ -176,7 +184,8 @@ export class ReceivePath {
   }
 
   statistics(): StreamStatistics['received'] {
-    const { media, hearing, late } = this
+    const { media, hearing, late, buffer, playout } = this
+    const { playoutDelay } = this.options
     const totals = media.totals()
     return {
       ...totals,
@@ -187,14 +196,12 @@ export class ReceivePath {
       levelDbfs: hearing.levelDbfs,
       heardMs: hearing.heardMs,
       playout: {
-        adaptive: false,
-        delayMs: this.options.playoutDelayMs,
-        targetDelayMs: this.options.playoutDelayMs,
-        maximumDelayMs: this.buffer.maximumDelayMs,
+        adaptive: playoutDelay.minimumMs < playoutDelay.maximumMs,
+        delayMs: playout.delayMs,
+        targetDelayMs: buffer.targetDelayMs,
+        maximumDelayMs: buffer.maximumDelayMs,
         discarded: late + (this.dropped.get(outOfRange) ?? 0) + (this.dropped.get(leftOut) ?? 0),
-        stretchedMs: 0,
-        shortenedMs: 0,
-        concealedMs: this.playout.concealedMs,
+        ...playout.changes,
       },
     }
   }

@@ -26,7 +26,7 @@ describe('XR of a stream', () => {
 
   it('who sends nothing learns the round trip from its reference time', async () => {
     const { time, a, b } = new TwoStreams(
-      { direction: 'recvonly', extendedReports: { roundTrip: true, voipMetrics: false } },
+      { direction: 'recvonly', playoutDelay: 60, extendedReports: { roundTrip: true, voipMetrics: false } },
       { direction: 'sendonly' },
     ).start()
     a.wire.delay = () => 35
@@ -51,7 +51,10 @@ describe('XR of a stream', () => {
 
   it('VoIP metrics tell the peer what it sounds like here', async () => {
     const codec = { ...l16, concealment: 'waveform' } as const
-    const { time, a, b } = new TwoStreams({}, { codec, extendedReports: everything }).start()
+    const { time, a, b } = new TwoStreams(
+      {},
+      { codec, playoutDelay: 60, extendedReports: everything },
+    ).start()
     a.wire.delay = (i) => (i % 50 < 3 ? undefined : i % 50 === 20 ? 200 : 40)
     b.wire.delay = () => 40
     await time.advance(60_000)

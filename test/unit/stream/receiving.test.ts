@@ -10,7 +10,7 @@ const frame = 160
 
 /** Plays `samples` from a to a recording at b, over a wire that may delay or lose. */
 const recorded = async (samples: Int16Array, delay?: (index: number) => number | undefined) => {
-  const world = new TwoStreams({ idle: 'nothing' }, { direction: 'recvonly' })
+  const world = new TwoStreams({ idle: 'nothing' }, { direction: 'recvonly', playoutDelay: 60 })
   if (delay) world.a.wire.delay = delay
   const sink = new Recorder()
   world.b.stream.addSink(sink)
@@ -105,7 +105,7 @@ describe('receiving', () => {
 
   it('plays packets of another length than its own, and of a clock that is not the sample rate', async () => {
     for (const ptimeMs of [10, 30, 60]) {
-      const world = new TwoStreams({ idle: 'nothing', ptimeMs }, { direction: 'recvonly' })
+      const world = new TwoStreams({ idle: 'nothing', ptimeMs }, { direction: 'recvonly', playoutDelay: 60 })
       const sink = new Recorder()
       world.b.stream.addSink(sink)
       world.start()
