@@ -59,6 +59,9 @@ class OpusEncoder implements Encoder {
 
 class OpusDecoder implements Decoder {
   private handle: OpusDecoderHandle | undefined
+  /** The last samples of it are what libopus has made up beyond the end of a gap. */
+  private readonly spare = new Int16Array(shortestFrameSamples)
+  private spareSamples = 0
   private closed = false
 
   constructor() {
@@ -71,6 +74,7 @@ class OpusDecoder implements Decoder {
   }
 
   decode(payload: Uint8Array, out: Int16Array): number {
+    this.spareSamples = 0
     if (!this.handle || payload.length === 0) return 0
     try {
       const samples = this.handle.decode(payload)
@@ -84,13 +88,27 @@ class OpusDecoder implements Decoder {
   }
 
   conceal(gap: Int16Array): void {
-    gap.fill(0)
-    if (this.handle && gap.length % shortestFrameSamples === 0)
-      gap.set(this.handle.decodePacketLoss(gap.length).subarray(0, gap.length))
+    const { spare } = this
+    const fromSpare = Math.min(gap.length, this.spareSamples)
+    for (let i = 0; i < fromSpare; i++) gap[i] = spare[spare.length - this.spareSamples + i]!
+    this.spareSamples -= fromSpare
+    const rest = gap.subarray(fromSpare)
+    if (rest.length === 0) return
+    if (!this.handle) {
+      rest.fill(0)
+      return
+    }
+    const made = this.handle.decodePacketLoss(
+      shortestFrameSamples * Math.ceil(rest.length / shortestFrameSamples),
+    )
+    rest.set(made.subarray(0, rest.length))
+    this.spareSamples = made.length - rest.length
+    spare.set(made.subarray(rest.length), spare.length - this.spareSamples)
   }
 
   recover(next: Uint8Array, gap: Int16Array): boolean {
     if (!this.handle || gap.length % shortestFrameSamples !== 0) return false
+    this.spareSamples = 0
     try {
       gap.set(this.handle.decode(next, { decodeFec: true, frameSize: gap.length }).subarray(0, gap.length))
       return true
