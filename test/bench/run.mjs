@@ -1,11 +1,12 @@
-// npm run bench [-- sip ice media] [-- --quick --save --only=PART]: the speed of signalling, ICE and media, floe beside its peers in one run.
+// npm run bench [-- sip ice media jitter] [-- --quick --save --only=PART]: the speed of signalling, ICE and media, floe beside its peers in one run.
 // Takes about a quarter of an hour on an otherwise idle machine; --quick shortens every measurement and proves little.
 import { cpus, loadavg } from 'node:os'
 import { benchIce } from './ice.mjs'
+import { benchJitter } from './jitter.mjs'
 import { benchMedia } from './media.mjs'
 import { benchSip } from './sip.mjs'
 
-const sections = { sip: benchSip, ice: benchIce, media: benchMedia }
+const sections = { sip: benchSip, ice: benchIce, media: benchMedia, jitter: benchJitter }
 const quick = {
   stepSeconds: 2,
   sessions: 2,
