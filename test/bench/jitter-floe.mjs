@@ -31,7 +31,12 @@ class WatchedBuffer extends JitterBuffer {
  * @returns the recording, one frame of ours after the other; the mean delay from sending to the frame it is played with; what part of the
  *   packets was not played, and what part of the time was made up, stretched and shortened
  */
-export function playFloe(trace, codec, packets, { bounds = { minimumMs: 20, maximumMs: 400 }, lastMs = 500 } = {}) {
+export function playFloe(
+  trace,
+  codec,
+  packets,
+  { bounds = { minimumMs: 20, maximumMs: 400 }, lastMs = 500 } = {},
+) {
   const ticksPerMs = codec.clockRateHz / 1000
   const buffer = new WatchedBuffer(codec.clockRateHz, bounds)
   const playout = new Playout(codec, buffer)

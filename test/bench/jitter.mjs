@@ -40,7 +40,10 @@ function compareBuffers() {
   )
 }
 
-const rounded = (figures) => JSON.parse(JSON.stringify(figures), (_, value) => (typeof value === 'number' ? Number(value.toFixed(3)) : value))
+const rounded = (figures) =>
+  JSON.parse(JSON.stringify(figures), (_, value) =>
+    typeof value === 'number' ? Number(value.toFixed(3)) : value,
+  )
 
 /** Three speakers in turn, as packets of PCMU, and where they begin to speak after a pause. */
 function speech() {

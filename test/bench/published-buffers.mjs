@@ -71,7 +71,8 @@ const policies = {
       let within = 0
       for (const delay of [...counts.keys()].sort((a, b) => a - b)) {
         within += counts.get(delay)
-        if (within >= quantile * all) return (current = delay)
+        current = delay
+        if (within >= quantile * all) break
       }
       return current
     }

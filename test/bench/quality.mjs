@@ -6,8 +6,8 @@ import { g722 } from '../../dist/codec/g722.js'
 import { opus } from '../../dist/codec/opus.js'
 import { playFloe } from './jitter-floe.mjs'
 import { gilbert, losing, packetMs, uniformJitter } from './jitter-traces.mjs'
-import { speechSamples } from './speech.mjs'
 import { wait } from './processes.mjs'
+import { speechSamples } from './speech.mjs'
 
 const { concealment: _, ...unconcealed } = pcmu
 const codecs = {
@@ -40,7 +40,10 @@ const conditions = {
     ]),
   ),
   ...Object.fromEntries(
-    [10, 30, 100, 300].map((ms) => [`jitter of ${ms} ms`, (packets, seed) => uniformJitter(packets, ms, seed)]),
+    [10, 30, 100, 300].map((ms) => [
+      `jitter of ${ms} ms`,
+      (packets, seed) => uniformJitter(packets, ms, seed),
+    ]),
   ),
 }
 

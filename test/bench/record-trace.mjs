@@ -1,10 +1,11 @@
 // node test/bench/record-trace.mjs NAME [SECONDS]: how packets really arrive that one process sends to another every 20 ms, on the machine
 // as it is now, added to results/recorded-traces.json: tenths of ms after the packet before, null for one that did not come.
+
+import { fork } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { fork } from 'node:child_process'
 
 const packetMs = 20
 const [, self, name, seconds = '60'] = process.argv

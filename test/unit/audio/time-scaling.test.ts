@@ -80,15 +80,18 @@ describe.each(rates)('time scaling at %i Hz', (rateHz) => {
   })
 })
 
-it.each(['shorten', 'lengthen'] as const)('speech that is %sed by a cut every 300 ms is heard as what it was', (how) => {
-  const wav = readFileSync(new URL('../../../media/hello-16k.wav', import.meta.url))
-  const samples = new Int16Array(wav.buffer.slice(wav.byteOffset + 44, wav.byteOffset + (wav.length & ~1)))
-  const { pcm } = scaled(samples, 16_000, how, 300, true)
-  expect(Math.abs(pcm.length / samples.length - 1)).toBeGreaterThan(0.02)
-  const { heard, score } = hasHeard(
-    { samples: pcm, sampleRateHz: 16_000 },
-    { samples, sampleRateHz: 16_000 },
-  )
-  expect(heard).toBe(true)
-  expect(score).toBeGreaterThan(0.75)
-})
+it.each(['shorten', 'lengthen'] as const)(
+  'speech that is %sed by a cut every 300 ms is heard as what it was',
+  (how) => {
+    const wav = readFileSync(new URL('../../../media/hello-16k.wav', import.meta.url))
+    const samples = new Int16Array(wav.buffer.slice(wav.byteOffset + 44, wav.byteOffset + (wav.length & ~1)))
+    const { pcm } = scaled(samples, 16_000, how, 300, true)
+    expect(Math.abs(pcm.length / samples.length - 1)).toBeGreaterThan(0.02)
+    const { heard, score } = hasHeard(
+      { samples: pcm, sampleRateHz: 16_000 },
+      { samples, sampleRateHz: 16_000 },
+    )
+    expect(heard).toBe(true)
+    expect(score).toBeGreaterThan(0.75)
+  },
+)
