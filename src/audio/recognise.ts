@@ -66,7 +66,10 @@ type Look = (recording: Pcm) => Steps<Hearing>
 
 function* lookFor(expected: Pcm | Tone, options: HearingOptions): Steps<Look> {
   if ('frequenciesHz' in expected) {
-    return (recording) => recogniseTone(recording, expected, options.minimumMs ?? leastMs)
+    const neededMs = options.minimumMs ?? leastMs
+    const burstMs = Math.max(...(expected.onOffMs?.filter((_, i) => i % 2 === 0) ?? [neededMs / leastShare]))
+    const continuousMs = Math.min(neededMs, leastShare * burstMs)
+    return (recording) => recogniseTone(recording, expected, neededMs, continuousMs)
   }
   const expected8k = yield* at8k(expected)
   const want = yield* see(expected8k)

@@ -1,4 +1,4 @@
-// Computed sources: tones of one or more frequencies, silence, sequences of both (ring-back, DTMF digits), and the marker tone
+// Computed sources: tones of one or more frequencies, silence, sequences of both (DTMF digits), and the marker tone
 // of each direction by which a test knows who is heard.
 import { UsageError } from '../errors.ts'
 import type { AudioSource } from './frames.ts'
@@ -14,6 +14,8 @@ export interface Tone {
   frequenciesHz: readonly number[]
   /** RMS level of all frequencies together. */
   levelDbfs?: number
+  /** On and off in turn, from the beginning again; absent: without a break. */
+  onOffMs?: readonly number[]
 }
 
 /**
@@ -104,15 +106,4 @@ export function dtmfSource(digits: string, sampleRateHz: number): AudioSource {
       return [() => toneBurst(tone, 100, sampleRateHz), () => silenceFor(100, sampleRateHz)]
     }),
   )
-}
-
-/** As heard in North America (ITU-T E.180). */
-export const ringBackTone: Tone = { frequenciesHz: [440, 480] }
-
-/** 2 s on and 4 s off, once. */
-export function ringBackSource(sampleRateHz: number): AudioSource {
-  return sequence(sampleRateHz, [
-    () => toneBurst(ringBackTone, 2000, sampleRateHz),
-    () => silenceFor(4000, sampleRateHz),
-  ])
 }

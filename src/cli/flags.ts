@@ -147,7 +147,7 @@ export function phoneFlags(command: Command): Command {
 
 export function mediaFlags(command: Command): Command {
   return command
-    .option('--play <what>', 'stream a WAV file, tone:440 or silence')
+    .option('--play <what>', 'stream a WAV file, tone:440, tone:425,0.5s,0.5s, busy:de, dtmf:12# or silence')
     .option('--loop', 'repeat what is played until the call ends')
     .option('--record <file>', 'write the received audio to a WAV file')
     .option('--hear <what>', 'fail unless this WAV file or tone is heard; repeat for several', collect)

@@ -1,6 +1,7 @@
 // What is expected to be heard, named as people name it, and the comparison of whole files.
 import { isAudible } from '../audio/level.ts'
-import { openSource, parseTone } from '../audio/open-source.ts'
+import { parseTone } from '../audio/named-tones.ts'
+import { openSource } from '../audio/open-source.ts'
 import { type Hearing, hasHeard, type Pcm } from '../audio/recognise.ts'
 import { readAllInSteps } from '../audio/sources.ts'
 import { inOneGo, type Steps } from '../audio/steps.ts'

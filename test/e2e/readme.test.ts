@@ -7,6 +7,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { exitCodes } from '../../src/cli/exit-codes.ts'
 import { phoneOptions } from '../../src/cli/flags.ts'
 import * as floeApi from '../../src/index.ts'
+import { nodeRuntime, openSource } from '../../src/index.ts'
 import { parseScenarios } from '../../src/testkit/scenario.ts'
 import { Floe, floe, run, serve, temporaryFolder } from './cli/cli.ts'
 
@@ -161,6 +162,14 @@ describe('tables', () => {
       .map((match) => match[1])
       .filter((verb) => verb !== 'help')
     expect(verbs.sort()).toEqual(known.sort())
+  })
+
+  test('tones are what can be played', () => {
+    const rows = rowsAfter(/^### Tones/m)
+    const specs = rows.flatMap(([what, text]) => [...`${what} ${text}`.matchAll(/`([a-z-]+(?::[^`]+)?)`/g)])
+    const named = specs.map((match) => match[1]!).filter((spec) => !/^[a-z]{2}$/.test(spec))
+    expect(named.length).toBeGreaterThan(12)
+    for (const spec of named) openSource(spec, nodeRuntime.files, 8_000).close()
   })
 
   test('flags', async () => {

@@ -2,7 +2,8 @@
 // other's.
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { openSource, parseTone } from '../../src/audio/open-source.ts'
+import { parseTone } from '../../src/audio/named-tones.ts'
+import { openSource } from '../../src/audio/open-source.ts'
 import { hasHeard, type Pcm } from '../../src/audio/recognise.ts'
 import { readAll } from '../../src/audio/sources.ts'
 import { WavReader } from '../../src/audio/wav-reader.ts'

@@ -140,7 +140,7 @@ export const commands: readonly Command[] = [
   ),
   command(
     'play',
-    'plays a WAV file, `tone:440` or `silence`; answers when it has been sent, or was stopped',
+    'plays a WAV file, `tone:440`, `busy:de` or `silence`; answers when it has been sent, or was stopped',
     { what: sound, loop: z.boolean().optional(), call },
     ['what'],
     async (board, { what, call, ...options }) => {

@@ -1,6 +1,6 @@
 // Three phones, Alice, Bob and Carol, that call each other without a server, and what a test needs to say about their audio.
 import { expect } from 'vitest'
-import { parseTone } from '../../../src/audio/open-source.ts'
+import { parseTone } from '../../../src/audio/named-tones.ts'
 import { hasHeard } from '../../../src/audio/recognise.ts'
 import type { Call } from '../../../src/phone/call.ts'
 import type { PhoneOptions } from '../../../src/phone/options.ts'

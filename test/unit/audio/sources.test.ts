@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { toneShare } from '../../../src/audio/goertzel.ts'
 import { audibleDbfs, isAudible, levelDbfs } from '../../../src/audio/level.ts'
-import { openSource, parseTone } from '../../../src/audio/open-source.ts'
+import { parseTone, playedTone } from '../../../src/audio/named-tones.ts'
+import { openSource } from '../../../src/audio/open-source.ts'
+import { hasHeard } from '../../../src/audio/recognise.ts'
 import { limited, readAll, repeated, samplesSource, sequence } from '../../../src/audio/sources.ts'
 import {
   dtmfSource,
   dtmfTone,
   markerTones,
-  ringBackSource,
   silenceFor,
   silenceSource,
   toneBurst,
@@ -137,7 +138,7 @@ describe('DTMF and ring-back', () => {
   })
 
   it('rings for two seconds of six', () => {
-    const pcm = readAll(ringBackSource(8000), 10_000)
+    const pcm = readAll(playedTone(parseTone('ring-back')!, 8000), 6_000)
     expect(pcm.length).toBe(48_000)
     expect(levelDbfs(pcm.subarray(8000, 16_000))).toBeGreaterThan(audibleDbfs)
     expect(levelDbfs(pcm.subarray(16_000))).toBe(-Infinity)
@@ -189,7 +190,9 @@ describe('what a person writes for a source', () => {
   it('knows the tone by which to recognise what is played', () => {
     expect(parseTone('tone:697+1209.5')).toEqual({ frequenciesHz: [697, 1209.5] })
     expect(parseTone('marker:caller')).toEqual(markerTones.caller)
-    expect(parseTone('ring-back')).toEqual({ frequenciesHz: [440, 480] })
+    expect(parseTone('ring-back')).toEqual({ frequenciesHz: [440, 480], onOffMs: [2000, 4000] })
+    expect(parseTone('busy:de')).toEqual({ frequenciesHz: [425], onOffMs: [480, 480] })
+    expect(parseTone('tone:425,0.5s,250ms')).toEqual({ frequenciesHz: [425], onOffMs: [500, 250] })
     for (const spec of ['a.wav', 'silence', 'dtmf:1']) expect(parseTone(spec)).toBeUndefined()
   })
 
@@ -197,6 +200,40 @@ describe('what a person writes for a source', () => {
     expect(() => openSource(spec, diskFiles, 8000)).toThrow(UsageError)
     expect(() => openSource(spec, diskFiles, 8000)).toThrow(/^[^\n]*\.$/)
   })
+
+  it.each(['busy', 'ring-back', 'congestion', 'dial-tone'])(
+    'plays and recognises %s of each country',
+    (name) => {
+      for (const country of ['us', 'uk', 'de', 'fr', 'it', 'es', 'nl']) {
+        const spec = `${name}:${country}`
+        const tone = parseTone(spec)!
+        const samples = readAll(openSource(spec, diskFiles, 8000), 14_000)
+        expect(hasHeard({ samples, sampleRateHz: 8000 }, tone).heard, spec).toBe(true)
+        expect(hasHeard({ samples, sampleRateHz: 8000 }, { frequenciesHz: [1000] }).heard).toBe(false)
+        // On and off to the millisecond: the middle of each.
+        let at = 0
+        for (const [i, ms] of (tone.onOffMs ?? [1000]).entries()) {
+          const middle = samples.subarray(8 * at + 80, 8 * (at + ms) - 80)
+          expect(levelDbfs(middle) > -20, `${spec} ${i}`).toBe(i % 2 === 0)
+          at += ms
+        }
+      }
+    },
+  )
+
+  it.each(['busy:', 'busy:xx', 'dial-tone:toString', 'ring-back:DE'])('knows no country in "%s"', (spec) => {
+    expect(() => openSource(spec, diskFiles, 8000)).toThrow(
+      /is no tone: of [a-z-]+ there are those of us, uk, de/,
+    )
+  })
+
+  it.each(['tone:425,0.5s', 'tone:425,', 'tone:425,1,1', 'tone:425,0s,1s', 'tone:425,2m,1s'])(
+    'knows no cadence in "%s"',
+    (spec) => {
+      expect(() => openSource(spec, diskFiles, 8000)).toThrow(UsageError)
+      expect(() => openSource(spec, diskFiles, 8000)).toThrow(/on and off in turn, .*\.$/)
+    },
+  )
 
   it.each(['tone:', 'tone:high', 'tone:440+', 'tone:5', 'tone:4000', 'tone:1e3', 'tone:100+200+300+400+500'])(
     'refuses "%s" in one sentence',
