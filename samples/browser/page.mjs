@@ -115,9 +115,12 @@ const softphone = {
   answer,
   hold: () => reinvite({ hold: true }),
   resume: () => reinvite({ hold: false }),
+  mute: async () => session.sessionDescriptionHandler.enableSenderTracks(false),
+  unmute: async () => session.sessionDescriptionHandler.enableSenderTracks(true),
   restartIce: () => reinvite({ offerOptions: { iceRestart: true } }),
   press: (digits) => session.sessionDescriptionHandler.sendDtmf(digits),
   hangUp,
+  farEndSays: () => session.sessionDescriptionHandler.peerConnection.remoteDescription.sdp,
   shareOf,
   say: (hz) => {
     tone.frequency.value = hz
@@ -137,7 +140,7 @@ const buttons = {
   start: () => start({ server: server(), user: element('user').value }),
   call: () => call(element('target').value),
 }
-for (const id of ['start', 'call', 'answer', 'hold', 'resume', 'hangUp'])
+for (const id of ['start', 'call', 'answer', 'hold', 'resume', 'mute', 'unmute', 'hangUp'])
   element(id).onclick = () => (buttons[id] ?? softphone[id])().catch((error) => show(error.message))
 element('tone').onchange = ({ target }) => softphone.say(target.value)
 const spectrum = new Float32Array(ear.frequencyBinCount)

@@ -5,9 +5,10 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect } from 'vitest'
 import type { Call, Phone, PhoneOptions } from '../../../src/index.ts'
-import { fileName, type InteropCase, interop, type Proofs, type Scene } from '../case.ts'
+import { fileName, type InteropCase, interop, type Proofs, type Scene, type Shown } from '../case.ts'
 import { interopFolder } from '../installed.ts'
 import { hearsFromNow, startPhone } from '../peers/phone.ts'
+import { eventually } from '../peers/process.ts'
 import { type Softphone, startSoftphone } from '../peers/softphone.ts'
 import { digitsProof, proofsOf } from './proof.ts'
 
@@ -118,18 +119,36 @@ async function pageHangsUp({ page, call }: Ends): Promise<void> {
 }
 
 /** What every call with a browser is made of. */
-function expectBrowserCall({ call }: Ends, codec: string): void {
-  const report = call.report()
-  expect(report.codec?.name.toLowerCase()).toBe(codec.toLowerCase())
-  expect(report.srtp).toMatchObject({ by: 'dtls' })
+async function expectBrowserCall({ page, call }: Ends, codec: string): Promise<void> {
+  const { codec: agreed, srtp, ice } = call.report()
+  expect(agreed).toMatchObject({ name: codec, rtcpMux: true })
+  expect(srtp?.by).toBe('dtls')
+  expect(ice.mode).toBe('full')
+  expect(await page.do('farEndSays')).toMatch(/^a=group:BUNDLE \S+\r$/m)
 }
+
+/** What is heard of the page from now on, for half a second. */
+async function expectFloeHearsNothing({ call }: Ends): Promise<void> {
+  const loudest = () => {
+    const { samples, sampleRateHz } = call.heardSamples()
+    return samples.subarray(-sampleRateHz / 2).reduce((most, sample) => Math.max(most, Math.abs(sample)), 0)
+  }
+  await eventually(() => loudest() < nearlyNothing, {
+    what: 'floe hears nothing',
+    withinMs: 20_000,
+    everyMs: 100,
+  })
+}
+
+/** Of 32,768. */
+const nearlyNothing = 30
 
 // ---- the rows --------------------------------------------------------------------------------------------------------------
 
 const rows: InteropCase[] = []
 const row = (
   feature: string | undefined,
-  by: 'floe' | 'peer',
+  by: Shown['by'],
   name: string,
   run: (scene: Scene) => Proofs,
 ): void => {
@@ -141,14 +160,14 @@ for (const codec of ['opus', 'PCMU', 'PCMA', 'G722']) {
   row(undefined, 'peer', `the page calls floe, ${codec}; floe hangs up`, async (scene) => {
     const ends = await pageCalls(scene, { codecs: [codec] })
     await expectBothHear(ends)
-    expectBrowserCall(ends, codec)
+    await expectBrowserCall(ends, codec)
     await floeHangsUp(ends)
     return proofsOf(ends.call, { peer, by: 'peer' })
   })
   row(undefined, 'floe', `floe calls the page, ${codec}; the page hangs up`, async (scene) => {
     const ends = await floeCalls(scene, { codecs: [codec] })
     await expectBothHear(ends)
-    expectBrowserCall(ends, codec)
+    await expectBrowserCall(ends, codec)
     await pageHangsUp(ends)
     return proofsOf(ends.call, { peer, by: 'floe' })
   })
@@ -200,6 +219,20 @@ for (const [who, begin] of Object.entries({
     await floeHangsUp(ends)
   })
 }
+
+row('mute', 'both', 'each mutes itself, and is heard again', async (scene) => {
+  const ends = await pageCalls(scene)
+  await expectBothHear(ends)
+  ends.call.mute()
+  await ends.page.hearsSilence()
+  ends.call.unmute()
+  await expectBothHear(ends)
+  await ends.page.do('mute')
+  await expectFloeHearsNothing(ends)
+  await ends.page.do('unmute')
+  await expectBothHear(ends)
+  await pageHangsUp(ends)
+})
 
 row('ICE restart', 'floe', 'floe restarts ICE', async (scene) => {
   const ends = await floeCalls(scene)
