@@ -87,7 +87,8 @@ export function parseCompound(data: Uint8Array): Compound | RtcpProblem {
     const body = offset + 4
     if (type === senderReport || type === receiverReport) readReport(view, type, body, end, count, compound)
     else if (type === sourceDescription) readCname(data, view, body, end, count, compound)
-    else if (type === extendedReport) compound.extended ??= readExtendedReport(view, body, end)
+    else if (type === extendedReport)
+      compound.extended = readExtendedReport(view, body, end, compound.extended)
     else if (type === goodbye) {
       for (let i = 0; i < count && body + 4 * i + 4 <= end; i++)
         compound.bye.push(view.getUint32(body + 4 * i))

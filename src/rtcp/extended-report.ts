@@ -91,10 +91,22 @@ const flags = { lost: 0x80, duplicates: 0x40, jitter: 0x20 } as const
 /** 4.7.4, 4.7.5. */
 const unavailable = 127
 
-/** @param at where the packet's SSRC stands @param end of the packet */
-export function readExtendedReport(view: DataView, at: number, end: number): ExtendedReport | undefined {
-  if (at + 4 > end) return undefined
-  const report: ExtendedReport = { ssrc: view.getUint32(at), delays: [], summaries: [], voipMetrics: [] }
+/**
+ * @param at where the packet's SSRC stands
+ * @param end of the packet
+ * @param before what other XR packets of the same compound have said: some have one for each block
+ */
+export function readExtendedReport(
+  view: DataView,
+  at: number,
+  end: number,
+  before: ExtendedReport | undefined,
+): ExtendedReport | undefined {
+  if (at + 4 > end) return before
+  const ssrc = view.getUint32(at)
+  // Nobody speaks for another.
+  if (before && before.ssrc !== ssrc) return before
+  const report = before ?? { ssrc, delays: [], summaries: [], voipMetrics: [] }
   let block = at + 4
   while (block + blockHeaderBytes <= end) {
     const body = block + blockHeaderBytes

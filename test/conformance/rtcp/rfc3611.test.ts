@@ -120,6 +120,22 @@ describe('RFC 3611: blocks', () => {
     expect(parsed(data)).toMatchObject({ extended, bye: [7], cname: 'x' })
   })
 
+  it('several XR packets in one compound, as oRTP sends them', () => {
+    const one = (blocks: Partial<ExtendedReport>, ssrc = 7): Uint8Array =>
+      encodeCompound({ ssrc, reports: [], cname: 'x', extended: { ssrc, ...nothing, ...blocks } })
+    const length = encodeCompound({ ssrc: 7, reports: [], cname: 'x' }).length
+    const referenceTime = { ntpSeconds: 1, ntpFraction: 2 }
+    const first = one({ referenceTime })
+    const second = one({ voipMetrics: [metrics] }).subarray(length)
+    const foreign = one({ voipMetrics: [metrics] }, 8).subarray(length)
+    expect(parsed(Uint8Array.from([...first, ...second, ...foreign])).extended).toEqual({
+      ssrc: 7,
+      ...nothing,
+      referenceTime,
+      voipMetrics: [metrics],
+    })
+  })
+
   it('steps over blocks it does not know, and over those of a length that is not theirs', () => {
     const words = [0x80cf0009, 7, 0x01000002, 1, 2, 0x04000001, 9, 0x04000002, 5, 6]
     const data = new Uint8Array(4 * words.length)
