@@ -9,14 +9,13 @@
 //                                                        ├──── statistics <── onRtp   .receiveRtp
 //                                       onDtmf <── events
 //                                                        reports  <──> onRtcp, sendRtcp
-//
-// Left to later: collisions of SSRCs (RFC 3550 8.2).
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
 import { InvariantError, UsageError } from '../errors.ts'
 import type { Clock, Millis, Random } from '../runtime/runtime.ts'
 import type { MediaFact, StreamStatistics } from '../trace/facts.ts'
 import type { DtmfOptions } from './digit-sender.ts'
 import type { MediaTransport } from './media-transport.ts'
+import { OwnSource } from './own-source.ts'
 import type { PacedTask, Pacer } from './pacer.ts'
 import type { StreamParameters } from './parameters.ts'
 import { type PlayoutDelayOption, playoutBounds } from './playout-bounds.ts'
@@ -122,6 +121,17 @@ export class AudioStream {
     if (this.state !== 'new') throw new InvariantError(`start of a stream that is ${this.state}`)
     this.state = 'started'
     const { clock, random, cname, transport, pacer } = this.options
+    const own = new OwnSource({
+      clock,
+      cname,
+      sent: this.sending,
+      received: this.receiving.media,
+      move: () => {
+        this.reports?.sayBye()
+        this.sending.changeSource()
+      },
+      drop: this.receiving.drop,
+    })
     this.reports = new Reports({
       clock,
       random,
@@ -139,9 +149,12 @@ export class AudioStream {
           return ssrc === undefined ? undefined : voipMetrics(ssrc, this.reception())
         },
       },
+      admits: (compound) => own.admitsRtcp(compound),
       drop: this.receiving.drop,
     })
-    transport.onRtp = (data, arrivedAt) => this.receiving.receiveRtp(data, arrivedAt)
+    transport.onRtp = (data, arrivedAt) => {
+      if (own.admitsRtp(data)) this.receiving.receiveRtp(data, arrivedAt)
+    }
     transport.onRtcp = (data, arrivedAt) => this.reports?.receive(data, arrivedAt)
     this.task = pacer.add(this.parameters.ptimeMs, this.onDue)
   }

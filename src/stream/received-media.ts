@@ -34,6 +34,8 @@ export class ReceivedMedia {
   ssrc: number | undefined
   statistics: ReceiverStatistics | undefined
   lastPacketAt: Millis = Number.NEGATIVE_INFINITY
+  /** Whether another source need not wait until this one is silent. */
+  yields = false
   /** What became of the packets. */
   readonly fates = new BurstGap()
   /** Between two packets in a row, by their timestamps. */
@@ -56,7 +58,8 @@ export class ReceivedMedia {
       if (this.candidate?.ssrc !== ssrc)
         this.candidate = { ssrc, sequence: new SequenceTracker(minimumSequential) }
       const verdict = this.candidate.sequence.update(sequenceNumber)
-      if (verdict !== 'accepted' || now - this.lastPacketAt < takeOverAfterSilenceMs) return 'foreign'
+      const isFree = this.yields || now - this.lastPacketAt >= takeOverAfterSilenceMs
+      if (verdict !== 'accepted' || !isFree) return 'foreign'
     }
     this.begin(ssrc)
     this.lastPacketAt = now
@@ -125,6 +128,7 @@ export class ReceivedMedia {
   private begin(ssrc: number): void {
     this.earlier = this.totals()
     this.ssrc = ssrc
+    this.yields = false
     this.candidate = undefined
     this.statistics = new ReceiverStatistics(this.clockRateHz, 1)
     this.fates.restart()

@@ -1,6 +1,6 @@
 // The RTCP side of one stream: sends SR or RR with CNAME and XR when the schedule says so and BYE at the end, and learns from the
 // peer's reports what became of our media (RFC 3550 6). Round trips come from LSR and DLSR, or from XR, on one steady clock.
-import { encodeCompound, parseCompound, type ReportBlock } from '../rtcp/compound.ts'
+import { type Compound, encodeCompound, parseCompound, type ReportBlock } from '../rtcp/compound.ts'
 import { RtcpSchedule } from '../rtcp/interval.ts'
 import { compactDelay, compactNtp, type NtpTime, ntpTime, roundTripMs } from '../rtcp/ntp-time.ts'
 import type { Clock, Millis, Random, Timer } from '../runtime/runtime.ts'
@@ -19,6 +19,8 @@ export interface SentMedia {
   readonly ssrc: number
   readonly packets: number
   readonly octets: number
+  /** Of these, what was sent as another source. */
+  readonly former: { readonly packets: number; readonly octets: number }
   readonly firstSequenceNumber: number
   /** When the last packet leaves: it may have been handed over ahead of that. */
   readonly leavesAt: Millis
@@ -40,6 +42,8 @@ export interface ReportsOptions {
   /** What the peer grants, in bits a second (RFC 3556); absent: a share of the media. */
   bandwidth: () => { senders: number; receivers: number } | undefined
   extended: Pick<ExtendedReportsOptions, 'wanted' | 'metrics'>
+  /** Whether it is the peer's, and not ours sent back. */
+  admits: (compound: Compound) => boolean
   drop: (reason: string) => void
 }
 
@@ -84,8 +88,11 @@ export class Reports {
       drop(`RTCP ${compound}`)
       return
     }
+    if (!this.options.admits(compound)) return
     this.schedule.observeSize(data.length)
     const now = arrivedAt ?? clock.now()
+    // Who has said BYE need not be waited for.
+    if (received.ssrc !== undefined && compound.bye.includes(received.ssrc)) received.yields = true
     if (compound.sender && compound.ssrc === received.ssrc) {
       const { ntpSeconds: seconds, ntpFraction: fraction } = compound.sender
       this.lastSenderReport = {
@@ -103,6 +110,11 @@ export class Reports {
   stop(): void {
     this.timer?.cancel()
     this.timer = undefined
+    this.sayBye()
+  }
+
+  /** For the source that we have been until now (RFC 3550 8.2). */
+  sayBye(): void {
     if (this.hasReported || this.options.sent.packets > 0) this.send(this.options.clock.now(), true)
   }
 
@@ -129,8 +141,8 @@ export class Reports {
           ntpSeconds: time.seconds,
           ntpFraction: time.fraction,
           rtpTimestamp: sent.timestampAt(now),
-          packets: sent.packets,
-          octets: sent.octets,
+          packets: sent.packets - sent.former.packets,
+          octets: sent.octets - sent.former.octets,
         },
       }),
       reports: this.hasReceivedSinceReport() ? [this.reportBlock(now)] : [],

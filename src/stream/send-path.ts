@@ -9,6 +9,7 @@ import { LevelMeter } from '../audio/level.ts'
 import { resampled } from '../audio/resample.ts'
 import type { Encoder } from '../codec/codec.ts'
 import { type RtpHeader, rtpHeaderLengthBytes, writeRtpHeader } from '../rtp/packet.ts'
+import { SentPackets } from '../rtp/sent-packets.ts'
 import { type EventPacket, eventPayloadLengthBytes, writeEvent } from '../rtp/telephone-event.ts'
 import type { Millis, Random } from '../runtime/runtime.ts'
 import type { MediaFact } from '../trace/facts.ts'
@@ -50,7 +51,11 @@ const mostFirstSequenceNumber = 0x8000
 export class SendPath {
   packets = 0
   octets = 0
-  readonly firstSequenceNumber: number
+  /** Of the source that we are now. */
+  firstSequenceNumber: number
+  /** What was sent as another source (RFC 3550 8.2). */
+  readonly former = { packets: 0, octets: 0 }
+  private readonly sent = new SentPackets()
   readonly digits: DigitSender
   readonly level = new LevelMeter()
   /** What is played goes on unheard; digits are still sent. */
@@ -101,6 +106,20 @@ export class SendPath {
 
   get ssrc(): number {
     return this.header.ssrc
+  }
+
+  hasSent(sequenceNumber: number, timestamp: number): boolean {
+    return this.sent.has(sequenceNumber, timestamp)
+  }
+
+  /** Goes on as another source. Numbers begin anew, so that with SRTP no key stream can come twice. */
+  changeSource(): void {
+    const { random } = this.options
+    this.former.packets = this.packets
+    this.former.octets = this.octets
+    this.firstSequenceNumber = random.integer(mostFirstSequenceNumber)
+    this.header.sequenceNumber = this.firstSequenceNumber
+    this.header.ssrc = random.integer(4_294_967_296)
   }
 
   get isPlaying(): boolean {
@@ -276,6 +295,7 @@ export class SendPath {
   }
 
   private transmit(packet: Uint8Array, payloadBytes: number): boolean {
+    this.sent.add(this.header.sequenceNumber, this.header.timestamp)
     if (!this.options.transport.sendRtp(packet, this.departAt)) return false
     this.header.sequenceNumber = (this.header.sequenceNumber + 1) & 0xffff
     this.packets++
