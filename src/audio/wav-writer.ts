@@ -1,50 +1,52 @@
-// Writes 16-bit mono PCM to a WAV file that is valid at any moment: samples are appended first, then the header that counts
-// them is replaced in one write, every 200 ms of audio. A process that is killed loses at most the last 200 ms.
+// Writes 16-bit PCM to a WAV file that is valid at any moment: samples are appended first, then the header that counts them is
+// replaced in one write, every 200 ms of audio. A process that is killed loses at most the last 200 ms. Beyond 4 GB the file becomes
+// RF64 (EBU Tech 3306), whose ds64 chunk takes the place of one that was kept free.
 import type { RandomAccessFile } from '../runtime/runtime.ts'
 import type { AudioSink } from './frames.ts'
 
-const headerBytes = 44
-/** RIFF sizes have 32 bits. */
-const maximumDataBytes = 0xffff_ffff - headerBytes
+const headerBytes = 80
+/** Where the chunks of the header begin. */
+const at = { reserved: 12, format: 48, data: 72 } as const
+/** Of ds64: three sizes and an empty table. */
+const ds64Bytes = 28
+/** RIFF sizes have 32 bits; this one says that the true size is in the ds64 chunk. */
+const sizeElsewhere = 0xffff_ffff
 const flushEveryMs = 200
 
 export class WavWriter implements AudioSink {
   private readonly header = new DataView(new ArrayBuffer(headerBytes))
-  private readonly pending: Uint8Array
+  private pending!: Uint8Array
   private pendingBytes = 0
   private dataBytes = 0
   private closed = false
 
-  /** Takes the file over and closes it. */
+  /** Takes the file over and closes it.
+   *  @param channels 2: samples are written in turn, left and right */
   constructor(
     private readonly file: RandomAccessFile,
-    readonly sampleRateHz: number,
+    private rateHz: number,
+    private readonly channels: 1 | 2 = 1,
   ) {
-    this.pending = new Uint8Array(2 * Math.ceil((sampleRateHz * flushEveryMs) / 1000))
-    const { header } = this
-    const text = (offset: number, four: string): void => {
-      for (let i = 0; i < 4; i++) header.setUint8(offset + i, four.charCodeAt(i))
-    }
-    text(0, 'RIFF')
-    text(8, 'WAVE')
-    text(12, 'fmt ')
-    header.setUint32(16, 16, true)
-    header.setUint16(20, 1, true)
-    header.setUint16(22, 1, true)
-    header.setUint32(24, sampleRateHz, true)
-    header.setUint32(28, sampleRateHz * 2, true)
-    header.setUint16(32, 2, true)
-    header.setUint16(34, 16, true)
-    text(36, 'data')
-    this.writeHeader()
+    this.begin()
+  }
+
+  get sampleRateHz(): number {
+    return this.rateHz
+  }
+
+  /** Another rate, as long as nothing has been written. */
+  useRate(sampleRateHz: number): void {
+    if (sampleRateHz === this.rateHz || this.closed || this.durationMs > 0) return
+    this.rateHz = sampleRateHz
+    this.begin()
   }
 
   /** Audio written so far, flushed or not. */
   get durationMs(): number {
-    return ((this.dataBytes + this.pendingBytes) / 2 / this.sampleRateHz) * 1000
+    return ((this.dataBytes + this.pendingBytes) / this.blockBytes / this.rateHz) * 1000
   }
 
-  /** What exceeds the 4 GB of a WAV file, or comes after `close`, is dropped.
+  /** What comes after `close` is dropped.
    *  @throws UsageError where the file cannot be written (a full disk); what was written before stays valid */
   write(samples: Int16Array): void {
     if (this.closed) return
@@ -58,7 +60,7 @@ export class WavWriter implements AudioSink {
   }
 
   flush(): void {
-    const piece = this.pending.subarray(0, Math.min(this.pendingBytes, maximumDataBytes - this.dataBytes))
+    const piece = this.pending.subarray(0, this.pendingBytes)
     this.pendingBytes = 0
     if (piece.length === 0) return
     this.file.write(piece, headerBytes + this.dataBytes)
@@ -77,9 +79,44 @@ export class WavWriter implements AudioSink {
     }
   }
 
+  private get blockBytes(): number {
+    return 2 * this.channels
+  }
+
+  private begin(): void {
+    const { header, rateHz, channels, blockBytes } = this
+    this.pending = new Uint8Array(blockBytes * Math.ceil((rateHz * flushEveryMs) / 1000))
+    this.text(8, 'WAVE')
+    header.setUint32(at.reserved + 4, ds64Bytes, true)
+    this.text(at.format, 'fmt ')
+    header.setUint32(at.format + 4, 16, true)
+    header.setUint16(at.format + 8, 1, true)
+    header.setUint16(at.format + 10, channels, true)
+    header.setUint32(at.format + 12, rateHz, true)
+    header.setUint32(at.format + 16, rateHz * blockBytes, true)
+    header.setUint16(at.format + 20, blockBytes, true)
+    header.setUint16(at.format + 22, 16, true)
+    this.text(at.data, 'data')
+    this.writeHeader()
+  }
+
   private writeHeader(): void {
-    this.header.setUint32(4, headerBytes - 8 + this.dataBytes, true)
-    this.header.setUint32(40, this.dataBytes, true)
-    this.file.write(new Uint8Array(this.header.buffer), 0)
+    const { header, dataBytes } = this
+    const riffBytes = headerBytes - 8 + dataBytes
+    const isLong = riffBytes >= sizeElsewhere
+    this.text(0, isLong ? 'RF64' : 'RIFF')
+    this.text(at.reserved, isLong ? 'ds64' : 'JUNK')
+    header.setUint32(4, isLong ? sizeElsewhere : riffBytes, true)
+    header.setUint32(at.data + 4, isLong ? sizeElsewhere : dataBytes, true)
+    if (isLong) {
+      header.setBigUint64(at.reserved + 8, BigInt(riffBytes), true)
+      header.setBigUint64(at.reserved + 16, BigInt(dataBytes), true)
+      header.setBigUint64(at.reserved + 24, BigInt(dataBytes / this.blockBytes), true)
+    }
+    this.file.write(new Uint8Array(header.buffer), 0)
+  }
+
+  private text(offset: number, four: string): void {
+    for (let i = 0; i < 4; i++) this.header.setUint8(offset + i, four.charCodeAt(i))
   }
 }

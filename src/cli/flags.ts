@@ -52,6 +52,7 @@ export interface MediaFlags {
   play?: string
   loop?: boolean
   record?: string
+  recordBoth?: string
   hear?: string[]
   dtmf?: string
   dtmfBy?: 'rtp' | 'info' | 'info-relay' | 'audio'
@@ -150,6 +151,7 @@ export function mediaFlags(command: Command): Command {
     .option('--play <what>', 'stream a WAV file, tone:440, tone:425,0.5s,0.5s, busy:de, dtmf:12# or silence')
     .option('--loop', 'repeat what is played until the call ends')
     .option('--record <file>', 'write the received audio to a WAV file')
+    .option('--record-both <file>', 'write both directions to a stereo WAV file: sent left, received right')
     .option('--hear <what>', 'fail unless this WAV file or tone is heard; repeat for several', collect)
     .option('--dtmf <digits>', 'send these digits once connected; w waits half a second', parseDigits)
     .addOption(
@@ -284,6 +286,7 @@ export function callOptions(flags: MediaFlags): CallOptions {
     ...(flags.play !== undefined && { play: flags.play }),
     ...(flags.loop && { loop: true }),
     ...(flags.record !== undefined && { record: flags.record }),
+    ...(flags.recordBoth !== undefined && { recordBoth: flags.recordBoth }),
     ...(flags.detectDtmf && { detectDtmf: true }),
   }
 }

@@ -70,8 +70,12 @@ export class FollowedTransfers {
   }
 
   get nextOptions(): CallOptions {
-    const { record } = this.options
-    return record === undefined ? this.options : { ...this.options, record: numbered(record) }
+    const { record, recordBoth } = this.options
+    return {
+      ...this.options,
+      ...(record !== undefined && { record: numbered(record) }),
+      ...(recordBoth !== undefined && { recordBoth: numbered(recordBoth) }),
+    }
   }
 }
 

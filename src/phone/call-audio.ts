@@ -1,6 +1,7 @@
 // What is played, recorded, heard and dialled in a call: the half of Call that deals in audio.
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
 import { silenceDbov } from '../audio/level.ts'
+import type { OpenedSound } from '../audio/open-source.ts'
 import type { Hearing } from '../audio/recognise.ts'
 import { UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
@@ -72,30 +73,33 @@ export abstract class CallAudio {
    * @param what WAV path, "tone:440", "tone:697+1209", "silence", or an AudioSource
    */
   play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
-    let source: AudioSource
+    let sound: OpenedSound
     try {
-      source = typeof what === 'string' ? this.playing.open(what, options.loop) : what
+      sound =
+        typeof what === 'string'
+          ? this.playing.open(what, options.loop)
+          : { at: () => what, close: () => what.close() }
     } catch (error) {
       return Promise.reject(error)
     }
-    const played = this.playThrough(source, typeof what === 'string' ? what : 'source')
+    const played = this.playThrough(sound, typeof what === 'string' ? what : 'source')
     played.catch(() => undefined)
     return played
   }
 
-  private async playThrough(source: AudioSource, what: string): Promise<void> {
+  private async playThrough(sound: OpenedSound, what: string): Promise<void> {
     try {
       await this.connected
     } catch (error) {
-      source.close()
+      sound.close()
       throw error
     }
     const stream = this.media.stream
     if (!stream || this.hasEnded()) {
-      source.close()
+      sound.close()
       throw this.endedError()
     }
-    const outcome = await stream.play(source, what)
+    const outcome = await stream.play(sound.at(stream.sampleRateHz), what)
     if (outcome === 'stopped' && this.hasEnded()) throw this.endedError()
   }
 
@@ -145,9 +149,10 @@ export abstract class CallAudio {
     await this.digits.waitFor(digits, timeoutMs)
   }
 
-  /** Records received audio into a WAV file from now on; the file is valid at every moment. */
-  record(path: string): void {
-    this.received.startRecording(path)
+  /** Records received audio into a WAV file from now on, at the codec's rate; the file is valid at every moment.
+   *  @param options.both stereo: what is sent on the left, what is heard on the right */
+  record(path: string, options: { both?: boolean } = {}): void {
+    this.received.startRecording(path, options.both)
   }
 
   /** Finishes the recording; another may be started then. */
@@ -248,6 +253,7 @@ export abstract class CallAudio {
   protected openFiles(options: CallOptions): void {
     if (options.play) this.playing.setFirst(options.play, options.loop)
     if (options.record) this.record(options.record)
+    if (options.recordBoth) this.record(options.recordBoth, { both: true })
     this.heardDigits.wanted = options.detectDtmf
   }
 

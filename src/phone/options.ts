@@ -123,6 +123,8 @@ export interface CallOptions {
   loop?: boolean
   /** WAV file for the received audio. */
   record?: string
+  /** WAV file for both directions: what is sent on the left, what is heard on the right. */
+  recordBoth?: string
   /** Find DTMF digits in the audio too. Default: where the far end takes no telephone-events, since it will hardly send any. */
   detectDtmf?: boolean
   /** Seconds of received audio kept in memory for `hasHeard`. Default 120. */

@@ -1,22 +1,20 @@
 // What a call plays: files are opened before anybody rings, so that a wrong name is known at once, and streamed once a path is
-// open.
-import type { AudioSource } from '../audio/frames.ts'
-import { openSource } from '../audio/open-source.ts'
+// open, at their own rate: what the codec can carry of it is not lost on the way.
+import { type OpenedSound, openSound } from '../audio/open-source.ts'
 import { repeated } from '../audio/sources.ts'
 import type { Files } from '../runtime/runtime.ts'
 import type { AudioStream } from '../stream/audio-stream.ts'
-import { callSampleRateHz } from './received-audio.ts'
 
 export class PlayedAudio {
   /** Of the call's options: played as soon as media flows. */
-  private first: { source: AudioSource; what: string } | undefined
+  private first: { sound: OpenedSound; what: string } | undefined
 
   constructor(private readonly files: Files) {}
 
   /** Throws UsageError where it cannot be opened. */
   setFirst(what: string, loop = false): void {
-    this.first?.source.close()
-    this.first = { source: this.open(what, loop), what }
+    this.first?.sound.close()
+    this.first = { sound: this.open(what, loop), what }
   }
 
   /** Resolves with whether it was played to its end; undefined where there is nothing to play. */
@@ -24,15 +22,30 @@ export class PlayedAudio {
     const { first } = this
     if (!first) return undefined
     this.first = undefined
-    return (await stream?.play(first.source, first.what)) === 'ended'
+    if (!stream) {
+      first.sound.close()
+      return false
+    }
+    return (await stream.play(first.sound.at(stream.sampleRateHz), first.what)) === 'ended'
   }
 
-  open(what: string, loop = false): AudioSource {
-    const open = () => openSource(what, this.files, callSampleRateHz)
-    return loop ? repeated(open) : open()
+  /** Throws UsageError where it cannot be opened. */
+  open(what: string, loop = false): OpenedSound {
+    const sound = openSound(what, this.files)
+    if (!loop) return sound
+    let next: OpenedSound | undefined = sound
+    return {
+      at: (sampleRateHz) =>
+        repeated(() => {
+          const round = next ?? openSound(what, this.files)
+          next = undefined
+          return round.at(sampleRateHz)
+        }),
+      close: () => next?.close(),
+    }
   }
 
   close(): void {
-    this.first?.source.close()
+    this.first?.sound.close()
   }
 }

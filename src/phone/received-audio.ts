@@ -4,6 +4,7 @@ import type { AudioSink } from '../audio/frames.ts'
 import { gentleRecogniser, type Hearing, type Pcm } from '../audio/recognise.ts'
 import { gently } from '../audio/steps.ts'
 import type { Tone } from '../audio/tones.ts'
+import { TwoWayRecording } from '../audio/two-way-recording.ts'
 import { WavWriter } from '../audio/wav-writer.ts'
 import { TimeoutError, UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
@@ -12,15 +13,17 @@ import type { FactBody } from '../trace/facts.ts'
 import { HeardAudio } from './heard-audio.ts'
 import { audibleMs, HearingSchedule, readExpected } from './hearing.ts'
 
-/** The rate of every codec there is so far: what is played, kept and recorded. */
-export const callSampleRateHz = 8_000
+/** What is kept to be compared needs no more. */
+const heardRateHz = 8_000
+/** Of a recording until it is known what the codec's is. */
+const firstRateHz = 8_000
 /** How often `waitToHear` looks again. */
 const hearingIntervalMs = 250
 
 export class ReceivedAudio {
   private readonly sinks: AudioSink[] = []
   private readonly heard: HeardAudio
-  private recording: { writer: WavWriter; path: string } | undefined
+  private recording: { writer: WavWriter; path: string; received: AudioSink; sent?: AudioSink } | undefined
   private stream: AudioStream | undefined
   private over = false
 
@@ -29,14 +32,16 @@ export class ReceivedAudio {
     keepSeconds: number,
     private readonly record: (fact: FactBody) => void,
   ) {
-    this.heard = new HeardAudio(callSampleRateHz, keepSeconds)
+    this.heard = new HeardAudio(heardRateHz, keepSeconds)
     if (keepSeconds > 0) this.sinks.push(this.heard)
   }
 
   /** The stream whose audio it is, once there is one. */
   attach(stream: AudioStream): void {
     this.stream = stream
+    this.recording?.writer.useRate(stream.sampleRateHz)
     for (const sink of this.sinks) stream.addSink(sink)
+    if (this.recording?.sent) stream.addSentSink(this.recording.sent)
     stream.onSinkError = (error) => this.warn(`received audio is not written any more: ${textOf(error)}`)
   }
 
@@ -51,16 +56,20 @@ export class ReceivedAudio {
     this.stream?.removeSink(sink)
   }
 
-  startRecording(path: string): void {
+  /** @param both stereo: what is sent as well */
+  startRecording(path: string, both = false): void {
     if (this.recording) throw new UsageError(`this call is already recorded to ${this.recording.path}`)
-    const writer = new WavWriter(this.runtime.files.openForWriting(path), callSampleRateHz)
-    this.recording = { writer, path }
-    this.addSink(writer)
+    const rateHz = this.stream?.sampleRateHz ?? firstRateHz
+    const writer = new WavWriter(this.runtime.files.openForWriting(path), rateHz, both ? 2 : 1)
+    const { sent, received } = both ? new TwoWayRecording(writer) : { sent: undefined, received: writer }
+    this.recording = { writer, path, received, ...(sent && { sent }) }
+    this.addSink(received)
+    if (sent) this.stream?.addSentSink(sent)
   }
 
   /** The last seconds, oldest sample first. */
   samples(): Pcm {
-    return { samples: this.heard.samples(), sampleRateHz: callSampleRateHz }
+    return { samples: this.heard.samples(), sampleRateHz: heardRateHz }
   }
 
   async hasHeard(expected: string): Promise<Hearing> {
@@ -94,9 +103,10 @@ export class ReceivedAudio {
   /** Finishes the file; nothing where nothing is recorded. */
   stopRecording(): void {
     if (!this.recording) return
-    const { writer, path } = this.recording
+    const { writer, path, received, sent } = this.recording
     this.recording = undefined
-    this.removeSink(writer)
+    this.removeSink(received)
+    if (sent) this.stream?.removeSink(sent)
     try {
       writer.close()
     } catch (error) {

@@ -73,7 +73,11 @@ export class AudioStream {
     const { clock, random, transport, ssrc, record } = options
     this.parameters = options
     this.sending = new SendPath(
-      { random, transport, record, idle: options.idle ?? 'silence', ...(ssrc !== undefined && { ssrc }) },
+      {
+        ...{ random, transport, record, idle: options.idle ?? 'silence' },
+        ...(ssrc !== undefined && { ssrc }),
+        onSinkError: (error) => this.onSinkError?.(error),
+      },
       options,
       clock.now(),
     )
@@ -92,6 +96,11 @@ export class AudioStream {
 
   get ssrc(): number {
     return this.sending.ssrc
+  }
+
+  /** Of the codec that is sent. */
+  get sampleRateHz(): number {
+    return this.parameters.codec.sampleRateHz
   }
 
   get isPlaying(): boolean {
@@ -237,11 +246,18 @@ export class AudioStream {
   /** From now on the sink gets what is received, at its own rate, as one time line without holes. A sink that throws is taken
    *  away. */
   addSink(sink: AudioSink): void {
-    this.receiving.addSink(sink)
+    this.receiving.sinks.add(sink)
   }
 
+  /** The same of what is sent: silence where nothing plays, and where nothing is sent at all. */
+  addSentSink(sink: AudioSink): void {
+    this.sending.sinks.add(sink)
+  }
+
+  /** Of either. */
   removeSink(sink: AudioSink): void {
-    this.receiving.removeSink(sink)
+    this.receiving.sinks.remove(sink)
+    this.sending.sinks.remove(sink)
   }
 
   statistics(): StreamStatistics {

@@ -4,15 +4,14 @@
 //   packet ──> parse ──> source admitted ──> statistics ──┬──> jitter buffer
 //                                                         └──> events ──> onDtmf
 //   sinks, onFrame <── hearing <── frame <── decoder <── jitter buffer
-import type { AudioSink } from '../audio/frames.ts'
 import { LevelMeter } from '../audio/level.ts'
-import { resampledSink } from '../audio/resample.ts'
 import { JitterBuffer } from '../rtp/jitter-buffer.ts'
 import { createRtpView, parseRtp } from '../rtp/packet.ts'
 import type { DelayBounds } from '../rtp/playout-delay.ts'
 import { EventReceiver } from '../rtp/telephone-event.ts'
 import type { Clock, Millis } from '../runtime/runtime.ts'
 import type { MediaFact, StreamStatistics } from '../trace/facts.ts'
+import { FrameSinks } from './frame-sinks.ts'
 import { Hearing } from './hearing.ts'
 import { frameSamples, type StreamParameters } from './parameters.ts'
 import { Playout, type Rates } from './playout.ts'
@@ -42,8 +41,7 @@ export class ReceivePath {
   readonly media: ReceivedMedia
   readonly events: EventReceiver
   readonly level = new LevelMeter()
-  /** Each as it was added, and as it takes the codec's rate. */
-  private readonly sinks = new Map<AudioSink, AudioSink>()
+  readonly sinks: FrameSinks
   /** Packets thrown away, by reason. */
   readonly dropped = new Map<string, number>()
   private readonly hearing: Hearing
@@ -64,6 +62,7 @@ export class ReceivePath {
   ) {
     const { record, onDtmf } = options
     this.media = new ReceivedMedia(parameters.codec.clockRateHz)
+    this.sinks = new FrameSinks(parameters.codec.sampleRateHz, options.onSinkError)
     this.hearing = new Hearing((levelDbfs) => record({ layer: 'audio', type: 'first-heard', levelDbfs }))
     this.events = new EventReceiver(({ digit, durationTicks }) => {
       const durationMs = (durationTicks / this.parameters.codec.clockRateHz) * 1000
@@ -84,7 +83,7 @@ export class ReceivePath {
       this.buffer = new JitterBuffer(codec.clockRateHz, this.options.playoutDelay, () => this.drop(leftOut))
       this.playout?.close()
       this.playout = new Playout(codec, this.buffer)
-      for (const sink of this.sinks.keys()) this.addSink(sink)
+      this.sinks.use(codec.sampleRateHz)
     }
     this.playable.clear()
     for (const other of [{ codec, payloadType: receivePayloadType }, ...(alsoReceive ?? [])]) {
@@ -92,14 +91,6 @@ export class ReceivePath {
       this.playable.add(other.payloadType)
       this.playout.use(other.payloadType, other.codec)
     }
-  }
-
-  addSink(sink: AudioSink): void {
-    this.sinks.set(sink, resampledSink(sink, this.parameters.codec.sampleRateHz))
-  }
-
-  removeSink(sink: AudioSink): void {
-    this.sinks.delete(sink)
   }
 
   receiveRtp(data: Uint8Array, arrivedAt?: Millis): void {
@@ -174,7 +165,7 @@ export class ReceivePath {
       if (heard) this.hearing.hear(frame, ptimeMs)
       this.level.hear(heard ? frame : undefined, ptimeMs)
       this.options.onFrame(frame)
-      for (const [sink, atCodecRate] of this.sinks) this.writeTo(sink, atCodecRate)
+      this.sinks.write(frame)
     }
     this.events.handleTimeout(this.options.clock.now())
   }
@@ -221,14 +212,5 @@ export class ReceivePath {
 
   readonly drop = (reason: string): void => {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1)
-  }
-
-  private writeTo(sink: AudioSink, atCodecRate: AudioSink): void {
-    try {
-      atCodecRate.write(this.frame)
-    } catch (error) {
-      this.sinks.delete(sink)
-      this.options.onSinkError(error)
-    }
   }
 }

@@ -14,6 +14,7 @@ import { type EventPacket, eventPayloadLengthBytes, writeEvent } from '../rtp/te
 import type { Millis, Random } from '../runtime/runtime.ts'
 import type { MediaFact } from '../trace/facts.ts'
 import { DigitSender } from './digit-sender.ts'
+import { FrameSinks } from './frame-sinks.ts'
 import type { MediaTransport } from './media-transport.ts'
 import { frameSamples, frameTicks, type StreamParameters } from './parameters.ts'
 
@@ -23,6 +24,7 @@ export interface SendPathOptions {
   ssrc?: number
   idle: 'silence' | 'nothing'
   record: (fact: MediaFact) => void
+  onSinkError: (error: unknown) => void
 }
 
 interface Playing {
@@ -58,11 +60,15 @@ export class SendPath {
   private readonly sent = new SentPackets()
   readonly digits: DigitSender
   readonly level = new LevelMeter()
+  /** They hear what the peer is sent, as one time line: silence where nothing plays. */
+  readonly sinks: FrameSinks
   /** What is played goes on unheard; digits are still sent. */
   muted = false
   private parameters!: StreamParameters
   private encoder!: Encoder
   private frame!: Int16Array
+  /** What sinks hear of a frame that is none. */
+  private silence!: Int16Array
   private readonly header: RtpHeader
   /** Of the frame last due, which leaves at `leavesAt`. */
   private timestamp: number
@@ -86,7 +92,8 @@ export class SendPath {
     parameters: StreamParameters,
     now: Millis,
   ) {
-    const { random, record } = options
+    const { random, record, onSinkError } = options
+    this.sinks = new FrameSinks(parameters.codec.sampleRateHz, onSinkError)
     // Numbers begin at random values (RFC 3550 5.1).
     this.firstSequenceNumber = random.integer(mostFirstSequenceNumber)
     this.header = {
@@ -141,6 +148,8 @@ export class SendPath {
     this.encoder?.close?.()
     this.encoder = parameters.codec.createEncoder(parameters.sendFmtp)
     this.frame = new Int16Array(frameSamples(parameters))
+    this.silence = new Int16Array(this.frame.length)
+    this.sinks.use(parameters.codec.sampleRateHz)
     this.waitingBytes = 0
     for (const each of this.playing ? [this.playing, ...this.interjections] : this.interjections)
       each.source = resampled(each.original, parameters.codec.sampleRateHz)
@@ -182,14 +191,16 @@ export class SendPath {
     // After another packet time has begun, a frame may be due before the one that was handed over last.
     this.departAt = departAt === undefined ? undefined : Math.max(departAt, this.leavesAt)
     this.leavesAt = Math.max(now, this.departAt ?? now)
+    for (let i = 0; i < skipped && !this.sinks.isEmpty; i++) this.sinks.write(this.silence)
     if (direction === 'recvonly' || direction === 'inactive') {
-      this.level.hear(undefined, ptimeMs)
+      this.monitor(undefined)
       this.talking = false
       return
     }
 
     const event = telephoneEvent && this.digits.next(this.timestamp, skipped + 1, ptimeMs, codec.clockRateHz)
     if (event) {
+      this.monitor(undefined)
       this.sendEvent(event, telephoneEvent.sendPayloadType)
       return
     }
@@ -198,7 +209,7 @@ export class SendPath {
     const interjected = !quiet && this.waitingBytes === 0 && this.readInterjection()
     const fromSource = !quiet && !interjected && (this.waitingBytes > 0 || this.readSource())
     const audible = interjected || (fromSource && !this.muted)
-    this.level.hear(audible ? this.frame : undefined, ptimeMs)
+    this.monitor(audible ? this.frame : undefined)
     if (!fromSource && !interjected && this.options.idle === 'nothing') {
       this.talking = false
       return
@@ -223,6 +234,12 @@ export class SendPath {
     this.talking = left
     this.waitingBytes = fromSource && !left ? payloadBytes : 0
     if (fromSource && left) this.noteFrameSent()
+  }
+
+  /** @param frame absent: nothing is to be heard of this packet time */
+  private monitor(frame: Int16Array | undefined): void {
+    this.level.hear(frame, this.parameters.ptimeMs)
+    if (!this.sinks.isEmpty) this.sinks.write(frame ?? this.silence)
   }
 
   /** Returns whether `frame` now holds audio of the source; its last frame is filled up with silence. */

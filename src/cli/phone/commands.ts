@@ -158,12 +158,12 @@ export const commands: readonly Command[] = [
   }),
   command(
     'record',
-    'writes what is heard from now on to a WAV file',
-    { file, call },
+    'writes what is heard from now on to a WAV file; `both`: stereo, with what is sent on the left',
+    { file, both: z.boolean().optional(), call },
     ['file'],
-    async (board, { file, call }) => {
+    async (board, { file, both, call }) => {
       const line = board.line(call)
-      ;(await line.call).record(file)
+      ;(await line.call).record(file, { both: both ?? false })
       line.recordingTo = file
       return { call: line.number, file }
     },

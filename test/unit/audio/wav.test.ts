@@ -7,6 +7,8 @@ import { WavWriter } from '../../../src/audio/wav-writer.ts'
 import { UsageError } from '../../../src/errors.ts'
 import { fileBytes, MemoryFile } from './memory-file.ts'
 
+/** As the writer makes it, with room for ds64. */
+const headerBytes = 80
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
 const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer)
 const chunk = (id: string, data: Uint8Array, declared = data.length): Uint8Array =>
@@ -182,9 +184,9 @@ describe('writing', () => {
     let written = 0
     const check = (): void => {
       const view = new DataView(file.bytes.buffer)
-      const dataBytes = view.getUint32(40, true)
-      expect(44 + dataBytes).toBeLessThanOrEqual(file.bytes.length)
-      expect(view.getUint32(4, true)).toBe(36 + dataBytes)
+      const dataBytes = view.getUint32(76, true)
+      expect(headerBytes + dataBytes).toBeLessThanOrEqual(file.bytes.length)
+      expect(view.getUint32(4, true)).toBe(headerBytes - 8 + dataBytes)
       const samples = readAll(new WavReader(new MemoryFile(file.bytes.slice())), 60_000)
       expect([...samples]).toEqual([...ramp(samples.length)])
     }
@@ -205,7 +207,7 @@ describe('writing', () => {
     const writer = new WavWriter(file, 8000)
     writer.write(ramp(1600))
     file.onWrite = () => {
-      file.bytes = file.bytes.slice(0, 44 + 3200)
+      file.bytes = file.bytes.slice(0, headerBytes + 3200)
       throw new UsageError('a.wav cannot be written: no space is left.')
     }
     writer.write(ramp(800))
@@ -215,13 +217,53 @@ describe('writing', () => {
     expect(new WavReader(new MemoryFile(file.bytes)).totalSamples).toBe(1600)
   })
 
+  it('becomes RF64 beyond 4 GB', () => {
+    const header = new MemoryFile()
+    let endBytes = 0
+    // A disk that keeps the header and forgets the rest.
+    const file = {
+      path: 'long.wav',
+      sizeBytes: () => endBytes,
+      read: (into: Uint8Array, position: number) => header.read(into, position),
+      write(data: Uint8Array, position: number) {
+        if (position === 0) header.write(data, 0)
+        endBytes = Math.max(endBytes, position + data.length)
+      },
+      close: () => undefined,
+    }
+    const writer = new WavWriter(file, 768_000, 2)
+    const second = new Int16Array(2 * 768_000)
+    const seconds = Math.ceil(2 ** 32 / second.byteLength)
+    const state = () =>
+      [header.bytes.subarray(0, 4), header.bytes.subarray(12, 16)].map((id) => new TextDecoder().decode(id))
+    for (let i = 0; i < seconds - 2; i++) writer.write(second)
+    expect(state()).toEqual(['RIFF', 'JUNK'])
+    for (let i = 0; i < 3; i++) writer.write(second)
+    writer.close()
+    expect(state()).toEqual(['RF64', 'ds64'])
+    const reader = new WavReader(file)
+    expect(reader.totalSamples).toBe((seconds + 1) * 768_000)
+    expect(endBytes).toBe(headerBytes + (seconds + 1) * second.byteLength)
+  })
+
+  it('takes another rate as long as nothing is written', () => {
+    const file = new MemoryFile()
+    const writer = new WavWriter(file, 8_000)
+    writer.useRate(16_000)
+    writer.write(ramp(320))
+    writer.useRate(48_000)
+    writer.close()
+    const reader = new WavReader(file)
+    expect([reader.sampleRateHz, reader.totalSamples]).toEqual([16_000, 320])
+  })
+
   it('ignores what comes after the end, and a second end', () => {
     const file = new MemoryFile()
     const writer = new WavWriter(file, 8000)
     writer.close()
     writer.write(ramp(5000))
     writer.close()
-    expect(file.bytes.length).toBe(44)
+    expect(file.bytes.length).toBe(headerBytes)
     expect(new WavReader(file).totalSamples).toBe(0)
   })
 })
