@@ -25,7 +25,7 @@ export interface OwnSourceOptions {
   drop: (reason: string) => void
 }
 
-export const returned = 'our own, sent back'
+const returned = 'our own, sent back'
 
 export class OwnSource {
   private movedAt = Number.NEGATIVE_INFINITY
