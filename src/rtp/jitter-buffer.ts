@@ -132,9 +132,9 @@ export class JitterBuffer {
     for (const slot of this.slots) if (slot) slot.isFull = false
   }
 
-  /** By how much the delay is longer than it should be; negative where it is too short. */
-  get spareTicks(): number {
-    return this.anchored ? (this.elapsed - this.windowEnd - this.delay.targetTicks) | 0 : 0
+  /** By how much the delay is longer than it should be; negative where it is too short, undefined before the first packet. */
+  get spareTicks(): number | undefined {
+    return this.anchored ? (this.elapsed - this.windowEnd - this.delay.targetTicks) | 0 : undefined
   }
 
   /** How long a packet waits that took as long as most. */

@@ -23,7 +23,7 @@ const firstPackets = 8
 /** Kept within so many of `usualBucket`. */
 const slackBuckets = 20
 /** A packet counts 1/e after so many. */
-const memoryPackets = 1000
+const memoryPackets = 500
 /** What a per cent of late packets may cost. G.107 makes it 150 ms for G.711 with concealment below 177 ms mouth to ear, 27 above. */
 const msForLatePercent = 30
 /** What is not known yet counts as one packet that came so much later. */

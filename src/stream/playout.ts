@@ -13,7 +13,7 @@ const concealedMs = 100
 /** The most audio one packet may decode to; more than any ptime in use (RFC 3551 4.2 asks for 200 ms). */
 const maximumPacketMs = 240
 /** In sound the delay may differ so much from its target before anything is done to it; in silence not at all. */
-const toleratedMs = { short: 15, long: 20 }
+const toleratedMs = { short: 5, long: 20 }
 /** Between two cuts in sound, for each millisecond by which the delay is off: 200 ms at 20 ms, and never less than that of a
  *  frame. So at most a fifth of the sound is left out, and mostly a twentieth. */
 const restMs = { least: 40, byMs: 4000 }
@@ -116,7 +116,9 @@ export class Playout {
   private approachTarget(length: number): void {
     const { line, now, scaling, samplesPerMs } = this
     this.sinceScaled += length
-    const spare = this.fetched + this.buffer.spareTicks * this.samplesPerTick
+    const { spareTicks } = this.buffer
+    if (spareTicks === undefined) return
+    const spare = this.fetched + spareTicks * this.samplesPerTick
     if (spare === 0) return
     const offMs = Math.abs(spare) / samplesPerMs
     if (!isQuiet(line, now, length)) {

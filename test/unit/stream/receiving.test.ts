@@ -347,4 +347,41 @@ describe('sources', () => {
       'sequence number out of range': 1,
     })
   })
+
+  it.each([
+    ['a new SSRC', 5],
+    ['the same SSRC and other numbers', 0],
+  ])('hears a sender that begins anew with %s, at once and on time', async (_, ssrcChange) => {
+    const { time, a, b } = new TwoStreams({ idle: 'nothing' }, { direction: 'recvonly' }).start()
+    const sink = new Recorder()
+    b.stream.addSink(sink)
+    const receive = b.wire.onRtp!
+    let count = 0
+    b.wire.onRtp = (data) => {
+      const packet = Buffer.from(data)
+      if (count++ >= 100) {
+        packet.writeUInt16BE((packet.readUInt16BE(2) + 20_000) % 65_536, 2)
+        packet.writeUInt32BE((packet.readUInt32BE(4) + 3_000_000_000) % 2 ** 32, 4)
+        packet[11] = packet[11]! ^ ssrcChange
+      }
+      // Of a sender that is started anew nothing comes for a moment.
+      if (count <= 100 || count > 110) receive(packet)
+    }
+    a.stream.play(toneSource({ frequenciesHz: [440] }, 8000), 'tone')
+    await time.advance(5000)
+    const { samples } = sink
+    for (const [from, seconds] of [
+      [0.3, 1.6],
+      [2.5, 2.4],
+    ] as const)
+      for (let at = from; at < from + seconds; at += 0.1)
+        expect(toneShare(samples, 8000, 440, Math.round(at * 8000), 800), `from ${at} s`).toBeGreaterThan(
+          0.95,
+        )
+    expect(samples.length / 8).toBeGreaterThanOrEqual(4980)
+    const { lost, playout } = b.stream.statistics().received
+    expect(lost).toBeLessThanOrEqual(1)
+    expect(playout.delayMs).toBeLessThanOrEqual(60)
+    expect(playout.adaptive).toBe(true)
+  })
 })
