@@ -71,6 +71,13 @@ export class CallMedia {
     this.fragments.session = session
   }
 
+  /** Whether silence is sent while nothing plays. */
+  set sendsSilence(sends: boolean) {
+    this.silence = sends
+    if (this.stream) this.stream.sendsSilence = sends
+  }
+
+  private silence: boolean
   private opening: Promise<MediaPath> | undefined
   private holding = false
   private negotiated: NegotiatedAudio | undefined
@@ -95,6 +102,7 @@ export class CallMedia {
   constructor(private readonly options: CallMediaOptions) {
     const { runtime, record } = options
     this.codecs = options.codecs.map(codecDescription)
+    this.silence = options.silence
     this.sessionId = String(1 + runtime.random.integer(0x7fffffff))
     this.paths = new PathSuccession(runtime.clock)
     this.secure = new SecureMedia(
@@ -481,7 +489,7 @@ export class CallMedia {
       this.stream.update(parameters)
       return
     }
-    const { runtime, pacer, cname, silence, playoutDelay, record } = this.options
+    const { runtime, pacer, cname, playoutDelay, record } = this.options
     this.stream = new AudioStream({
       ...parameters,
       clock: runtime.clock,
@@ -489,7 +497,7 @@ export class CallMedia {
       transport: this.secure,
       pacer,
       cname,
-      idle: silence ? 'silence' : 'nothing',
+      idle: this.silence ? 'silence' : 'nothing',
       playoutDelay,
       record,
     })

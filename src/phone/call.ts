@@ -161,6 +161,7 @@ export class Call extends CallAudio {
     const { incoming, description } = this
     if (!incoming || !description) throw new UsageError('only an incoming call can be answered')
     this.options = { ...this.options, ...options }
+    if (options.silence !== undefined) this.media.sendsSilence = options.silence
     this.openFiles(options)
     await description.sendFinal()
     this.become('answered', { status: 200, reason: 'OK' })

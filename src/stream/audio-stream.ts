@@ -121,6 +121,11 @@ export class AudioStream {
     this.sending.muted = muted
   }
 
+  /** Silence is sent while nothing plays, or else nothing. */
+  set sendsSilence(sends: boolean) {
+    this.sending.sendsSilence = sends
+  }
+
   /** How loud it is now, both ways. */
   levels(): Levels {
     return { sentDbov: this.sending.level.dbov, receivedDbov: this.receiving.level.dbov }

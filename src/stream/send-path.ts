@@ -64,6 +64,8 @@ export class SendPath {
   readonly sinks: FrameSinks
   /** What is played goes on unheard; digits are still sent. */
   muted = false
+  /** While nothing plays. */
+  sendsSilence: boolean
   private parameters!: StreamParameters
   private encoder!: Encoder
   private frame!: Int16Array
@@ -94,6 +96,7 @@ export class SendPath {
   ) {
     const { random, record, onSinkError } = options
     this.sinks = new FrameSinks(parameters.codec.sampleRateHz, onSinkError)
+    this.sendsSilence = options.idle === 'silence'
     // Numbers begin at random values (RFC 3550 5.1).
     this.firstSequenceNumber = random.integer(mostFirstSequenceNumber)
     this.header = {
@@ -210,7 +213,7 @@ export class SendPath {
     const fromSource = !quiet && !interjected && (this.waitingBytes > 0 || this.readSource())
     const audible = interjected || (fromSource && !this.muted)
     this.monitor(audible ? this.frame : undefined)
-    if (!fromSource && !interjected && this.options.idle === 'nothing') {
+    if (!fromSource && !interjected && !this.sendsSilence) {
       this.talking = false
       return
     }

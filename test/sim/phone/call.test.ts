@@ -50,6 +50,16 @@ async function scene(
 }
 
 describe('a call that goes well', () => {
+  test('who answers without silence sends nothing until something is played', () =>
+    scene({ dial: { play: 'tone:440', loop: true } }, async ({ call, answered, advance }) => {
+      await answered.answer({ silence: false })
+      await call.answered
+      await advance(2_000)
+      expect(answered.report().statistics!.sent.packets).toBe(0)
+      await answered.play('hello-16k.wav')
+      expect(answered.report().statistics!.sent.packets).toBeGreaterThan(50)
+    }))
+
   test.each(['G722', 'opus'])('in %s both ends hear each other, digits too', (codec) =>
     scene(
       {
