@@ -3,7 +3,7 @@
 // ladder ends it with an error.
 
 /** One rung. */
-export type Step = Receive | Reply | Request | Replied | Ack | Command
+export type Step = Receive | Reply | Request | Replied | Ack | Command | Play
 
 interface Message {
   readonly headers?: Readonly<Record<string, string>>
@@ -45,6 +45,12 @@ interface Command {
   readonly rung: 'tell' | 'told'
 }
 
+interface Play {
+  readonly rung: 'play'
+  readonly file: string
+  readonly pauseMs: number
+}
+
 // ---- the rungs -----------------------------------------------------------------------------------------------------------
 
 export const receive = (method: string, match?: Match): Step => ({
@@ -76,6 +82,9 @@ export const untilTold = (): Step => ({ rung: 'receive', method: goMethod })
 export const tellTwin = (): Step => ({ rung: 'tell' })
 export const toldByTwin = (): Step => ({ rung: 'told' })
 
+/** Sends the RTP of a capture file as it was recorded, and waits. */
+export const play = (file: string, pauseMs: number): Step => ({ rung: 'play', file, pauseMs })
+
 /** No SIP method: the row's own sign. */
 export const goMethod = 'GO'
 
@@ -83,7 +92,8 @@ export const goMethod = 'GO'
 export const twinsDescription: Body = { type: 'application/sdp', text: '[$told]' }
 
 /** SIPp's own description: G.711 µ-law on the port whose packets it sends back. */
-export function sdp(options: { direction?: string; address?: string; ptimeMs?: number } = {}): Body {
+export function sdp(options: { direction?: string; address?: string; payloadType?: 0 | 8 } = {}): Body {
+  const { payloadType = 0 } = options
   return {
     type: 'application/sdp',
     text: [
@@ -92,8 +102,8 @@ export function sdp(options: { direction?: string; address?: string; ptimeMs?: n
       's=-',
       `c=IN IP4 ${options.address ?? '[media_ip]'}`,
       't=0 0',
-      'm=audio [media_port] RTP/AVP 0 101',
-      'a=rtpmap:0 PCMU/8000',
+      `m=audio [media_port] RTP/AVP ${payloadType} 101`,
+      `a=rtpmap:${payloadType} ${payloadType === 0 ? 'PCMU' : 'PCMA'}/8000`,
       'a=rtpmap:101 telephone-event/8000',
       'a=fmtp:101 0-15',
       ...(options.direction ? [`a=${options.direction}`] : []),
@@ -148,6 +158,8 @@ class Writer {
         return this.replied(step)
       case 'ack':
         return this.ack(step)
+      case 'play':
+        return `<nop><action><exec play_pcap_audio="${attribute(step.file)}"/></action></nop>\n<pause milliseconds="${step.pauseMs}"/>`
       case 'tell':
         return `<sendCmd><![CDATA[\nCall-ID: [call_id]\n[$${this.variable('described')}]\n]]></sendCmd>`
       case 'told':
