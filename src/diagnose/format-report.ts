@@ -164,7 +164,7 @@ const receivedText = ({ statistics }: CallReport): string | undefined => {
   const thrown = Object.entries(dropped).map(([why, count]) => `; ${count} dropped: ${why}`)
   return (
     `${received.packets} packets, ${received.lost} lost (${received.lossPercent.toFixed(1)} %), ` +
-    `jitter ${received.jitterMs} ms${heard}${thrown.join('')}`
+    `jitter ${received.jitterMs} ms, played after ${Math.round(received.playout.delayMs)} ms${heard}${thrown.join('')}`
   )
 }
 

@@ -243,12 +243,24 @@ const mediaOf = (facts: readonly Fact[]): CallReport['media'] => {
 const statisticsOf = (facts: readonly Fact[]): { statistics?: ReportStatistics } => {
   const statistics = last(facts, 'rtp', 'statistics')?.statistics
   if (!statistics) return {}
-  const { levelDbfs, ...received } = statistics.received
+  const { levelDbfs, playout, ...received } = statistics.received
   const level = Number.isFinite(levelDbfs) ? tenths(levelDbfs) : null
   return {
     statistics: {
       ...statistics,
-      received: { ...received, jitterMs: tenths(received.jitterMs), levelDbfs: level },
+      received: {
+        ...received,
+        jitterMs: tenths(received.jitterMs),
+        levelDbfs: level,
+        playout: {
+          ...playout,
+          delayMs: tenths(playout.delayMs),
+          targetDelayMs: tenths(playout.targetDelayMs),
+          stretchedMs: tenths(playout.stretchedMs),
+          shortenedMs: tenths(playout.shortenedMs),
+          concealedMs: tenths(playout.concealedMs),
+        },
+      },
     },
   }
 }

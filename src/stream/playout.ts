@@ -15,7 +15,7 @@ const maximumPacketMs = 240
 /** In sound the delay may differ so much from its target before anything is done to it; in silence not at all. */
 const toleratedMs = { short: 5, long: 20 }
 /** Between two cuts in sound, for each millisecond by which the delay is off: 200 ms at 20 ms, and never less than that of a
- *  frame. So at most a fifth of the sound is left out, and mostly a twentieth. */
+ *  frame. So a third of the sound is left out at the very most, and mostly a twentieth. */
 const restMs = { least: 40, byMs: 4000 }
 /** By so much off, a cut that can be heard is better than waiting. */
 const urgentMs = 80
@@ -40,6 +40,7 @@ export class Playout {
   private speaking: { codec: Codec; decoder: Decoder } | undefined
   private readonly concealment: Concealment
   private missingSamples = 0
+  private readonly concealedSamples: number
   private packetSamples = 0
   private readonly scaling: TimeScaling
   private sinceScaled = 0
@@ -54,6 +55,7 @@ export class Playout {
   ) {
     this.samplesPerTick = sampleRateHz / clockRateHz
     this.samplesPerMs = sampleRateHz / 1000
+    this.concealedSamples = this.samplesPerMs * concealedMs
     const maximumSamples = this.samplesPerMs * maximumPacketMs
     this.concealment = new Concealment(sampleRateHz)
     this.scaling = new TimeScaling(sampleRateHz)
@@ -181,18 +183,21 @@ export class Playout {
 
   /** @param next the packet that begins where the gap ends */
   private fillGap(until: number, next: Uint8Array | undefined): void {
-    const gap = this.line.subarray(this.now + this.stock, this.now + until)
+    const { line, speaking } = this
+    const [from, to] = [this.now + this.stock, this.now + until]
     this.stock = until
-    this.missingSamples += gap.length
-    if (this.speaking) this.madeUp += gap.length
-    const { codec, decoder } = this.speaking ?? {}
-    if (next && decoder?.recover?.(next, gap)) return
-    if (decoder?.conceal && this.missingSamples <= this.concealedSamples) decoder.conceal(gap)
-    else if (codec?.concealment === 'waveform') this.concealment.fill(gap)
+    const nobodySpeaks = !speaking || (!next && this.missingSamples > this.concealedSamples)
+    this.missingSamples += to - from
+    if (speaking) this.madeUp += to - from
+    if (nobodySpeaks) {
+      line.fill(0, from, to)
+      return
+    }
+    const { codec, decoder } = speaking
+    const gap = line.subarray(from, to)
+    if (next && decoder.recover?.(next, gap)) return
+    if (decoder.conceal && this.missingSamples <= this.concealedSamples) decoder.conceal(gap)
+    else if (codec.concealment === 'waveform') this.concealment.fill(gap)
     else gap.fill(0)
-  }
-
-  private get concealedSamples(): number {
-    return concealedMs * this.samplesPerMs
   }
 }

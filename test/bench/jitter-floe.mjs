@@ -48,6 +48,7 @@ export function playFloe(
   const frame = new Int16Array((codec.sampleRateHz * packetMs) / 1000)
   const endMs = trace.at(-1).sentMs + lastMs
   const recording = new Int16Array(Math.ceil(endMs / packetMs) * frame.length)
+  const realPerSent = trace.at(-1).realMs / trace.at(-1).sentMs
   let next = 0
   let [sum, frames] = [0, 0]
   for (let now = 0; now < endMs; now += packetMs) {
@@ -60,7 +61,7 @@ export function playFloe(
     recording.set(frame, (now / packetMs) * frame.length)
     if (buffer.endTicks === undefined || now > trace.at(-1).sentMs) continue
     const aheadMs = playout.delayMs - buffer.delayMs
-    sum += now + packetMs - (buffer.endTicks / ticksPerMs - aheadMs)
+    sum += now + packetMs - realPerSent * (buffer.endTicks / ticksPerMs - aheadMs)
     frames++
   }
   const { concealedMs, stretchedMs, shortenedMs } = playout.changes

@@ -1,5 +1,6 @@
-// Networks for packets that are sent every 20 ms, by seeded models: the same on every machine. A trace is [{ sentMs, arrivedMs }],
-// without arrivedMs where the packet is lost, in the order of sending.
+// Networks for packets that are sent every 20 ms, by seeded models: the same on every machine. A trace is
+// [{ sentMs, realMs, arrivedMs }] in the order of sending: when by the sender's clock, and by ours; arrivedMs is undefined where the
+// packet is lost.
 import { readFileSync } from 'node:fs'
 import { SeededRandom } from '../../dist/sim/random.js'
 
@@ -25,7 +26,7 @@ function inOrder(packets, delayOf, clockPpm = 0) {
     const sentMs = index * packetMs
     const realMs = sentMs * (1 - clockPpm / 1e6)
     last = Math.max(last, realMs + delayOf(realMs, index))
-    return { sentMs, arrivedMs: last }
+    return { sentMs, realMs, arrivedMs: last }
   })
 }
 
@@ -42,7 +43,7 @@ export function gilbert(share, meanRun, seed) {
 }
 
 export const losing = (trace, isLost) =>
-  trace.map((packet) => (isLost() ? { sentMs: packet.sentMs } : packet))
+  trace.map((packet) => (isLost() ? { ...packet, arrivedMs: undefined } : packet))
 
 const models = {
   constant: (packets) => inOrder(packets, () => basicMs),
@@ -95,14 +96,14 @@ const models = {
   },
   'reordering: 3 % overtaken': (packets) => {
     const { exponential, uniform, chance } = randomOf(9)
-    return inOrder(packets, () => basicMs + exponential(3)).map(({ sentMs, arrivedMs }) => ({
-      sentMs,
-      arrivedMs: arrivedMs + (chance(0.03) ? 25 + 50 * uniform() : 0),
+    return inOrder(packets, () => basicMs + exponential(3)).map((packet) => ({
+      ...packet,
+      arrivedMs: packet.arrivedMs + (chance(0.03) ? 25 + 50 * uniform() : 0),
     }))
   },
 }
 
-/** @returns {Record<string, { sentMs: number, arrivedMs?: number }[]>} */
+/** @returns {Record<string, { sentMs: number, realMs: number, arrivedMs: number | undefined }[]>} */
 export function jitterTraces(packets) {
   const traces = Object.fromEntries(Object.entries(models).map(([name, model]) => [name, model(packets)]))
   return { ...traces, ...recordedTraces() }
@@ -118,7 +119,8 @@ function recordedTraces() {
         name,
         differences.map((tenths, index) => {
           at += (tenths ?? 0) / 10
-          return { sentMs: index * packetMs, ...(tenths !== null && { arrivedMs: at }) }
+          const sentMs = index * packetMs
+          return { sentMs, realMs: sentMs, arrivedMs: tenths === null ? undefined : at }
         }),
       ]
     }),

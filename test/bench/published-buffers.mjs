@@ -92,7 +92,7 @@ export function playPublished(name, trace, beginsSpurt) {
   let seen = 0
   let delayMs
   let [sum, played] = [0, 0]
-  trace.forEach(({ sentMs, arrivedMs }, index) => {
+  trace.forEach(({ sentMs, realMs, arrivedMs }, index) => {
     if (delayMs === undefined || beginsSpurt(index)) {
       // What is known when the first packet of the spurt has come, or should have.
       const until = arrivedMs ?? sentMs + (delayMs ?? 0)
@@ -106,7 +106,7 @@ export function playPublished(name, trace, beginsSpurt) {
     const frameAt = Math.ceil((sentMs + delayMs) / packetMs) * packetMs
     if (arrivedMs === undefined || arrivedMs > frameAt) return
     played++
-    sum += frameAt - sentMs
+    sum += frameAt - realMs
   })
   return { delayMs: sum / played, unplayedPercent: 100 * (1 - played / trace.length) }
 }

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { commands } from '../../dist/cli/phone/commands.js'
 import { causes } from '../../dist/diagnose/causes.js'
 import { iceSpeedTables } from '../bench/ice-tables.mjs'
+import { jitterTables } from '../bench/jitter-tables.mjs'
 import { sipSpeedTables } from '../bench/sip-tables.mjs'
 import { iceTable } from '../interop/ice/table.mjs'
 import { mediaTable } from '../interop/media/table.mjs'
@@ -46,6 +47,7 @@ const tables = {
   'natlab-networks': networkTable(calls),
   'natlab-events': eventTable(natlab.events),
   ...iceSpeedTables(results('../bench/results/ice.json')),
+  ...jitterTables(results('../bench/results/jitter.json')),
   ...sipSpeedTables(results('../bench/results/sip.json')),
 }
 

@@ -142,7 +142,7 @@ test('the report of a good call as text', () => {
     path      RTP  host 192.0.2.1:40000 -> host 198.51.100.9:27110 (highest priority pair that works)
     codec     PCMU (0), 20 ms, sendrecv, telephone-event, rtcp-mux
     sent      200 packets, 32000 octets; far end reports 0 % lost, jitter 0.5 ms, round trip 3.0 ms
-    received  198 packets, 2 lost (1.0 %), jitter 1.2 ms, -18 dBFS, 3.6 s of sound
+    received  198 packets, 2 lost (1.0 %), jitter 1.2 ms, played after 40 ms, -18 dBFS, 3.6 s of sound
     pairs     * 1  host 192.0.2.1:40000  host 198.51.100.9:27110  succeeded  3.3 ms, 2 checks
     "
   `)
