@@ -306,6 +306,8 @@ const warningsOf = (facts: readonly Fact[], timings: Timings): string[] => {
     warnings.push(
       `media comes from ${formatAddress(latched.from)}, not from the signalled ${formatAddress(latched.signalled)}`,
     )
+  for (const [why, count] of Object.entries(last(facts, 'srtp', 'refused')?.packets ?? {}))
+    warnings.push(`${count} encrypted packets refused: ${why}`)
   const statistics = last(facts, 'rtp', 'statistics')?.statistics
   const loss = statistics?.received.lossPercent ?? 0
   if (loss > badLossPercent) warnings.push(`${loss.toFixed(1)} % of the far end's packets were lost`)
