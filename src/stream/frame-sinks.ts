@@ -3,6 +3,7 @@ import type { AudioSink } from '../audio/frames.ts'
 import { resampledSink } from '../audio/resample.ts'
 
 export class FrameSinks {
+  private frame: Int16Array = new Int16Array(0)
   /** Each as it was added, and as it takes the frames' rate. */
   private readonly sinks = new Map<AudioSink, AudioSink>()
 
@@ -32,13 +33,17 @@ export class FrameSinks {
   }
 
   write(frame: Int16Array): void {
-    for (const [sink, atFrameRate] of this.sinks) {
-      try {
-        atFrameRate.write(frame)
-      } catch (error) {
-        this.sinks.delete(sink)
-        this.onError(error)
-      }
+    this.frame = frame
+    this.sinks.forEach(this.writeTo)
+  }
+
+  /** Kept, so that a frame leaves no garbage. */
+  private readonly writeTo = (atFrameRate: AudioSink, sink: AudioSink): void => {
+    try {
+      atFrameRate.write(this.frame)
+    } catch (error) {
+      this.sinks.delete(sink)
+      this.onError(error)
     }
   }
 }
