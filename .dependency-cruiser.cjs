@@ -2,7 +2,7 @@
 const ranks = [
   ['errors', 'runtime', 'trace'],
   ['stun', 'wire', 'sdp', 'rtp', 'srtp', 'dtls', 'codec', 'audio', 'diagnose'],
-  ['rtcp', 'turn'],
+  ['rtcp', 'turn', 'files'],
   ['ice', 'stream', 'sip'],
   ['phone', 'sim', 'serve'],
   ['testkit', 'doctor'],
@@ -15,6 +15,7 @@ const sideways = {
   runtime: ['errors'],
   trace: ['runtime', 'errors'],
   rtcp: [],
+  files: [],
   cli: ['index'],
 }
 

@@ -1,10 +1,9 @@
 // floe's public API. What is not exported here is floe's own affair.
 export { Conference, type ConferenceOptions, type Seat } from './audio/conference.ts'
 export { EchoLine } from './audio/echo-line.ts'
-export type { AudioSink, AudioSource } from './audio/frames.ts'
+export type { AudioSink, AudioSource, EncodedSource } from './audio/frames.ts'
 export { LiveSource } from './audio/live-source.ts'
 export { type MixedInput, mixed } from './audio/mixed-source.ts'
-export { openSource } from './audio/open-source.ts'
 export { type Hearing, type HearingOptions, hasHeard, type Pcm } from './audio/recognise.ts'
 export { VoiceActivity, type VoiceActivityOptions } from './audio/voice-activity.ts'
 export { WavReader } from './audio/wav-reader.ts'
@@ -30,6 +29,8 @@ export {
   TimeoutError,
   UsageError,
 } from './errors.ts'
+export { openSource } from './files/open-sound.ts'
+export { OpusFileReader, OpusFileWriter } from './files/opus-file.ts'
 export type { AudioStreams, PcmOptions, PcmReadable, PcmWritable } from './phone/audio-streams.ts'
 export { Call } from './phone/call.ts'
 export type { HeldBy } from './phone/call-changes.ts'

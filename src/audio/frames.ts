@@ -7,6 +7,15 @@ export interface AudioSource {
   close(): void
 }
 
+/** Sound that is encoded already, so that a stream of the same codec and packet time can send it as it is. */
+export interface EncodedSource extends AudioSource {
+  /** The codec's name in the rtpmap. */
+  readonly encoding: string
+  /** Fills `into` as `read` does and returns the packet that holds just that; undefined where none does, and `read` goes on from the
+   *  same place. */
+  readPacket(into: Int16Array): Uint8Array | undefined
+}
+
 export interface AudioSink {
   readonly sampleRateHz: number
   /** The samples are the caller's again after the call: copy what is kept. */

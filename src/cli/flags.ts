@@ -148,11 +148,14 @@ export function phoneFlags(command: Command): Command {
 
 export function mediaFlags(command: Command): Command {
   return command
-    .option('--play <what>', 'stream a WAV file, tone:440, tone:425,0.5s,0.5s, busy:de, dtmf:12# or silence')
+    .option(
+      '--play <what>',
+      'stream a WAV or Ogg/Opus file, tone:440, tone:425,0.5s,0.5s, busy:de, dtmf:12# or silence',
+    )
     .option('--loop', 'repeat what is played until the call ends')
-    .option('--record <file>', 'write the received audio to a WAV file')
+    .option('--record <file>', 'write the received audio to a WAV file, or to Ogg/Opus (.opus)')
     .option('--record-both <file>', 'write both directions to a stereo WAV file: sent left, received right')
-    .option('--hear <what>', 'fail unless this WAV file or tone is heard; repeat for several', collect)
+    .option('--hear <what>', 'fail unless this file or tone is heard; repeat for several', collect)
     .option('--dtmf <digits>', 'send these digits once connected; w waits half a second', parseDigits)
     .addOption(
       new Option(

@@ -1,9 +1,9 @@
 // What is played, recorded, heard and dialled in a call: the half of Call that deals in audio.
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
 import { silenceDbov } from '../audio/level.ts'
-import type { OpenedSound } from '../audio/open-source.ts'
 import type { Hearing } from '../audio/recognise.ts'
 import { UsageError } from '../errors.ts'
+import type { OpenedSound } from '../files/open-sound.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { Body, Session } from '../sip/session.ts'
 import type { AudioStream, Levels } from '../stream/audio-stream.ts'
@@ -70,7 +70,7 @@ export abstract class CallAudio {
   /**
    * Streams a file, a tone or a source; resolves when its last frame is sent, rejects where the call ends first (nobody needs
    * to wait for that) and, with UsageError, where it cannot be played.
-   * @param what WAV path, "tone:440", "tone:697+1209", "silence", or an AudioSource
+   * @param what path of a WAV or Ogg/Opus file, "tone:440", "tone:697+1209", "silence", or an AudioSource
    */
   play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
     let sound: OpenedSound
@@ -90,6 +90,7 @@ export abstract class CallAudio {
   private async playThrough(sound: OpenedSound, what: string): Promise<void> {
     try {
       await this.connected
+      await sound.ready
     } catch (error) {
       sound.close()
       throw error
@@ -149,7 +150,7 @@ export abstract class CallAudio {
     await this.digits.waitFor(digits, timeoutMs)
   }
 
-  /** Records received audio into a WAV file from now on, at the codec's rate; the file is valid at every moment.
+  /** Records received audio from now on, into a WAV file at the codec's rate or into Ogg/Opus (".opus"); valid at every moment.
    *  @param options.both stereo: what is sent on the left, what is heard on the right */
   record(path: string, options: { both?: boolean } = {}): void {
     this.received.startRecording(path, options.both)
@@ -195,7 +196,7 @@ export abstract class CallAudio {
 
   /**
    * Whether what was received contains the expected audio, proved by content. A question only: the verdict does not see it.
-   * @param expected WAV path or "tone:440"
+   * @param expected path or "tone:440"
    */
   hasHeard(expected: string): Promise<Hearing> {
     return this.received.hasHeard(expected)

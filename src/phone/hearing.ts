@@ -1,35 +1,39 @@
 // What is expected to be heard, named as people name it, and the comparison of whole files.
 import { isAudible } from '../audio/level.ts'
 import { parseTone } from '../audio/named-tones.ts'
-import { openSource } from '../audio/open-source.ts'
 import { type Hearing, hasHeard, type Pcm } from '../audio/recognise.ts'
+import { resampled } from '../audio/resample.ts'
 import { readAllInSteps } from '../audio/sources.ts'
-import { inOneGo, type Steps } from '../audio/steps.ts'
+import { gently, inOneGo, type Steps } from '../audio/steps.ts'
 import type { Tone } from '../audio/tones.ts'
-import type { Files } from '../runtime/runtime.ts'
+import { type OpenedSound, openSound } from '../files/open-sound.ts'
+import type { Files, Runtime } from '../runtime/runtime.ts'
 
 const comparedRateHz = 8_000
 /** Longer files are compared by their first minutes. */
 const comparedMs = 300_000
 
-/** The tone or audio that a spec ("tone:440", a WAV path) stands for. Throws UsageError in one sentence. */
-export function* readExpected(spec: string, files: Files): Steps<Pcm | Tone> {
-  return parseTone(spec) ?? (yield* readPcm(spec, files))
+/** The tone or audio that a spec ("tone:440", a path) stands for. Rejects with UsageError in one sentence. */
+export async function readExpected(spec: string, { files, clock }: Runtime): Promise<Pcm | Tone> {
+  const tone = parseTone(spec)
+  if (tone) return tone
+  const sound = openSound(spec, files)
+  await sound.ready
+  return gently(readPcm(sound), clock)
 }
 
 /**
- * Whether a recording contains the expected audio, proved by content.
+ * Whether a recording contains the expected audio, proved by content; WAV files both.
  * @param expected WAV path or "tone:440"
  */
 export function hearFile(recording: string, expected: string, files: Files): Hearing {
-  return hasHeard(inOneGo(readPcm(recording, files)), inOneGo(readExpected(expected, files)))
+  const read = (path: string): Pcm => inOneGo(readPcm(openSound(path, files)))
+  return hasHeard(read(recording), parseTone(expected) ?? read(expected))
 }
 
-function* readPcm(path: string, files: Files): Steps<Pcm> {
-  return {
-    samples: yield* readAllInSteps(openSource(path, files, comparedRateHz), comparedMs),
-    sampleRateHz: comparedRateHz,
-  }
+function* readPcm(sound: OpenedSound): Steps<Pcm> {
+  const source = resampled(sound.at(comparedRateHz), comparedRateHz)
+  return { samples: yield* readAllInSteps(source, comparedMs), sampleRateHz: comparedRateHz }
 }
 
 const frameSamples = comparedRateHz / 50

@@ -117,11 +117,11 @@ export interface PhoneOptions extends CallerOptions {
 }
 
 export interface CallOptions {
-  /** What to stream once the call is answered and the path is open: a WAV file, "tone:440", "silence". */
+  /** What to stream once the call is answered and the path is open: a WAV or Ogg/Opus file, "tone:440", "silence". */
   play?: string
   /** Repeat `play` until the call ends. */
   loop?: boolean
-  /** WAV file for the received audio. */
+  /** File for the received audio: WAV, or Ogg/Opus where the name ends in ".opus". */
   record?: string
   /** WAV file for both directions: what is sent on the left, what is heard on the right. */
   recordBoth?: string

@@ -1,7 +1,8 @@
 // What a call plays: files are opened before anybody rings, so that a wrong name is known at once, and streamed once a path is
 // open, at their own rate: what the codec can carry of it is not lost on the way.
-import { type OpenedSound, openSound } from '../audio/open-source.ts'
+
 import { repeated } from '../audio/sources.ts'
+import { type OpenedSound, openSound } from '../files/open-sound.ts'
 import type { Files } from '../runtime/runtime.ts'
 import type { AudioStream } from '../stream/audio-stream.ts'
 
@@ -26,6 +27,7 @@ export class PlayedAudio {
       first.sound.close()
       return false
     }
+    await first.sound.ready
     return (await stream.play(first.sound.at(stream.sampleRateHz), first.what)) === 'ended'
   }
 
@@ -35,6 +37,7 @@ export class PlayedAudio {
     if (!loop) return sound
     let next: OpenedSound | undefined = sound
     return {
+      ...(sound.ready && { ready: sound.ready }),
       at: (sampleRateHz) =>
         repeated(() => {
           const round = next ?? openSound(what, this.files)

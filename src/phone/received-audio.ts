@@ -2,11 +2,11 @@
 // something was heard. Comparing gives way to the media of the process (audio/steps.ts).
 import type { AudioSink } from '../audio/frames.ts'
 import { gentleRecogniser, type Hearing, type Pcm } from '../audio/recognise.ts'
-import { gently } from '../audio/steps.ts'
 import type { Tone } from '../audio/tones.ts'
 import { TwoWayRecording } from '../audio/two-way-recording.ts'
 import { WavWriter } from '../audio/wav-writer.ts'
 import { TimeoutError, UsageError } from '../errors.ts'
+import { OpusFileWriter } from '../files/opus-file.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { AudioStream } from '../stream/audio-stream.ts'
 import type { FactBody } from '../trace/facts.ts'
@@ -20,10 +20,18 @@ const firstRateHz = 8_000
 /** How often `waitToHear` looks again. */
 const hearingIntervalMs = 250
 
+interface Recording {
+  readonly writer: WavWriter | OpusFileWriter
+  readonly path: string
+  /** What hears each direction. */
+  readonly received: AudioSink
+  readonly sent?: AudioSink
+}
+
 export class ReceivedAudio {
   private readonly sinks: AudioSink[] = []
   private readonly heard: HeardAudio
-  private recording: { writer: WavWriter; path: string; received: AudioSink; sent?: AudioSink } | undefined
+  private recording: Recording | undefined
   private stream: AudioStream | undefined
   private over = false
 
@@ -39,7 +47,7 @@ export class ReceivedAudio {
   /** The stream whose audio it is, once there is one. */
   attach(stream: AudioStream): void {
     this.stream = stream
-    this.recording?.writer.useRate(stream.sampleRateHz)
+    if (this.recording?.writer instanceof WavWriter) this.recording.writer.useRate(stream.sampleRateHz)
     for (const sink of this.sinks) stream.addSink(sink)
     if (this.recording?.sent) stream.addSentSink(this.recording.sent)
     stream.onSinkError = (error) => this.warn(`received audio is not written any more: ${textOf(error)}`)
@@ -56,15 +64,27 @@ export class ReceivedAudio {
     this.stream?.removeSink(sink)
   }
 
-  /** @param both stereo: what is sent as well */
+  /** Into Ogg/Opus where the name ends in ".opus", else WAV.
+   *  @param both stereo: what is sent as well */
   startRecording(path: string, both = false): void {
     if (this.recording) throw new UsageError(`this call is already recorded to ${this.recording.path}`)
-    const rateHz = this.stream?.sampleRateHz ?? firstRateHz
-    const writer = new WavWriter(this.runtime.files.openForWriting(path), rateHz, both ? 2 : 1)
-    const { sent, received } = both ? new TwoWayRecording(writer) : { sent: undefined, received: writer }
-    this.recording = { writer, path, received, ...(sent && { sent }) }
+    const isOpus = /\.opus$/i.test(path)
+    if (both && isOpus)
+      throw new UsageError(`${path} cannot be recorded: both directions are recorded as WAV alone`)
+    const file = this.runtime.files.openForWriting(path)
+    if (isOpus) this.recordTo(path, new OpusFileWriter(file, this.runtime.random.integer(2 ** 32)))
+    else {
+      const rateHz = this.stream?.sampleRateHz ?? firstRateHz
+      const writer = new WavWriter(file, rateHz, both ? 2 : 1)
+      this.recordTo(path, writer, both ? new TwoWayRecording(writer) : undefined)
+    }
+  }
+
+  private recordTo(path: string, writer: Recording['writer'], sides?: TwoWayRecording): void {
+    const received = sides?.received ?? writer
+    this.recording = { writer, path, received, ...(sides && { sent: sides.sent }) }
     this.addSink(received)
-    if (sent) this.stream?.addSentSink(sent)
+    if (sides) this.stream?.addSentSink(sides.sent)
   }
 
   /** The last seconds, oldest sample first. */
@@ -128,9 +148,8 @@ export class ReceivedAudio {
   private async listenFor(
     expected: string,
   ): Promise<{ wanted: Pcm | Tone; recognise: (recording: Pcm) => Promise<Hearing> }> {
-    const { clock, files } = this.runtime
-    const wanted = await gently(readExpected(expected, files), clock)
-    return { wanted, recognise: gentleRecogniser(wanted, clock) }
+    const wanted = await readExpected(expected, this.runtime)
+    return { wanted, recognise: gentleRecogniser(wanted, this.runtime.clock) }
   }
 
   private warn(message: string): void {

@@ -4,7 +4,7 @@
 //   source ──> frame ──> encoder ──> payload ─┐
 //                                             ├──> header ──> transport.sendRtp
 //   digits ──────────────────────> event ─────┘
-import type { AudioSource } from '../audio/frames.ts'
+import type { AudioSource, EncodedSource } from '../audio/frames.ts'
 import { LevelMeter } from '../audio/level.ts'
 import { resampled } from '../audio/resample.ts'
 import type { Encoder } from '../codec/codec.ts'
@@ -83,6 +83,8 @@ export class SendPath {
   private readonly eventPacket = new Uint8Array(rtpHeaderLengthBytes + eventPayloadLengthBytes)
   /** Length of a source's encoded frame that could not leave yet: there was no path. Nothing of a file is lost. */
   private waitingBytes = 0
+  /** Length of a frame that its source had encoded already. */
+  private encodedBytes = 0
   private talking = false
   private playing: Playing | undefined
   private sourceEnds = false
@@ -220,8 +222,11 @@ export class SendPath {
     if (!audible) {
       this.frame.fill(0)
       this.waitingBytes = 0
+      this.encodedBytes = 0
     }
-    const payloadBytes = this.waitingBytes || this.encoder.encode(this.frame, this.payload)
+    const payloadBytes =
+      this.waitingBytes || this.encodedBytes || this.encoder.encode(this.frame, this.payload)
+    this.encodedBytes = 0
     if (payloadBytes === 0) {
       this.talking = false
       if (fromSource) this.noteFrameSent()
@@ -251,6 +256,7 @@ export class SendPath {
     if (!playing) return false
     let read = 0
     try {
+      if (this.readPacket(playing.source)) return true
       read = playing.source.read(frame)
     } catch (error) {
       this.finishPlaying()?.reject(error)
@@ -260,6 +266,20 @@ export class SendPath {
     this.sourceEnds = read < frame.length
     if (read === 0) this.finishPlaying()?.resolve('ended')
     return read > 0
+  }
+
+  /** Returns whether `payload` now holds a packet that the source has encoded already, and `frame` its sound. */
+  private readPacket(source: AudioSource): boolean {
+    if (!('readPacket' in source)) return false
+    const { encoding, readPacket } = source as EncodedSource
+    if (encoding !== this.parameters.codec.name) return false
+    const packet = readPacket.call(source, this.frame)
+    if (!packet) return false
+    if (packet.length <= this.payload.length) {
+      this.payload.set(packet)
+      this.encodedBytes = packet.length
+    }
+    return true
   }
 
   /** Returns whether `frame` now holds audio of an interjection. */

@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { commands } from '../../dist/cli/phone/commands.js'
 import { causes } from '../../dist/diagnose/causes.js'
+import { fileFormats } from '../../dist/files/formats.js'
 import { iceSpeedTables } from '../bench/ice-tables.mjs'
 import { jitterTables } from '../bench/jitter-tables.mjs'
 import { sipSpeedTables } from '../bench/sip-tables.mjs'
@@ -30,6 +31,11 @@ const tables = {
     ...Object.entries(causes).map(([code, { layer, exitCode, meaning }]) =>
       row([`\`${code}\``, layer, exitCode, meaning.replaceAll('|', '\\|')]),
     ),
+  ],
+  formats: [
+    row(['file', 'played', 'recorded']),
+    '|---|---|---|',
+    ...Object.values(fileFormats).map(({ name, reads, writes }) => row([name, reads, writes])),
   ],
   'phone-commands': [
     row(['command', 'takes', 'what it does']),

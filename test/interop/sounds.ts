@@ -3,11 +3,11 @@
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { parseTone } from '../../src/audio/named-tones.ts'
-import { openSource } from '../../src/audio/open-source.ts'
 import { hasHeard, type Pcm } from '../../src/audio/recognise.ts'
 import { readAll } from '../../src/audio/sources.ts'
 import { WavReader } from '../../src/audio/wav-reader.ts'
 import { WavWriter } from '../../src/audio/wav-writer.ts'
+import { openSource } from '../../src/files/open-sound.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
 import { repository } from './installed.ts'
 

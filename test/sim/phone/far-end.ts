@@ -1,5 +1,5 @@
 // For tests: a far end whose media a test changes at will, and what a phone hears now.
-import { openSource } from '../../../src/audio/open-source.ts'
+import { openSource } from '../../../src/files/open-sound.ts'
 import type { Call } from '../../../src/phone/call.ts'
 import { CallMedia } from '../../../src/phone/call-media.ts'
 import { HeardAudio } from '../../../src/phone/heard-audio.ts'

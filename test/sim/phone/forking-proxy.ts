@@ -1,8 +1,8 @@
 // For tests: a proxy that sends an INVITE to several phones at once (RFC 3261 16.7) and steps out of the dialog, and phones
 // that answer early or for good when a test says so.
 import { parseTone } from '../../../src/audio/named-tones.ts'
-import { openSource } from '../../../src/audio/open-source.ts'
 import { hasHeard } from '../../../src/audio/recognise.ts'
+import { openSource } from '../../../src/files/open-sound.ts'
 import { CallMedia } from '../../../src/phone/call-media.ts'
 import { HeardAudio } from '../../../src/phone/heard-audio.ts'
 import { MediaPaths } from '../../../src/phone/media-paths.ts'

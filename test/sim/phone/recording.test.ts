@@ -1,10 +1,13 @@
 // Recordings of whole calls in virtual time: both directions in one file, and as much of the sound as the codec carries.
+import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { toneShare } from '../../../src/audio/goertzel.ts'
 import { isAudible } from '../../../src/audio/level.ts'
 import { readAll } from '../../../src/audio/sources.ts'
 import { toneSource } from '../../../src/audio/tones.ts'
 import { WavReader } from '../../../src/audio/wav-reader.ts'
+import { opus } from '../../../src/codec/opus.ts'
+import { OpusFileReader } from '../../../src/files/opus-file.ts'
 import type { VirtualHost } from '../../../src/sim/host.ts'
 import { MemoryFile } from '../../unit/audio/memory-file.ts'
 import { expectNothingLeft, phoneOn, world } from './world.ts'
@@ -100,3 +103,43 @@ it('what a wide-band codec carries is played and recorded at its rate', async ()
   expect(toneShare(samples.subarray(-8_000), 16_000, 6_000)).toBeGreaterThan(0.8)
   await expectNothingLeft(simulation)
 })
+
+it.each(['opus', 'PCMU'])(
+  'an Ogg/Opus file is played into a call in %s, and recorded as one',
+  async (codec) => {
+    await opus.load!()
+    const simulation = world(7)
+    const { clock, internet } = simulation
+    const hosts = [1, 2].map((n) => simulation.host(`host ${n}`, internet.at(`203.0.113.${n}`)))
+    hosts[0]!.files.put('two-tones.opus', readFileSync('test/unit/files/two-tones.opus'))
+    await clock.run(
+      (async () => {
+        const alice = await phoneOn(hosts[0]!, { codecs: [codec] })
+        const bob = await phoneOn(hosts[1]!, { codecs: [codec] })
+        const incoming = bob.nextCall()
+        const call = await alice.call('sip:bob@203.0.113.2', { play: 'two-tones.opus' })
+        const answered = await incoming
+        await answered.answer({ record: 'heard.opus' })
+        await call.played
+        await answered.waitToHear('tone:1000', 2_000)
+        await call.hangUp()
+        await alice.stop()
+        await bob.stop()
+      })(),
+    )
+    const reader = new OpusFileReader(new MemoryFile(contents(hosts[1]!, 'heard.opus')))
+    await reader.ready
+    const samples = readAll(reader, 10_000)
+    expect(samples.length / 48_000).toBeGreaterThan(2)
+    const loudest = (hz: number) => {
+      let most = 0
+      for (let at = 0; at + 9_600 <= samples.length; at += 4_800)
+        if (isAudible(samples.subarray(at, at + 9_600)))
+          most = Math.max(most, toneShare(samples, 48_000, hz, at, 9_600))
+      return most
+    }
+    expect(loudest(440)).toBeGreaterThan(0.9)
+    expect(loudest(1_000)).toBeGreaterThan(0.9)
+    await expectNothingLeft(simulation)
+  },
+)

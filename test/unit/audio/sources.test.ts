@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { toneShare } from '../../../src/audio/goertzel.ts'
 import { audibleDbfs, isAudible, levelDbfs } from '../../../src/audio/level.ts'
 import { parseTone, playedTone } from '../../../src/audio/named-tones.ts'
-import { openSource } from '../../../src/audio/open-source.ts'
 import { hasHeard } from '../../../src/audio/recognise.ts'
 import { limited, readAll, repeated, samplesSource, sequence } from '../../../src/audio/sources.ts'
 import {
@@ -15,6 +14,7 @@ import {
   toneSource,
 } from '../../../src/audio/tones.ts'
 import { UsageError } from '../../../src/errors.ts'
+import { openSource } from '../../../src/files/open-sound.ts'
 import { diskFiles, load } from './memory-file.ts'
 
 const counting = (length: number, rateHz = 8000) =>

@@ -36,6 +36,32 @@ describe('sending', () => {
     expect(pcmOf(rtp)).toEqual(samples)
   })
 
+  it('sends what a source has encoded already as it is, and silence in its place while muted', async () => {
+    const { time, a } = new TwoStreams().start()
+    let packets = 0
+    const source = {
+      sampleRateHz: 8000,
+      encoding: 'L16',
+      read: () => 0,
+      readPacket: (into: Int16Array) => {
+        if (packets === 30) return undefined
+        into.fill(1000)
+        return Uint8Array.of(7, packets++)
+      },
+      close: () => undefined,
+    }
+    const ended = a.stream.play(source, 'packets')
+    await time.advance(199)
+    a.stream.muted = true
+    await time.advance(200)
+    a.stream.muted = false
+    expect(await time.run(ended)).toBe('ended')
+    const sent = a.wire.rtp.slice(0, 30).map(({ payload }) => [...payload])
+    const expected = (n: number) => (n >= 10 && n < 20 ? new Array(320).fill(0) : [7, n])
+    expect(sent).toEqual(sent.map((_, n) => expected(n)))
+    expect(a.stream.levels().sentDbov).toBeGreaterThan(-60)
+  })
+
   it('sends silence while muted, and what is played goes on meanwhile', async () => {
     const { time, a } = new TwoStreams().start()
     const samples = ramp(8000)

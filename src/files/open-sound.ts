@@ -1,16 +1,20 @@
-// What a person writes for something to be played or heard, and the source or tone it stands for: a .wav file, "tone:440",
-// "busy:de" and other tones (named-tones.ts), "dtmf:12#", "silence".
+// What a person writes for something to be played or heard, and the source or tone it stands for: a WAV or Ogg/Opus file, told by its
+// first octets, "tone:440", "busy:de" and other tones (named-tones.ts), "dtmf:12#", "silence".
+import type { AudioSource } from '../audio/frames.ts'
+import { parseTone, playedTone } from '../audio/named-tones.ts'
+import { resampled } from '../audio/resample.ts'
+import { dtmfSource, silenceSource } from '../audio/tones.ts'
+import { WavReader } from '../audio/wav-reader.ts'
 import type { Files } from '../runtime/runtime.ts'
-import type { AudioSource } from './frames.ts'
-import { parseTone, playedTone } from './named-tones.ts'
-import { resampled } from './resample.ts'
-import { dtmfSource, silenceSource } from './tones.ts'
-import { WavReader } from './wav-reader.ts'
+import { formatOf } from './formats.ts'
+import { OpusFileReader } from './opus-file.ts'
 
 /** A sound that is there, before it is known at which rate it will be wanted. */
 export interface OpenedSound {
   /** Once: a file comes at its own rate, what is made at the one that is asked for. */
   at(sampleRateHz: number): AudioSource
+  /** It can be read from then on; absent: at once. */
+  readonly ready?: Promise<void>
   close(): void
 }
 
@@ -19,11 +23,17 @@ export interface OpenedSound {
 export function openSound(spec: string, files: Files): OpenedSound {
   const made = madeSound(spec)
   if (made) return { at: made, close: () => undefined }
-  const file = new WavReader(files.openForReading(spec))
-  return { at: () => file, close: () => file.close() }
+  const file = files.openForReading(spec)
+  const magic = new Uint8Array(4)
+  if (file.read(magic, 0) === 4 && formatOf(String.fromCharCode(...magic)) === 'opus') {
+    const reader = new OpusFileReader(file)
+    return { at: () => reader, ready: reader.ready, close: () => reader.close() }
+  }
+  const reader = new WavReader(file)
+  return { at: () => reader, close: () => reader.close() }
 }
 
-/** The same at a rate.
+/** The same at a rate, to be read at once: of an Ogg/Opus file silence comes until its decoder is there.
  *  @throws UsageError in one sentence */
 export const openSource = (spec: string, files: Files, sampleRateHz: number): AudioSource =>
   resampled(openSound(spec, files).at(sampleRateHz), sampleRateHz)

@@ -1,0 +1,301 @@
+// Opus in Ogg (RFC 7845): files are read as mono PCM of 48 kHz, or packet by packet where a call carries Opus with the same packet
+// time; recordings are encoded, a page a second. Pre-skip, output gain and chained streams are heeded. Leaves out more than two
+// channels (mapping family 1) and seeking.
+import {
+  Application,
+  createDecoder,
+  createEncoder,
+  DecoderCtl,
+  type OpusDecoderHandle,
+  type OpusEncoderHandle,
+} from 'libopus-wasm'
+import type { AudioSink, EncodedSource } from '../audio/frames.ts'
+import { UsageError } from '../errors.ts'
+import type { RandomAccessFile } from '../runtime/runtime.ts'
+import { type OggPacket, OggReader, OggWriter } from './ogg.ts'
+
+/** Granule positions count samples at this rate, whatever was encoded (RFC 7845 4). */
+const sampleRateHz = 48_000
+/** The longest packet (RFC 6716 3.2.5), in samples. */
+const longestPacketSamples = 5_760
+/** 20 ms. */
+const frameSamples = 960
+/** RFC 7845 4.2 asks for 80 ms before what is to be heard; the encoder's own delay is less. */
+const preSkipSamples = 3_840
+const packetsPerPage = 50
+const bitrate = 32_000
+
+const ascii = (data: Uint8Array, from: number, to: number): string =>
+  String.fromCharCode(...data.subarray(from, to))
+
+/** RFC 7845 5.1. */
+interface OpusHead {
+  preSkip: number
+  gain: number
+}
+
+function readHead({ data }: OggPacket): OpusHead | string {
+  if (data.length < 19 || ascii(data, 0, 8) !== 'OpusHead')
+    return 'it is an Ogg file, but not of Opus; convert it first, for instance with "ffmpeg -i input output.opus"'
+  const view = new DataView(data.buffer, data.byteOffset)
+  if (data[8]! >> 4 !== 0) return `its version of Opus in Ogg is ${data[8]}, which nobody knows yet`
+  if (data[18] !== 0 || data[9]! < 1 || data[9]! > 2)
+    return `it has ${data[9]} channels; only mono and stereo are read`
+  return { preSkip: view.getUint16(10, true), gain: view.getInt16(16, true) }
+}
+
+export class OpusFileReader implements EncodedSource {
+  readonly sampleRateHz = sampleRateHz
+  readonly encoding = 'opus'
+  /** Until then there is silence. Rejects where libopus cannot be had. */
+  readonly ready: Promise<void>
+  private readonly ogg: OggReader
+  private head: OpusHead
+  private decoder: OpusDecoderHandle | undefined
+  /** Decoded and not yet read. */
+  private left: Int16Array = new Int16Array(0)
+  /** Samples of this stream so far, the pre-skip among them. */
+  private position = 0
+  private closed = false
+  private next: OggPacket | undefined
+  private ended = false
+
+  /** Takes the file over and closes it.
+   *  @throws UsageError in one sentence where it is no such file; the file is closed then */
+  constructor(private readonly file: RandomAccessFile) {
+    this.ogg = new OggReader(file)
+    const first = this.ogg.next()
+    const head = first ? readHead(first) : 'the file is empty or damaged'
+    if (typeof head === 'string') {
+      file.close()
+      throw new UsageError(`${file.path} cannot be played: ${head}.`)
+    }
+    this.head = head
+    this.ready = this.load()
+  }
+
+  private async load(): Promise<void> {
+    const decoder = await createDecoder({
+      sampleRate: sampleRateHz,
+      channels: 1,
+      maxFrameSize: longestPacketSamples,
+    })
+    if (this.closed) decoder.free()
+    else {
+      this.decoder = decoder
+      decoder.decoderCtl(DecoderCtl.SetGain, this.head.gain)
+    }
+  }
+
+  read(into: Int16Array): number {
+    let written = 0
+    while (written < into.length) {
+      if (this.left.length === 0) {
+        const packet = this.peek()
+        if (!packet) break
+        this.left = this.hear(this.take(packet))
+        continue
+      }
+      const piece = this.left.subarray(0, into.length - written)
+      into.set(piece, written)
+      written += piece.length
+      this.left = this.left.subarray(piece.length)
+    }
+    return written
+  }
+
+  readPacket(into: Int16Array): Uint8Array | undefined {
+    if (this.left.length > 0) return undefined
+    let packet = this.peek()
+    for (; packet && this.position + samplesOf(packet.data) <= this.head.preSkip; packet = this.peek())
+      this.hear(this.take(packet))
+    // A packet of stereo goes only to those who asked for it (RFC 7587 6.1); one that is cut at the end is encoded anew.
+    if (!packet || packet.ends || isStereo(packet.data) || samplesOf(packet.data) !== into.length)
+      return undefined
+    // Of the pre-skip a part of a packet may be left: those few milliseconds are sent.
+    this.position = Math.max(this.position, this.head.preSkip)
+    const samples = this.hear(this.take(packet))
+    if (samples.length !== into.length) {
+      this.left = samples
+      return undefined
+    }
+    into.set(samples)
+    return packet.data
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.decoder?.free()
+    this.decoder = undefined
+    this.file.close()
+  }
+
+  private take(packet: OggPacket): OggPacket {
+    this.next = undefined
+    return packet
+  }
+
+  /** The next packet of sound, past the headers of the streams. */
+  private peek(): OggPacket | undefined {
+    while (!this.next && !this.ended) {
+      const packet = this.ogg.next()
+      if (!packet) this.ended = true
+      else if (packet.begins) this.beginStream(packet)
+      else if (ascii(packet.data, 0, 8) !== 'OpusTags' && packet.data.length > 0) this.next = packet
+    }
+    return this.next
+  }
+
+  private beginStream(packet: OggPacket): void {
+    const head = readHead(packet)
+    if (typeof head === 'string') {
+      this.ended = true
+      return
+    }
+    this.head = head
+    this.position = 0
+    this.decoder?.decoderCtl(DecoderCtl.SetGain, head.gain)
+  }
+
+  /** What is to be heard of a packet: not the pre-skip, nor what lies beyond the end of the stream. */
+  private hear(packet: OggPacket): Int16Array {
+    const samples = this.decode(packet.data)
+    const from = Math.max(0, this.head.preSkip - this.position)
+    const to = packet.ends && packet.granule !== undefined ? packet.granule - this.position : samples.length
+    this.position += samples.length
+    return samples.subarray(from, Math.max(0, to))
+  }
+
+  private decode(data: Uint8Array): Int16Array {
+    try {
+      // Samples of a call are libopus's own until the next one.
+      return this.decoder ? this.decoder.decode(data).slice() : new Int16Array(samplesOf(data))
+    } catch {
+      // A packet that is none.
+      return new Int16Array(0)
+    }
+  }
+}
+
+/** RFC 6716 3.1: the s bit of the TOC octet. */
+const isStereo = (packet: Uint8Array): boolean => (packet[0]! & 0x04) !== 0
+
+/** RFC 6716 3.1, tables 2 and 3: frames of a packet times the length of each; 0 where it is none. */
+export function samplesOf(packet: Uint8Array): number {
+  const toc = packet[0]
+  if (toc === undefined) return 0
+  const configuration = toc >> 3
+  const frames = [1, 2, 2, (packet[1] ?? 0) & 0x3f][toc & 3]!
+  const samples = frames * frameSamplesOf(configuration)
+  return samples > longestPacketSamples ? 0 : samples
+}
+
+/** CELT from 2.5 ms, hybrid 10 and 20 ms, SILK from 10 to 60 ms. */
+function frameSamplesOf(configuration: number): number {
+  if (configuration >= 16) return 120 << (configuration & 3)
+  if (configuration >= 12) return 480 << (configuration & 1)
+  return [480, 960, 1_920, 2_880][configuration & 3]!
+}
+
+/** A recording in Ogg/Opus: mono, 48 kHz, 32 kbit/s. What a process that is killed loses is the last second at most. */
+export class OpusFileWriter implements AudioSink {
+  readonly sampleRateHz = sampleRateHz
+  private readonly ogg: OggWriter
+  private readonly frame = new Int16Array(frameSamples)
+  private filled = 0
+  private encoder: OpusEncoderHandle | undefined
+  /** What came before libopus was there. */
+  private readonly early: Int16Array[] = []
+  private packets: Uint8Array[] = []
+  private recordedSamples = 0
+  private encodedSamples = 0
+  private closed = false
+
+  /** Takes the file over and closes it. @param serial of the stream: any number of 32 bits */
+  constructor(
+    private readonly file: RandomAccessFile,
+    serial: number,
+  ) {
+    this.ogg = new OggWriter(file, serial)
+    const head = new Uint8Array(19)
+    head.set(Buffer.from('OpusHead'))
+    head[8] = 1
+    head[9] = 1
+    const view = new DataView(head.buffer)
+    view.setUint16(10, preSkipSamples, true)
+    view.setUint32(12, sampleRateHz, true)
+    this.ogg.write([head], 0)
+    const vendor = Buffer.from('floe')
+    const tags = Buffer.alloc(8 + 4 + vendor.length + 4)
+    tags.write('OpusTags')
+    tags.writeUInt32LE(vendor.length, 8)
+    vendor.copy(tags, 12)
+    this.ogg.write([tags], 0)
+    void createEncoder({
+      sampleRate: sampleRateHz,
+      channels: 1,
+      application: Application.Audio,
+      bitrate,
+      complexity: 5,
+    }).then((encoder) => {
+      if (this.closed) encoder.free()
+      else this.begin(encoder)
+    })
+  }
+
+  get durationMs(): number {
+    return (this.recordedSamples / sampleRateHz) * 1000
+  }
+
+  /** @throws UsageError where the file cannot be written; what was written before stays valid */
+  write(samples: Int16Array): void {
+    if (this.closed) return
+    this.recordedSamples += samples.length
+    if (this.encoder) this.push(samples)
+    else this.early.push(samples.slice())
+  }
+
+  /** @throws UsageError where the last page cannot be written; the file is closed and valid all the same */
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    try {
+      if (this.encoder) this.finish()
+    } finally {
+      this.encoder?.free()
+      this.encoder = undefined
+      this.file.close()
+    }
+  }
+
+  /** The decoder throws away the pre-skip: silence goes before what is recorded, less what the encoder adds by itself. */
+  private begin(encoder: OpusEncoderHandle): void {
+    this.encoder = encoder
+    this.push(new Int16Array(preSkipSamples - encoder.getLookahead()))
+    for (const samples of this.early.splice(0)) this.push(samples)
+  }
+
+  private push(samples: Int16Array): void {
+    for (let at = 0; at < samples.length; ) {
+      const piece = samples.subarray(at, at + frameSamples - this.filled)
+      this.frame.set(piece, this.filled)
+      this.filled += piece.length
+      at += piece.length
+      if (this.filled < frameSamples) return
+      // Packets are libopus's own until the next one.
+      this.packets.push(this.encoder!.encode(this.frame, { frameSize: frameSamples }).slice())
+      this.filled = 0
+      this.encodedSamples += frameSamples
+      if (this.packets.length === packetsPerPage) this.ogg.write(this.packets.splice(0), this.encodedSamples)
+    }
+  }
+
+  /** What the encoder still holds comes out behind silence; the last granule position says what is to be heard of it (RFC 7845 4.4). */
+  private finish(): void {
+    const end = preSkipSamples + this.recordedSamples
+    while (this.encodedSamples < end || this.packets.length === 0)
+      this.push(new Int16Array(frameSamples - this.filled))
+    this.ogg.write(this.packets.splice(0), end, true)
+  }
+}
