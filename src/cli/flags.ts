@@ -53,6 +53,7 @@ export interface MediaFlags {
   loop?: boolean
   record?: string
   recordBoth?: string
+  pcmRate?: number
   hear?: string[]
   dtmf?: string
   dtmfBy?: 'rtp' | 'info' | 'info-relay' | 'audio'
@@ -146,6 +147,9 @@ export function phoneFlags(command: Command): Command {
     .option('--srtp-suite <name>', 'with sdes, offer these suites, best first; repeat for several', collect)
 }
 
+/** Raw sound on standard input or output, in the place of a file. */
+export const isPiped = (name: string | undefined): boolean => name === '-'
+
 export function mediaFlags(command: Command): Command {
   return command
     .option(
@@ -155,6 +159,11 @@ export function mediaFlags(command: Command): Command {
     .option('--loop', 'repeat what is played until the call ends')
     .option('--record <file>', 'write the received audio to a WAV file, or to Ogg/Opus (.opus)')
     .option('--record-both <file>', 'write both directions to a stereo WAV file: sent left, received right')
+    .option(
+      '--pcm-rate <hz>',
+      'of raw 16-bit mono PCM, with --play - and --record - on standard input and output (default: 16000)',
+      wholeNumber(8_000, 48_000),
+    )
     .option('--hear <what>', 'fail unless this file or tone is heard; repeat for several', collect)
     .option('--dtmf <digits>', 'send these digits once connected; w waits half a second', parseDigits)
     .addOption(
@@ -286,9 +295,9 @@ function mediaPathOptions(merged: Profile): PhoneOptions {
 
 export function callOptions(flags: MediaFlags): CallOptions {
   return {
-    ...(flags.play !== undefined && { play: flags.play }),
+    ...(flags.play !== undefined && !isPiped(flags.play) && { play: flags.play }),
     ...(flags.loop && { loop: true }),
-    ...(flags.record !== undefined && { record: flags.record }),
+    ...(flags.record !== undefined && !isPiped(flags.record) && { record: flags.record }),
     ...(flags.recordBoth !== undefined && { recordBoth: flags.recordBoth }),
     ...(flags.detectDtmf && { detectDtmf: true }),
   }

@@ -1,8 +1,9 @@
-// What a verb shows: one live line, or several, and a readable end on a terminal, one JSON object a line when piped.
+// What a verb shows: one live line, or several, and a readable end on a terminal, one JSON object a line when piped. On standard
+// error where standard output carries sound.
 import pc from 'picocolors'
 import type { Call, CallReport, Fact } from '../index.ts'
 import { formatFact, formatReport } from '../index.ts'
-import type { OutputFlags } from './flags.ts'
+import { isPiped, type OutputFlags } from './flags.ts'
 import { complain, wrapped } from './text.ts'
 
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
@@ -23,8 +24,11 @@ export class Output {
   private tick = 0
   private timer: NodeJS.Timeout | undefined
 
-  constructor(flags: OutputFlags) {
-    const terminal = process.stdout.isTTY === true
+  private readonly stream: NodeJS.WriteStream
+
+  constructor(flags: OutputFlags & { record?: string }) {
+    this.stream = isPiped(flags.record) ? process.stderr : process.stdout
+    const terminal = this.stream.isTTY === true
     this.json = flags.output === 'json' || (flags.output === undefined && !terminal)
     this.verbose = flags.verbose === true
     this.isLive = !this.json && terminal
@@ -47,12 +51,12 @@ export class Output {
   line(text = ''): void {
     if (this.json) return
     this.erase()
-    const { columns } = process.stdout
-    process.stdout.write(`${columns ? wrapped(text, columns) : text}\n`)
+    const { columns } = this.stream
+    this.stream.write(`${columns ? wrapped(text, columns) : text}\n`)
   }
 
   event(event: Record<string, unknown>): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(event, thousandths)}\n`)
+    if (this.json) this.stream.write(`${JSON.stringify(event, thousandths)}\n`)
   }
 
   warn(text: string): void {
@@ -112,14 +116,14 @@ export class Output {
   private draw(): void {
     this.erase()
     const frame = pc.cyan(spinner[this.tick++ % spinner.length] ?? '')
-    const width = (process.stdout.columns ?? 80) - 3
+    const width = (this.stream.columns ?? 80) - 3
     const lines = this.status().map((line) => `${frame} ${line.slice(0, width)}`)
-    process.stdout.write(lines.join('\n'))
+    this.stream.write(lines.join('\n'))
     this.drawn = lines.length
   }
 
   private erase(): void {
-    if (this.drawn > 0) process.stdout.write(`\r\x1b[2K${'\x1b[1A\x1b[2K'.repeat(this.drawn - 1)}`)
+    if (this.drawn > 0) this.stream.write(`\r\x1b[2K${'\x1b[1A\x1b[2K'.repeat(this.drawn - 1)}`)
     this.drawn = 0
   }
 }

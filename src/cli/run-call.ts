@@ -5,6 +5,7 @@ import { callOptions, type MediaFlags } from './flags.ts'
 import type { Interrupt } from './interrupt.ts'
 import type { Output } from './output.ts'
 import { pause } from './pause.ts'
+import { pipeSound } from './piped-sound.ts'
 import { FollowedTransfers, handOver, type TransferFlags } from './transfers.ts'
 
 /** How long `--hear` and `--expect-dtmf` wait where no --for bounds them. */
@@ -26,8 +27,11 @@ export async function runCall(
   output.setStatus(statusLine(call))
   const failures: string[] = []
   try {
+    const piped = pipeSound(call, flags)
+    // What becomes of it is asked for later.
+    piped?.catch(() => undefined)
     await call.answered
-    await perform(call, flags, failures)
+    await perform(call, flags, failures, piped)
     if (flags.transfer !== undefined && call.state === 'answered') {
       const failure = await handOver(call, flags.transfer, output)
       if (failure !== undefined) failures.push(failure)
@@ -48,7 +52,12 @@ export async function runCall(
 }
 
 /** Everything the flags ask for, from the answer until it is time to hang up or the call is over. */
-async function perform(call: Call, flags: MediaFlags & TransferFlags, failures: string[]): Promise<void> {
+async function perform(
+  call: Call,
+  flags: MediaFlags & TransferFlags,
+  failures: string[],
+  piped: Promise<void> | undefined,
+): Promise<void> {
   const limitMs = flags.for ?? defaultAssertionMs
   const over = flags.for === undefined ? undefined : pause(flags.for, call)
   const connected = call.connected.then(() => true)
@@ -58,7 +67,7 @@ async function perform(call: Call, flags: MediaFlags & TransferFlags, failures: 
     ...(flags.dtmf === undefined
       ? []
       : [call.sendDtmf(flags.dtmf, flags.dtmfBy === undefined ? {} : { by: flags.dtmfBy })]),
-    ...(flags.play === undefined || flags.loop ? [] : [call.played]),
+    ...(piped ? [piped] : flags.play === undefined || flags.loop ? [] : [call.played]),
   ]
   const expected = [
     ...(flags.hear ?? []).map((what) => call.waitToHear(what, limitMs)),
