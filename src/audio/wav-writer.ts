@@ -1,12 +1,15 @@
 // Writes 16-bit PCM to a WAV file that is valid at any moment: samples are appended first, then the header that counts them is
 // replaced in one write, every 200 ms of audio. A process that is killed loses at most the last 200 ms. Beyond 4 GB the file becomes
-// RF64 (EBU Tech 3306), whose ds64 chunk takes the place of one that was kept free.
+// RF64 (EBU Tech 3306), whose ds64 chunk must come first and takes the room of one that was kept free behind the format: simple
+// readers (Asterisk, linphone) want the format first.
 import type { RandomAccessFile } from '../runtime/runtime.ts'
 import type { AudioSink } from './frames.ts'
 
 const headerBytes = 80
-/** Where the chunks of the header begin. */
-const at = { reserved: 12, format: 48, data: 72 } as const
+/** Where the chunks of the header begin, as RIFF and as RF64. */
+const riff = { format: 12, reserved: 36 } as const
+const rf64 = { reserved: 12, format: 48 } as const
+const dataAt = 72
 /** Of ds64: three sizes and an empty table. */
 const ds64Bytes = 28
 /** RIFF sizes have 32 bits; this one says that the true size is in the ds64 chunk. */
@@ -84,10 +87,18 @@ export class WavWriter implements AudioSink {
   }
 
   private begin(): void {
-    const { header, rateHz, channels, blockBytes } = this
-    this.pending = new Uint8Array(blockBytes * Math.ceil((rateHz * flushEveryMs) / 1000))
+    this.pending = new Uint8Array(this.blockBytes * Math.ceil((this.rateHz * flushEveryMs) / 1000))
+    this.writeHeader()
+  }
+
+  private writeHeader(): void {
+    const { header, dataBytes, rateHz, channels, blockBytes } = this
+    const riffBytes = headerBytes - 8 + dataBytes
+    const isLong = riffBytes >= sizeElsewhere
+    const at = isLong ? rf64 : riff
+    this.text(0, isLong ? 'RF64' : 'RIFF')
+    header.setUint32(4, isLong ? sizeElsewhere : riffBytes, true)
     this.text(8, 'WAVE')
-    header.setUint32(at.reserved + 4, ds64Bytes, true)
     this.text(at.format, 'fmt ')
     header.setUint32(at.format + 4, 16, true)
     header.setUint16(at.format + 8, 1, true)
@@ -96,23 +107,14 @@ export class WavWriter implements AudioSink {
     header.setUint32(at.format + 16, rateHz * blockBytes, true)
     header.setUint16(at.format + 20, blockBytes, true)
     header.setUint16(at.format + 22, 16, true)
-    this.text(at.data, 'data')
-    this.writeHeader()
-  }
-
-  private writeHeader(): void {
-    const { header, dataBytes } = this
-    const riffBytes = headerBytes - 8 + dataBytes
-    const isLong = riffBytes >= sizeElsewhere
-    this.text(0, isLong ? 'RF64' : 'RIFF')
     this.text(at.reserved, isLong ? 'ds64' : 'JUNK')
-    header.setUint32(4, isLong ? sizeElsewhere : riffBytes, true)
-    header.setUint32(at.data + 4, isLong ? sizeElsewhere : dataBytes, true)
-    if (isLong) {
-      header.setBigUint64(at.reserved + 8, BigInt(riffBytes), true)
-      header.setBigUint64(at.reserved + 16, BigInt(dataBytes), true)
-      header.setBigUint64(at.reserved + 24, BigInt(dataBytes / this.blockBytes), true)
-    }
+    header.setUint32(at.reserved + 4, ds64Bytes, true)
+    header.setBigUint64(at.reserved + 8, BigInt(isLong ? riffBytes : 0), true)
+    header.setBigUint64(at.reserved + 16, BigInt(isLong ? dataBytes : 0), true)
+    header.setBigUint64(at.reserved + 24, BigInt(isLong ? dataBytes / blockBytes : 0), true)
+    header.setUint32(at.reserved + 32, 0, true)
+    this.text(dataAt, 'data')
+    header.setUint32(dataAt + 4, isLong ? sizeElsewhere : dataBytes, true)
     this.file.write(new Uint8Array(header.buffer), 0)
   }
 

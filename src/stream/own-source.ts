@@ -35,11 +35,10 @@ export class OwnSource {
   /** Whether an RTP packet is to be heard. */
   admitsRtp(data: Uint8Array): boolean {
     const { sent, received, drop } = this.options
-    if (data.length < 12) return true
-    const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
     const own = sent.ssrc
-    if (view.getUint32(8) !== own) return true
-    if (!sent.hasSent(view.getUint16(2), view.getUint32(4))) return this.resolve()
+    // By hand: a view for each packet would be garbage.
+    if (data.length < 12 || uint32(data, 8) !== own) return true
+    if (!sent.hasSent((data[2]! << 8) | data[3]!, uint32(data, 4))) return this.resolve()
     if (received.ssrc !== undefined && received.ssrc !== own) {
       drop(`RTP ${returned}`)
       return false
@@ -67,3 +66,6 @@ export class OwnSource {
     return true
   }
 }
+
+const uint32 = (data: Uint8Array, at: number): number =>
+  ((data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!) >>> 0

@@ -237,7 +237,7 @@ describe('writing', () => {
     const state = () =>
       [header.bytes.subarray(0, 4), header.bytes.subarray(12, 16)].map((id) => new TextDecoder().decode(id))
     for (let i = 0; i < seconds - 2; i++) writer.write(second)
-    expect(state()).toEqual(['RIFF', 'JUNK'])
+    expect(state()).toEqual(['RIFF', 'fmt '])
     for (let i = 0; i < 3; i++) writer.write(second)
     writer.close()
     expect(state()).toEqual(['RF64', 'ds64'])
