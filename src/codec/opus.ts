@@ -25,8 +25,10 @@ const expectedLossPercent = 5
 /** A packet as short as this says that nothing is said (DTX); it need not be sent. */
 const dtxBytes = 2
 const largestPayloadBytes = 1_200
-/** 2.5 ms (RFC 6716 2.1.4): gaps are concealed in multiples of it. */
+/** 2.5 ms (RFC 6716 2.1.4): gaps are recovered in multiples of it. */
 const shortestFrameSamples = 120
+/** 10 ms: SILK conceals no shorter frames (RFC 6716 2.1.4), and leaves a step in the sound where less is taken of one. */
+const concealedFrameSamples = 480
 /** Longest packet (RFC 6716 3.2.5), in samples. */
 const longestPacketSamples = 5_760
 
@@ -60,7 +62,7 @@ class OpusEncoder implements Encoder {
 class OpusDecoder implements Decoder {
   private handle: OpusDecoderHandle | undefined
   /** The last samples of it are what libopus has made up beyond the end of a gap. */
-  private readonly spare = new Int16Array(shortestFrameSamples)
+  private readonly spare = new Int16Array(concealedFrameSamples)
   private spareSamples = 0
   private closed = false
 
@@ -99,7 +101,7 @@ class OpusDecoder implements Decoder {
       return
     }
     const made = this.handle.decodePacketLoss(
-      shortestFrameSamples * Math.ceil(rest.length / shortestFrameSamples),
+      concealedFrameSamples * Math.ceil(rest.length / concealedFrameSamples),
     )
     rest.set(made.subarray(0, rest.length))
     this.spareSamples = made.length - rest.length

@@ -24,7 +24,8 @@ const firstPackets = 8
 const slackBuckets = 20
 /** A packet counts 1/e after so many. */
 const memoryPackets = 500
-/** What a per cent of late packets may cost. G.107 makes it 150 ms for G.711 with concealment below 177 ms mouth to ear, 27 above. */
+/** What a per cent of late packets may cost. By Cole and Rosenbluth's reduction of G.107 it would be 150 ms for G.711 with concealment
+ *  below 177 ms mouth to ear, and 27 ms above. */
 const msForLatePercent = 30
 /** What is not known yet counts as one packet that came so much later. */
 const startMs = 40

@@ -53,6 +53,60 @@ describe('what is encoded', () => {
   })
 })
 
+describe('a lost packet', () => {
+  /** Frame 25 of 50 is lost: what comes in its place, and all as it was sent. */
+  const lose = async (
+    fill: (decoder: ReturnType<typeof opus.createDecoder>, next: Uint8Array, gap: Int16Array) => void,
+  ) => {
+    const { encoder, decoder, out } = await coder('useinbandfec=1')
+    const pcm = tone(300, opus.sampleRateHz)
+    const back = new Int16Array(pcm.length)
+    const packets = Array.from({ length: 50 }, (_, i) =>
+      out.slice(0, encoder.encode(pcm.subarray(i * 960, (i + 1) * 960), out)),
+    )
+    packets.forEach((packet, i) => {
+      const place = back.subarray(i * 960, (i + 1) * 960)
+      if (i === 25) fill(decoder, packets[26]!, place)
+      else decoder.decode(packet, place)
+    })
+    encoder.close?.()
+    decoder.close?.()
+    return back
+  }
+  const largestStep = (pcm: Int16Array) =>
+    pcm.reduce((most, value, i) => (i === 0 ? 0 : Math.max(most, Math.abs(value - pcm[i - 1]!))), 0)
+
+  it('is concealed in pieces of any length as in one', async () => {
+    const atOnce = await lose((decoder, _, gap) => decoder.conceal?.(gap))
+    for (const cuts of [
+      [240, 600],
+      [1, 2, 333],
+      [119, 121, 959],
+    ]) {
+      const inPieces = await lose((decoder, _, gap) => {
+        for (const [i, from] of [0, ...cuts].entries()) decoder.conceal?.(gap.subarray(from, cuts[i] ?? 960))
+      })
+      const middle = (pcm: Int16Array) => pcm.subarray(20 * 960, 30 * 960)
+      expect(largestStep(middle(inPieces)), `${cuts}`).toBeLessThan(1.5 * largestStep(middle(atOnce)))
+      // The decoder is where it would be: what comes next is the same but for the end of the concealment.
+      const after = (pcm: Int16Array) => pcm.subarray(40 * 960)
+      const error = after(inPieces).reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - after(atOnce)[i]!)),
+        0,
+      )
+      expect(error, `${cuts}`).toBeLessThan(400)
+    }
+  })
+
+  it('is recovered from the next one, whole packets alone', async () => {
+    const recovered = await lose((decoder, next, gap) => {
+      expect(decoder.recover?.(next, gap.subarray(0, 100))).toBe(false)
+      expect(decoder.recover?.(next, gap)).toBe(true)
+    })
+    expect(largestStep(recovered.subarray(20 * 960, 30 * 960))).toBeLessThan(1_000)
+  })
+})
+
 describe('the parameters of the peer (RFC 7587 6.1)', () => {
   it('are heeded', () => {
     expect(

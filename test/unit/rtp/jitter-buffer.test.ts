@@ -97,3 +97,55 @@ describe('jitter buffer of a fixed delay', () => {
     expect(played).toEqual(Array.from({ length: 256 }, (_, i) => 9_744 + i))
   })
 })
+
+describe('jitter buffer of a delay that follows the jitter', () => {
+  const adaptive = () => new JitterBuffer(8000, { minimumMs: 20, maximumMs: 400 })
+  const steadily = (buffer: JitterBuffer, from: number, to: number) => {
+    for (let sequence = from; sequence < to; sequence++) {
+      insert(buffer, sequence)
+      play(buffer)
+    }
+  }
+
+  it('waits for what is held up and nothing has overtaken, as long as it may', () => {
+    for (const [frames, isPlayed] of [
+      [10, true],
+      [30, false],
+    ] as const) {
+      const buffer = adaptive()
+      steadily(buffer, 0, 100)
+      const before = buffer.delayMs
+      for (let i = 0; i < frames; i++) play(buffer)
+      const heldUp = Array.from({ length: frames }, (_, i) => insert(buffer, 100 + i))
+      expect(heldUp[0]).toBe(isPlayed ? 'queued' : 'late')
+      if (!isPlayed) continue
+      expect(heldUp.every((verdict) => verdict === 'queued')).toBe(true)
+      expect(buffer.delayMs).toBeGreaterThan(before + 20 * (frames - 4))
+      expect(play(buffer)).toEqual([100])
+      expect(insert(buffer, 100)).toBe('late')
+    }
+  })
+
+  it('does not wait for what others have overtaken', () => {
+    const buffer = adaptive()
+    steadily(buffer, 0, 100)
+    for (const sequence of [101, 102, 103]) insert(buffer, sequence)
+    const { delayMs } = buffer
+    for (let i = 0; i < 4; i++) play(buffer)
+    expect(insert(buffer, 100)).toBe('late')
+    expect(buffer.delayMs).toBe(delayMs)
+  })
+
+  it('tells by how much its delay is off, once there is one', () => {
+    const buffer = adaptive()
+    expect(buffer.spareTicks).toBeUndefined()
+    steadily(buffer, 0, 1)
+    expect(buffer.spareTicks).toBe(0)
+    expect([buffer.delayMs, buffer.targetDelayMs, buffer.maximumDelayMs]).toEqual([40, 40, 900])
+    steadily(buffer, 1, 400)
+    expect([buffer.delayMs, buffer.targetDelayMs]).toEqual([40, 20])
+    expect(buffer.spareTicks).toBe(20 * 8)
+    buffer.reset()
+    expect(buffer.spareTicks).toBeUndefined()
+  })
+})

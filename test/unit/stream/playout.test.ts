@@ -299,3 +299,12 @@ it('keeps time at every rate a codec has', () => {
     for (const { stepMs } of delays) expect(stepMs).toBeLessThanOrEqual(36)
   }
 })
+
+it('a delay is a number, or bounds in their order', () => {
+  expect(playoutBounds()).toEqual({ minimumMs: 20, maximumMs: 400 })
+  expect(playoutBounds(60)).toEqual({ minimumMs: 60, maximumMs: 60 })
+  expect(playoutBounds({ minimumMs: 500 })).toEqual({ minimumMs: 500, maximumMs: 500 })
+  expect(playoutBounds({ maximumMs: 100 })).toEqual({ minimumMs: 20, maximumMs: 100 })
+  for (const wrong of [-1, Number.NaN, 6_000, { minimumMs: 100, maximumMs: 50 }, { maximumMs: 10 }])
+    expect(() => playoutBounds(wrong)).toThrow(/playoutDelay cannot be/)
+})
