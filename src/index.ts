@@ -29,7 +29,7 @@ export {
   TimeoutError,
   UsageError,
 } from './errors.ts'
-export { openSource } from './files/open-sound.ts'
+export { type OpenedSound, openSound, openSource } from './files/open-sound.ts'
 export { OpusFileReader, OpusFileWriter } from './files/opus-file.ts'
 export type { AudioStreams, PcmOptions, PcmReadable, PcmWritable } from './phone/audio-streams.ts'
 export { Call } from './phone/call.ts'

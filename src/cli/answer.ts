@@ -5,7 +5,7 @@ import { type CallerFlags, callerFlags, callerOptions } from './caller-flags.ts'
 import { exitCodes } from './exit-codes.ts'
 import {
   callOptions,
-  checkHeard,
+  checkSounds,
   type MediaFlags,
   mediaFlags,
   type OutputFlags,
@@ -52,7 +52,7 @@ export function addAnswer(program: Command, finish: (code: number) => void): voi
   outputFlags(transferFlags(mediaFlags(callerFlags(phoneFlags(command))))).action(async (flags: Flags) => {
     const output = new Output(flags)
     const options = { ...phoneOptions(flags), ...callerOptions(flags) }
-    checkHeard(flags)
+    await checkSounds(flags)
     finish(
       await withPhone(options, output, async (phone, interrupt) => {
         showMessages(phone, output)

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { PrivacyLevel } from '../index.ts'
 import {
   callOptions,
-  checkHeard,
+  checkSounds,
   type MediaFlags,
   mediaFlags,
   type OutputFlags,
@@ -44,7 +44,7 @@ export function addCall(program: Command, finish: (code: number) => void): void 
   outputFlags(transferFlags(mediaFlags(phoneFlags(command)))).action(async (target: string, flags: Flags) => {
     const output = new Output(flags)
     const options = { ...phoneOptions(flags), register: flags.register === true }
-    checkHeard(flags)
+    await checkSounds(flags)
     // With an account it is the way to its server that --transport names.
     const uri = options.account === undefined ? withTransport(target, flags.transport) : target
     finish(

@@ -8,7 +8,7 @@ import {
   type IcePolicy,
   type IceServer,
   nodeRuntime,
-  openSource,
+  openSound,
   type PhoneOptions,
   type Protocol,
   type SrtpPolicy,
@@ -222,9 +222,14 @@ function parseExpectedDigits(text: string): string {
   return text.toUpperCase()
 }
 
-/** A wrong file name is told before anybody is rung. */
-export function checkHeard(flags: MediaFlags): void {
-  for (const expected of flags.hear ?? []) openSource(expected, nodeRuntime.files, 8_000).close()
+/** A file that cannot be, or cannot be decoded, is told before anybody is rung. */
+export async function checkSounds({ play, hear = [] }: MediaFlags): Promise<void> {
+  const played = play === undefined || isPiped(play) ? [] : [play]
+  for (const spec of [...played, ...hear]) {
+    const sound = openSound(spec, nodeRuntime.files)
+    await sound.ready
+    sound.close()
+  }
 }
 
 export function phoneOptions(flags: PhoneFlags): PhoneOptions {

@@ -1,17 +1,19 @@
 // The files that can be played and written, as they are told apart and as the README tells of them.
 
-/** A kind of file. `magic`: its first octets. */
-export interface FileFormat {
+interface FileFormat {
   readonly name: string
-  readonly magic: readonly string[]
+  /** Whether a file that begins with these four octets is one. */
+  readonly begins: (octets: Uint8Array) => boolean
   readonly reads: string
   readonly writes: string
 }
 
+const text = (octets: Uint8Array): string => String.fromCharCode(...octets)
+
 export const fileFormats = {
   wav: {
     name: 'WAV, RF64',
-    magic: ['RIFF', 'RF64'],
+    begins: (octets) => ['RIFF', 'RF64'].includes(text(octets)),
     reads:
       'PCM of 8, 16, 24, 32 bits, float of 32 and 64, A-law, mu-law; any rate and channels (mixed to mono); growing and cut files',
     writes:
@@ -19,14 +21,29 @@ export const fileFormats = {
   },
   opus: {
     name: 'Ogg/Opus (`.opus`)',
-    magic: ['OggS'],
+    begins: (octets) => text(octets) === 'OggS',
     reads:
       'mono and stereo, chained streams, output gain; in a call with Opus and the same packet time the packets go out as they are',
     writes: 'mono, 48 kHz, 32 kbit/s; whole to the last second at every moment',
   },
+  mp3: {
+    name: 'MP3',
+    // An ID3 tag, or the sync word of a frame that is of layer III.
+    begins: (octets) =>
+      text(octets.subarray(0, 3)) === 'ID3' || (octets[0] === 0xff && (octets[1]! & 0xe6) === 0xe2),
+    reads: 'with the package `mpg123-decoder`',
+    writes: '-',
+  },
+  flac: {
+    name: 'FLAC',
+    begins: (octets) => text(octets) === 'fLaC',
+    reads: 'with the package `@wasm-audio-decoders/flac`; up to 20 minutes',
+    writes: '-',
+  },
 } as const satisfies Record<string, FileFormat>
 
-export const formatOf = (magic: string): keyof typeof fileFormats | undefined =>
-  Object.entries(fileFormats).find(([, format]) =>
-    (format.magic as readonly string[]).includes(magic),
-  )?.[0] as keyof typeof fileFormats | undefined
+export type FormatName = keyof typeof fileFormats
+
+/** @param octets the first four */
+export const formatOf = (octets: Uint8Array): FormatName | undefined =>
+  (Object.keys(fileFormats) as FormatName[]).find((name) => fileFormats[name].begins(octets))

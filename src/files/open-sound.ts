@@ -1,11 +1,13 @@
-// What a person writes for something to be played or heard, and the source or tone it stands for: a WAV or Ogg/Opus file, told by its
-// first octets, "tone:440", "busy:de" and other tones (named-tones.ts), "dtmf:12#", "silence".
+// What a person writes for something to be played or heard, and the source or tone it stands for: a file (formats.ts), told by its first
+// octets, "tone:440", "busy:de" and other tones (named-tones.ts), "dtmf:12#", "silence".
 import type { AudioSource } from '../audio/frames.ts'
 import { parseTone, playedTone } from '../audio/named-tones.ts'
 import { resampled } from '../audio/resample.ts'
 import { dtmfSource, silenceSource } from '../audio/tones.ts'
 import { WavReader } from '../audio/wav-reader.ts'
-import type { Files } from '../runtime/runtime.ts'
+import { UsageError } from '../errors.ts'
+import type { Files, RandomAccessFile } from '../runtime/runtime.ts'
+import { DecodedFile } from './decoded-file.ts'
 import { formatOf } from './formats.ts'
 import { OpusFileReader } from './opus-file.ts'
 
@@ -23,20 +25,32 @@ export interface OpenedSound {
 export function openSound(spec: string, files: Files): OpenedSound {
   const made = madeSound(spec)
   if (made) return { at: made, close: () => undefined }
-  const file = files.openForReading(spec)
-  const magic = new Uint8Array(4)
-  if (file.read(magic, 0) === 4 && formatOf(String.fromCharCode(...magic)) === 'opus') {
-    const reader = new OpusFileReader(file)
-    return { at: () => reader, ready: reader.ready, close: () => reader.close() }
+  const reader = openFile(files.openForReading(spec))
+  return {
+    at: () => reader,
+    ...('ready' in reader && { ready: reader.ready }),
+    close: () => reader.close(),
   }
-  const reader = new WavReader(file)
-  return { at: () => reader, close: () => reader.close() }
+}
+
+function openFile(file: RandomAccessFile): WavReader | OpusFileReader | DecodedFile {
+  const octets = new Uint8Array(4)
+  file.read(octets, 0)
+  const format = formatOf(octets)
+  if (format === 'opus') return new OpusFileReader(file)
+  if (format === 'mp3' || format === 'flac') return new DecodedFile(file, format)
+  // What is none of them is told by who knows WAV.
+  return new WavReader(file)
 }
 
 /** The same at a rate, to be read at once: of an Ogg/Opus file silence comes until its decoder is there.
- *  @throws UsageError in one sentence */
-export const openSource = (spec: string, files: Files, sampleRateHz: number): AudioSource =>
-  resampled(openSound(spec, files).at(sampleRateHz), sampleRateHz)
+ *  @throws UsageError in one sentence; MP3 and FLAC cannot be read at once */
+export function openSource(spec: string, files: Files, sampleRateHz: number): AudioSource {
+  const source = openSound(spec, files).at(sampleRateHz)
+  if (source.sampleRateHz > 0) return resampled(source, sampleRateHz)
+  source.close()
+  throw new UsageError(`${spec} cannot be read at once: only WAV and Ogg/Opus files can.`)
+}
 
 function madeSound(spec: string): ((sampleRateHz: number) => AudioSource) | undefined {
   if (spec === 'silence') return silenceSource
