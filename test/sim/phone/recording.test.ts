@@ -30,10 +30,10 @@ function onset(samples: Int16Array, rateHz: number): number {
 
 function channels(bytes: Uint8Array): { left: Int16Array; right: Int16Array; rateHz: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset)
-  expect(view.getUint16(58, true)).toBe(2)
+  expect(view.getUint16(22, true)).toBe(2)
   const interleaved = new Int16Array(bytes.slice(80).buffer)
   const side = (first: number) => interleaved.filter((_, i) => i % 2 === first)
-  return { left: side(0), right: side(1), rateHz: view.getUint32(60, true) }
+  return { left: side(0), right: side(1), rateHz: view.getUint32(24, true) }
 }
 
 it.each(['PCMU', 'G722'])(

@@ -1,0 +1,140 @@
+// Files of ffmpeg's in every form that floe reads, and floe's recordings read by ffmpeg. No call is needed for either.
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { toneShare } from '../../../src/audio/goertzel.ts'
+import { resampled } from '../../../src/audio/resample.ts'
+import { readAll } from '../../../src/audio/sources.ts'
+import { toneBurst } from '../../../src/audio/tones.ts'
+import { WavWriter } from '../../../src/audio/wav-writer.ts'
+import { openSound } from '../../../src/files/open-sound.ts'
+import { OpusFileWriter } from '../../../src/files/opus-file.ts'
+import { nodeRuntime } from '../../../src/runtime/node.ts'
+import { type InteropCase, interop } from '../case.ts'
+
+const { files } = nodeRuntime
+const needs = ['ffmpeg'] as const
+const peer = 'ffmpeg, files'
+const ffmpeg = (...args: string[]): Buffer =>
+  execFileSync('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', ...args], {
+    maxBuffer: 1 << 24,
+  })
+/** 440 Hz on the left, 1000 Hz on the right, for two seconds. */
+const stereo = ['-f', 'lavfi', '-i', 'aevalsrc=0.3*sin(440*2*PI*t)|0.3*sin(1000*2*PI*t):d=2:s=48000']
+
+const forms: [name: string, file: string, rateHz: number, ...args: string[]][] = [
+  ['WAV, 8 bits', 'a.wav', 8_000, '-c:a', 'pcm_u8'],
+  ['WAV, 16 bits', 'a.wav', 22_050, '-c:a', 'pcm_s16le'],
+  ['WAV, 24 bits', 'a.wav', 48_000, '-c:a', 'pcm_s24le'],
+  ['WAV, 32 bits', 'a.wav', 96_000, '-c:a', 'pcm_s32le'],
+  ['WAV, float of 32 bits', 'a.wav', 44_100, '-c:a', 'pcm_f32le'],
+  ['WAV, float of 64 bits', 'a.wav', 16_000, '-c:a', 'pcm_f64le'],
+  ['WAV, A-law', 'a.wav', 8_000, '-c:a', 'pcm_alaw'],
+  ['WAV, mu-law', 'a.wav', 16_000, '-c:a', 'pcm_mulaw'],
+  ['RF64', 'a.wav', 48_000, '-rf64', 'always'],
+  ['Ogg/Opus, stereo, 60 ms', 'a.opus', 48_000, '-c:a', 'libopus', '-frame_duration', '60'],
+  [
+    'Ogg/Opus, 2.5 ms',
+    'a.ogg',
+    48_000,
+    '-c:a',
+    'libopus',
+    '-application',
+    'lowdelay',
+    '-frame_duration',
+    '2.5',
+  ],
+  ['MP3', 'a.mp3', 44_100, '-b:a', '128k'],
+  ['FLAC', 'a.flac', 96_000, '-sample_fmt', 's32'],
+]
+
+async function expectBothTones(path: string, rateHz: number): Promise<void> {
+  const sound = openSound(path, files)
+  await sound.ready
+  const source = sound.at(8_000)
+  expect(source.sampleRateHz).toBe(rateHz)
+  const samples = readAll(resampled(source, 8_000), 10_000)
+  expect(samples.length / 8_000).toBeGreaterThan(1.9)
+  expect(samples.length / 8_000).toBeLessThan(2.2)
+  // Mixed down: half of it is either tone.
+  for (const hz of [440, 1_000]) {
+    expect(toneShare(samples, 8_000, hz, 4_000, 8_000)).toBeGreaterThan(0.45)
+    expect(toneShare(samples, 8_000, hz, 4_000, 8_000)).toBeLessThan(0.55)
+  }
+}
+
+const rows: InteropCase[] = forms.map(([name, file, rateHz, ...args]) => ({
+  peer,
+  name: `${name} is read`,
+  needs,
+  run: async ({ folder }) => {
+    const path = join(folder, file)
+    ffmpeg(...stereo, '-ar', String(rateHz), ...args, path)
+    await expectBothTones(path, rateHz)
+  },
+}))
+
+rows.push({
+  peer,
+  name: 'WAV of unknown length, as through a pipe, is read',
+  needs,
+  run: async ({ folder }) => {
+    const path = join(folder, 'piped.wav')
+    files.writeText(path, '')
+    const file = files.openForWriting(path)
+    file.write(ffmpeg(...stereo, '-c:a', 'pcm_s16le', '-f', 'wav', 'pipe:1'), 0)
+    file.close()
+    await expectBothTones(path, 48_000)
+  },
+})
+
+/** As ffmpeg hears it. */
+const decoded = (path: string, channel: number): Int16Array => {
+  const octets = ffmpeg('-i', path, '-af', `pan=mono|c0=c${channel}`, '-ar', '8000', '-f', 's16le', 'pipe:1')
+  return new Int16Array(octets.buffer.slice(octets.byteOffset, octets.byteOffset + octets.length))
+}
+
+for (const [name, channels] of [
+  ['mono', 1],
+  ['stereo', 2],
+] as const)
+  rows.push({
+    peer,
+    name: `a recording of floe's is read: WAV, ${name}`,
+    needs,
+    run: async ({ folder }) => {
+      const path = join(folder, 'floe.wav')
+      const writer = new WavWriter(files.openForWriting(path), 16_000, channels)
+      const [left, right] = [440, 1_000].map((hz) =>
+        readAll(toneBurst({ frequenciesHz: [hz] }, 2_000, 16_000), 2_000),
+      ) as [Int16Array, Int16Array]
+      for (let i = 0; i < left.length; i++)
+        writer.write(channels === 1 ? left.subarray(i, i + 1) : Int16Array.of(left[i]!, right[i]!))
+      writer.close()
+      const samples = decoded(path, channels - 1)
+      expect(samples.length).toBe(16_000)
+      expect(toneShare(samples, 8_000, channels === 1 ? 440 : 1_000, 4_000, 8_000)).toBeGreaterThan(0.95)
+    },
+  })
+
+rows.push({
+  peer,
+  name: "a recording of floe's is read: Ogg/Opus",
+  needs,
+  run: async ({ folder }) => {
+    const path = join(folder, 'floe.opus')
+    const writer = new OpusFileWriter(files.openForWriting(path), 7)
+    const tone = readAll(toneBurst({ frequenciesHz: [440] }, 2_000, 48_000), 2_000)
+    for (let at = 0; at < tone.length; at += 960) {
+      writer.write(tone.subarray(at, at + 960))
+      // libopus needs a moment at first.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    writer.close()
+    const samples = decoded(path, 0)
+    expect(Math.abs(samples.length - 16_000)).toBeLessThan(10)
+    expect(toneShare(samples, 8_000, 440, 4_000, 8_000)).toBeGreaterThan(0.95)
+  },
+})
+
+interop(rows)
