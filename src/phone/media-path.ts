@@ -53,8 +53,8 @@ type ServerEvent = Extract<IceEvent, { type: 'server' }>
 export class MediaPath implements MediaTransport {
   onRtp: MediaTransport['onRtp']
   onRtcp: MediaTransport['onRtcp']
-  /** Of DTLS-SRTP (RFC 5764): its handshake takes the path of RTP. */
-  onDtls: ((record: Uint8Array) => void) | undefined
+  /** Of DTLS-SRTP (RFC 5764): its handshakes take the paths of RTP and RTCP. */
+  onDtls: ((record: Uint8Array, component: 1 | 2) => void) | undefined
   /** `isUsable` or `failure` has changed. */
   onChange: (() => void) | undefined
   /** A candidate was found, or (absent) all have been. */
@@ -76,7 +76,8 @@ export class MediaPath implements MediaTransport {
   private ports: readonly MediaPort[] = []
   private readonly componentOf = new Map<string, 1 | 2>()
   private mode: 'idle' | 'ice' | 'plain' = 'idle'
-  private mux = false
+  /** RTCP goes the way of RTP. */
+  isMultiplexed = false
   private readonly plain: Record<1 | 2, PlainPeer>
   private gathered = false
   /** Servers of each kind that a component has not had an answer from: what waiting is for. */
@@ -257,11 +258,11 @@ export class MediaPath implements MediaTransport {
   }
 
   sendRtcp(packet: Uint8Array, departAt?: Millis): boolean {
-    return this.send(this.mux ? 1 : 2, packet, departAt) !== undefined
+    return this.send(this.isMultiplexed ? 1 : 2, packet, departAt) !== undefined
   }
 
-  sendDtls(record: Uint8Array): boolean {
-    return this.send(1, record) !== undefined
+  sendDtls(record: Uint8Array, component: 1 | 2): boolean {
+    return this.send(component, record) !== undefined
   }
 
   close(): void {
@@ -339,7 +340,7 @@ export class MediaPath implements MediaTransport {
   private deliver(component: 1 | 2, data: Uint8Array, from: TransportAddress, arrivedAt?: Millis): void {
     const first = data[0] ?? 0
     // RFC 7983.
-    if (first >= 20 && first < 64 && component === 1) this.onDtls?.(data)
+    if (first >= 20 && first < 64) this.onDtls?.(data, component)
     if (first < 128 || first > 191) return
     if (isRtcp(data)) {
       this.onRtcp?.(data, arrivedAt)
@@ -404,7 +405,7 @@ export class MediaPath implements MediaTransport {
   }
 
   private setMux(mux: boolean): void {
-    this.mux = mux || this.options.components === 1
+    this.isMultiplexed = mux || this.options.components === 1
   }
 
   // ── ICE ──────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ export const interruptionMs = 1_000
 export class PathSuccession implements MediaTransport {
   onRtp: MediaTransport['onRtp']
   onRtcp: MediaTransport['onRtcp']
-  onDtls: ((record: Uint8Array) => void) | undefined
+  onDtls: ((record: Uint8Array, component: 1 | 2) => void) | undefined
   /** The path in use has become usable, has failed, or is another one. */
   onChange: (() => void) | undefined
   onProbed: ((alive: boolean) => void) | undefined
@@ -81,8 +81,8 @@ export class PathSuccession implements MediaTransport {
   }
 
   /** An ICE restart keeps the keys (RFC 8842 3.2): the handshake goes on over whatever path there is. */
-  sendDtls(record: Uint8Array): boolean {
-    return this.current?.sendDtls(record) ?? false
+  sendDtls(record: Uint8Array, component: 1 | 2): boolean {
+    return this.current?.sendDtls(record, component) ?? false
   }
 
   close(): void {
@@ -102,7 +102,7 @@ export class PathSuccession implements MediaTransport {
       this.onRtp?.(packet, arrivedAt)
     }
     path.onRtcp = (packet, arrivedAt) => this.onRtcp?.(packet, arrivedAt)
-    path.onDtls = (record) => this.onDtls?.(record)
+    path.onDtls = (record, component) => this.onDtls?.(record, component)
     path.onChange = () => this.changed(path)
     path.onProbed = (alive) => path === this.current && this.onProbed?.(alive)
     path.onTrouble = () => path === this.current && this.onTrouble?.()

@@ -5,17 +5,14 @@
 //                                     paths <── DTLS handshake ──> paths
 import type { Certificate, Fingerprint } from '../dtls/certificate.ts'
 import { fingerprintOf } from '../dtls/certificate.ts'
-import { DtlsClient } from '../dtls/client.ts'
-import type { DtlsEndpoint, DtlsEvent } from '../dtls/endpoint.ts'
-import { DtlsServer } from '../dtls/server.ts'
 import type { TransportAddress } from '../runtime/address.ts'
-import { CoreDriver } from '../runtime/core.ts'
 import type { Clock, Millis, Random } from '../runtime/runtime.ts'
-import type { CryptoAttribute, DtlsRole, LocalKeying, NegotiatedKeying } from '../sdp/description.ts'
+import type { CryptoAttribute, LocalKeying, NegotiatedKeying } from '../sdp/description.ts'
 import { SrtpReceiver, SrtpSender } from '../srtp/context.ts'
 import { type MasterKey, type SrtpSuite, srtpSuites, suiteByName } from '../srtp/suite.ts'
 import type { MediaTransport } from '../stream/media-transport.ts'
 import type { FactBody } from '../trace/facts.ts'
+import { DtlsHandshake, EarlyRecords } from './dtls-handshake.ts'
 import type { SrtpPolicy } from './options.ts'
 import type { PathSuccession } from './path-succession.ts'
 
@@ -38,13 +35,6 @@ export interface SecureMediaOptions {
 
 /** Packets that came before the keys they need: the answer may be slower than media. */
 const keptPackets = 32
-/** Records of a handshake that began before we knew of it. */
-const keptRecords = 8
-
-const dtlsProfiles = srtpSuites.flatMap(({ dtlsProfile, keyBytes, saltBytes }) =>
-  dtlsProfile === undefined ? [] : [{ number: dtlsProfile, keyBytes, saltBytes }],
-)
-
 export class SecureMedia implements MediaTransport {
   onRtp: MediaTransport['onRtp']
   onRtcp: MediaTransport['onRtcp']
@@ -63,12 +53,11 @@ export class SecureMedia implements MediaTransport {
   private readonly receivers = new Map<string, SrtpReceiver>()
   /** Of our certificate: every description asks for it. */
   private fingerprint: Fingerprint | undefined
-  private dtls:
-    | { endpoint: DtlsEndpoint; driver: CoreDriver<DtlsEvent, Uint8Array>; role: DtlsRole }
-    | undefined
-  private started = false
+  private dtls: DtlsHandshake | undefined
+  /** RTCP on a port of its own has a handshake of its own (RFC 5764 3). */
+  private control: DtlsHandshake | undefined
   private readonly early: { packet: Uint8Array; isRtcp: boolean; arrivedAt: Millis | undefined }[] = []
-  private readonly earlyRecords: Uint8Array[] = []
+  private readonly earlyRecords = { 1: new EarlyRecords(), 2: new EarlyRecords() }
   private readonly refused: Record<string, number> = {}
 
   constructor(
@@ -77,7 +66,7 @@ export class SecureMedia implements MediaTransport {
   ) {
     paths.onRtp = (packet, arrivedAt) => this.receive(packet, false, arrivedAt)
     paths.onRtcp = (packet, arrivedAt) => this.receive(packet, true, arrivedAt)
-    paths.onDtls = (record) => this.receiveRecord(record)
+    paths.onDtls = (record, component) => this.receiveRecord(record, component)
   }
 
   /** What our descriptions say. */
@@ -116,17 +105,17 @@ export class SecureMedia implements MediaTransport {
     if (!agreed) {
       if (this.mode !== 'clear') this.become('clear')
     } else if (agreed.type === 'sdes') this.useKeys(agreed, before)
-    else if (!this.dtls || before?.type !== 'dtls' || !sameHandshake(before, agreed))
-      this.shakeHands(agreed.role, agreed.fingerprints)
+    else if (!this.dtls || before?.type !== 'dtls' || !sameHandshake(before, agreed)) this.shakeHands(agreed)
   }
 
   /** The path may have become usable: a handshake waits for that. */
   pathChanged(): void {
-    if (!this.dtls || this.started || !this.paths.current?.isUsable) return
-    const { driver, endpoint } = this.dtls
-    this.started = true
-    driver.drive((now) => endpoint.start(now))
-    for (const record of this.earlyRecords.splice(0)) this.receiveRecord(record)
+    const path = this.paths.current
+    if (!this.dtls || !path?.isUsable) return
+    this.dtls.start()
+    if (path.isMultiplexed || this.agreed?.type !== 'dtls') return
+    this.control ??= this.handshake(this.agreed, 2)
+    this.control.start()
   }
 
   /** Whether media may flow. */
@@ -142,7 +131,9 @@ export class SecureMedia implements MediaTransport {
 
   sendRtcp(packet: Uint8Array, departAt?: Millis): boolean {
     if (this.mode === 'clear') return this.paths.sendRtcp(packet, departAt)
-    const sealed = this.mode === 'keyed' && this.sealed(packet, this.sender?.protectRtcp(packet), departAt)
+    const sealed =
+      this.mode === 'keyed' &&
+      this.sealed(packet, (this.ofRtcp?.sender ?? this.sender)?.protectRtcp(packet), departAt)
     return sealed ? this.paths.sendRtcp(sealed, departAt) : false
   }
 
@@ -182,51 +173,50 @@ export class SecureMedia implements MediaTransport {
     }
   }
 
-  private shakeHands(role: DtlsRole, fingerprints: readonly Fingerprint[]): void {
+  private shakeHands(agreed: Extract<NegotiatedKeying, { type: 'dtls' }>): void {
     this.endHandshake()
-    const { clock, random, certificate, onSecret } = this.options
-    const Endpoint = role === 'client' ? DtlsClient : DtlsServer
-    const endpoint = new Endpoint({
-      random,
-      certificate: certificate(),
-      srtpProfiles: dtlsProfiles,
-      fingerprints,
-      ...(onSecret && { onSecret }),
-    })
-    const driver = new CoreDriver<DtlsEvent, Uint8Array>(
-      endpoint,
-      clock,
-      (record) => this.paths.sendDtls(record),
-      (event) => this.onDtls(event),
-    )
-    this.dtls = { endpoint, driver, role }
-    this.started = false
+    this.dtls = this.handshake(agreed, 1)
     this.mode = 'handshake'
     this.pathChanged()
   }
 
-  private onDtls(event: DtlsEvent): void {
-    if (event.type === 'connected') {
-      const suite = srtpSuites.find(({ dtlsProfile }) => dtlsProfile === event.srtpProfile)!
-      this.sender = new SrtpSender({ suite, ...event.local })
-      this.receiver = new SrtpReceiver({ suite, ...event.remote })
-      this.options.record({
-        layer: 'srtp',
-        type: 'keyed',
-        by: 'dtls',
-        suite: suite.name,
-        role: this.dtls!.role,
-      })
-      this.become('keyed')
-    } else if (event.type === 'failed') {
-      this.fail(event.reason)
-    }
+  private handshake(
+    { role, fingerprints }: Extract<NegotiatedKeying, { type: 'dtls' }>,
+    component: 1 | 2,
+  ): DtlsHandshake {
+    const { clock, random, certificate, onSecret } = this.options
+    const handshake = new DtlsHandshake(
+      {
+        ...{ clock, random, role, fingerprints, certificate: certificate() },
+        ...(onSecret && { onSecret }),
+        send: (record) => this.paths.sendDtls(record, component),
+        onKeys: (suite) => {
+          if (component === 1) this.useHandshake(handshake, suite)
+        },
+        // Without keys for RTCP a call is still one.
+        onFailed: (reason) => component === 1 && this.fail(reason),
+      },
+      this.earlyRecords[component],
+    )
+    return handshake
+  }
+
+  private useHandshake({ sender, receiver, role }: DtlsHandshake, suite: string): void {
+    this.sender = sender
+    this.receiver = receiver
+    this.options.record({ layer: 'srtp', type: 'keyed', by: 'dtls', suite, role })
+    this.become('keyed')
+  }
+
+  /** Of RTCP, where that has keys of its own; a peer that keeps to one handshake nonetheless gets those of RTP. */
+  private get ofRtcp(): DtlsHandshake | undefined {
+    return this.control?.sender && !this.paths.current?.isMultiplexed ? this.control : undefined
   }
 
   private endHandshake(): void {
-    this.dtls?.driver.drive(() => this.dtls?.endpoint.close())
-    this.dtls?.driver.stop()
-    this.dtls = undefined
+    this.dtls?.close()
+    this.control?.close()
+    this.dtls = this.control = undefined
   }
 
   private become(mode: 'clear' | 'keyed'): void {
@@ -260,7 +250,9 @@ export class SecureMedia implements MediaTransport {
       deliver?.(packet, arrivedAt)
       return
     }
-    const clear = isRtcp ? this.receiver!.unprotectRtcp(packet) : this.receiver!.unprotectRtp(packet)
+    const clear = isRtcp
+      ? (this.ofRtcp?.receiver ?? this.receiver!).unprotectRtcp(packet)
+      : this.receiver!.unprotectRtp(packet)
     if (typeof clear === 'string') this.refused[clear] = (this.refused[clear] ?? 0) + 1
     else {
       this.tell(clear, 'received', arrivedAt)
@@ -275,11 +267,10 @@ export class SecureMedia implements MediaTransport {
     this.options.inTheClear?.(from, to, packet, at)
   }
 
-  private receiveRecord(record: Uint8Array): void {
-    const { dtls } = this
-    if (dtls && this.started) dtls.driver.drive((now) => dtls.endpoint.handleDatagram(now, record))
-    else if (this.earlyRecords.length < keptRecords && this.options.policy !== 'off')
-      this.earlyRecords.push(record)
+  private receiveRecord(record: Uint8Array, component: 1 | 2): void {
+    const handshake = component === 1 ? this.dtls : this.control
+    if (handshake) handshake.receive(record)
+    else if (this.options.policy !== 'off') this.earlyRecords[component].add(record)
   }
 }
 

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
+import type { Call, Phone } from '../../../src/index.ts'
 import { programPath } from '../installed.ts'
 import { type Host, startHost } from '../peers/host.ts'
 import { Linphone } from '../peers/linphone.ts'
@@ -14,6 +15,15 @@ const run = promisify(execFile)
 /** Two reports of each end, at their most rare. */
 const withinMs = 40_000
 
+async function callOf(by: 'floe' | 'peer', linphone: Linphone, phone: Phone): Promise<Call> {
+  const incoming = by === 'peer' ? phone.nextCall({ timeoutMs: 20_000 }) : undefined
+  if (incoming) await linphone.dial(`sip:floe@${peerHost}:${phone.addresses[0]!.port}`)
+  const call = incoming ? await incoming : await phone.call(linphone.uriOver('udp'))
+  if (incoming) await call.answer()
+  await call.answered
+  return call
+}
+
 const metrics = (by: 'floe' | 'peer'): Row<Host> => ({
   feature: 'RTCP XR',
   by,
@@ -23,11 +33,7 @@ const metrics = (by: 'floe' | 'peer'): Row<Host> => ({
     const linphone = await Linphone.start(scene, host)
     const trace = join(scene.folder, 'call.pcapng')
     const phone = await startPhone(scene, { codecs: ['PCMU'], trace })
-    const incoming = by === 'peer' ? phone.nextCall({ timeoutMs: 20_000 }) : undefined
-    if (incoming) await linphone.dial(`sip:floe@${peerHost}:${phone.addresses[0]!.port}`)
-    const call = incoming ? await incoming : await phone.call(linphone.uriOver('udp'))
-    if (incoming) await call.answer()
-    await call.answered
+    const call = await callOf(by, linphone, phone)
     await linphone.speaksWith(call, 'tone:620')
     const told = () => call.report().statistics?.remote?.quality
     await eventually(() => told() !== undefined, { what: 'linphone tells how floe sounds', withinMs })
@@ -44,10 +50,32 @@ const metrics = (by: 'floe' | 'peer'): Row<Host> => ({
   },
 })
 
+/** RTCP on a port of its own has a handshake of its own (RFC 5764 3), and linphone has no rtcp-mux. */
+const encrypted = (by: 'floe' | 'peer'): Row<Host> => ({
+  feature: 'DTLS-SRTP, RTCP on its own port',
+  by,
+  name: `VoIP metrics, encrypted by DTLS: ${by === 'floe' ? 'floe calls' : 'floe is called'}`,
+  timeoutMs: 120_000,
+  run: async (scene, host) => {
+    const linphone = await Linphone.start(scene, host, { encryption: 'dtls' })
+    const phone = await startPhone(scene, { codecs: ['PCMU'], srtp: 'require', srtpKeying: 'dtls' })
+    const call = await callOf(by, linphone, phone)
+    await linphone.speaksWith(call, 'tone:620')
+    const statistics = () => call.report().statistics
+    await eventually(() => statistics()?.remote?.quality !== undefined, {
+      what: 'linphone tells how floe sounds',
+      withinMs,
+    })
+    const report = await call.hangUp()
+    expect(report.srtp).toMatchObject({ by: 'dtls' })
+    expect(report.codec?.rtcpMux).toBe(false)
+  },
+})
+
 sideBySide({
   peer: 'linphone 5.1',
   heading: 'linphone, extended reports',
   needs: ['linphone', 'tshark', 'namespace'],
   start: async (scene) => startHost(scene),
-  rows: [metrics('floe'), metrics('peer')],
+  rows: [metrics('floe'), metrics('peer'), encrypted('floe'), encrypted('peer')],
 })

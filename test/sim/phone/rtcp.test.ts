@@ -6,6 +6,8 @@ import type { Call } from '../../../src/phone/call.ts'
 import type { CallOptions, DialOptions, PhoneOptions } from '../../../src/phone/options.ts'
 import { type Compound, parseCompound } from '../../../src/rtcp/compound.ts'
 import { isRtcp } from '../../../src/rtp/packet.ts'
+import type { Network, Runtime } from '../../../src/runtime/runtime.ts'
+import type { VirtualHost } from '../../../src/sim/host.ts'
 import type { LinkQuality, Packet } from '../../../src/sim/link.ts'
 import { FarEnd } from './far-end.ts'
 import { expectNothingLeft, phoneOn, withMedia, world } from './world.ts'
@@ -16,6 +18,30 @@ interface Scene {
   dial?: DialOptions
   answer?: CallOptions
   link?: LinkQuality
+  /** Alice's offer loses rtcp-mux on its way. */
+  twoPorts?: boolean
+}
+
+/** A host whose offers say nothing of rtcp-mux that anybody knows. */
+function withoutMux(host: VirtualHost): Runtime {
+  const { clock, network, random, files } = host as Runtime
+  const openUdp: Network['openUdp'] = async (...words) => {
+    const socket = await network.openUdp(...words)
+    const send = socket.send.bind(socket)
+    socket.send = (data, ...to) => {
+      const text = Buffer.from(data).toString('latin1')
+      const other = text.startsWith('INVITE') && text.replaceAll('a=rtcp-mux', 'a=xtcp-mux')
+      send(other ? Buffer.from(other, 'latin1') : data, ...to)
+    }
+    return socket
+  }
+  const changed = new Proxy(network, {
+    get: (target, name) => {
+      const value = name === 'openUdp' ? openUdp : target[name as keyof Network]
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  return { clock, random, files, network: changed }
 }
 
 /** A call of so many ms between two phones, and the RTCP of it that was sent in the clear. */
@@ -30,7 +56,8 @@ async function talk(how: Scene, durationMs = 30_000) {
   }
   const ends = await clock.run(
     (async () => {
-      const alice = await phoneOn(simulation.host('alice', internet.at('203.0.113.1', how.link)), how.alice)
+      const host = simulation.host('alice', internet.at('203.0.113.1', how.link))
+      const alice = await phoneOn(host, { ...how.alice, ...(how.twoPorts && { runtime: withoutMux(host) }) })
       const bob = await phoneOn(simulation.host('bob', internet.at('203.0.113.2', how.link)), how.bob)
       const incoming = bob.nextCall()
       const call = await alice.call('sip:bob@203.0.113.2', { play: 'tone:440', loop: true, ...how.dial })
@@ -71,6 +98,21 @@ describe('two phones tell each other how the call sounds', () => {
     )
     expect(text).toMatch(/^ {10}far end estimates MOS 4\.4 to listen to/m)
     expect(JSON.parse(JSON.stringify(ends[0])).statistics.quality.mosListening).toBeGreaterThan(4.3)
+  })
+
+  test.each<[string, PhoneOptions]>([
+    ['in the clear', { ice: 'off' }],
+    ['keys in the SDP', { srtp: 'require', srtpKeying: 'sdes' }],
+    ['keys by two handshakes of DTLS', { srtp: 'require' }],
+    ['keys by two handshakes of DTLS, without ICE', { srtp: 'require', ice: 'off' }],
+  ])('RTCP on a port of its own: %s', async (_, options) => {
+    const { ends } = await talk({ alice: options, bob: options, link: { latencyMs: 20 }, twoPorts: true })
+    for (const { codec, statistics, warnings } of ends) {
+      expect(codec?.rtcpMux).toBe(false)
+      expect(statistics?.roundTripMs).toBeCloseTo(80, -1)
+      expect(statistics?.remote?.quality).toBeDefined()
+      expect(warnings).toEqual([])
+    }
   })
 
   test('loss is told from bursts of it', async () => {
