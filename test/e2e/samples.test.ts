@@ -1,8 +1,13 @@
 // The sample programs do what they say. Scenarios and the vitest sample are run elsewhere (test/e2e/cli, samples/*.test.ts).
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { toneShare } from '../../src/audio/goertzel.ts'
+import { readAll } from '../../src/audio/sources.ts'
+import { hasHeard, openSource } from '../../src/index.ts'
 import { Phone } from '../../src/phone/phone.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
-import { Floe } from './cli/cli.ts'
+import { Floe, temporaryFolder } from './cli/cli.ts'
 
 test('own-network asks the oracle, and its phones hear each other over the relay', async () => {
   const sample = new Floe([], { command: [process.execPath, 'samples/own-network.mjs'] })
@@ -55,6 +60,38 @@ test('interruptible talks until the caller does', async () => {
   await expect.poll(() => bot.stdout, { timeout: 10_000 }).toContain('speaks: interrupted')
   bot.child.kill('SIGTERM')
   expect((await bot.ended).code).toBe(0)
+})
+
+test('recorder greets, beeps, and keeps both directions', async () => {
+  const probe = await nodeRuntime.network.openUdp({ address: '127.0.0.1', port: 0 })
+  const { port } = probe.local
+  probe.close()
+  const folder = temporaryFolder()
+  const machine = new Floe([], {
+    command: [process.execPath, 'samples/recorder.mjs'],
+    env: { PORT: String(port), FOLDER: folder },
+  })
+  await expect.poll(() => machine.stdout, { timeout: 20_000 }).toContain('waiting at')
+  const phone = await Phone.start({ listen: [{ protocol: 'udp', address: '127.0.0.1', port: 0 }] })
+  const call = await phone.call(`sip:recorder@127.0.0.1:${port}`, { play: 'tone:440' })
+  await call.waitToHear('media/reply-8k.wav', 20_000)
+  await call.hangUp()
+  await phone.stop()
+  await expect.poll(() => machine.stdout, { timeout: 10_000 }).toContain('call-1.wav')
+  const octets = readFileSync(join(folder, 'call-1.wav'))
+  const both = new Int16Array(octets.buffer.slice(octets.byteOffset + 80, octets.byteOffset + octets.length))
+  const sampleRateHz = octets.readUInt32LE(24)
+  const [sent, received] = [0, 1].map((side) => both.filter((_, i) => i % 2 === side)) as [
+    Int16Array,
+    Int16Array,
+  ]
+  const greeting = readAll(openSource('media/reply-8k.wav', nodeRuntime.files, 8_000), 60_000)
+  expect(hasHeard({ samples: sent, sampleRateHz }, { samples: greeting, sampleRateHz: 8_000 }).heard).toBe(
+    true,
+  )
+  expect(toneShare(received, sampleRateHz, 440, received.length >> 1)).toBeGreaterThan(0.9)
+  machine.child.kill('SIGTERM')
+  expect((await machine.ended).code).toBe(0)
 })
 
 test('conference lets each of three callers hear the other two, and not themselves', async () => {
