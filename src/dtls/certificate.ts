@@ -40,7 +40,7 @@ export function createCertificate(random: Random, now: number): Certificate {
   return { der: sequence(toBeSigned, algorithm, der(0x03, Buffer.of(0), signature)), privateKey }
 }
 
-/** Hash functions that vouch for anything today. */
+/** Hash functions that vouch for anything today, the strongest last. */
 const hashes: Readonly<Record<string, string>> = {
   'sha-256': 'sha256',
   'sha-384': 'sha384',
@@ -54,11 +54,16 @@ export function fingerprintOf(certificate: Uint8Array, algorithm = 'sha-256'): F
   return { algorithm: algorithm.toLowerCase(), value: digest.match(/../g)!.join(':') }
 }
 
-/** Whether one of the fingerprints is this certificate's (RFC 8122 5). */
-export const isVouchedFor = (certificate: Uint8Array, fingerprints: readonly Fingerprint[]): boolean =>
-  fingerprints.some(
-    ({ algorithm, value }) => fingerprintOf(certificate, algorithm)?.value === value.toUpperCase(),
-  )
+/** Whether one of the fingerprints is this certificate's. Of several hash functions the strongest counts: there is a fingerprint of
+ *  each certificate by each of them (RFC 8122 5). */
+export function isVouchedFor(certificate: Uint8Array, fingerprints: readonly Fingerprint[]): boolean {
+  const by = (hash: string): Fingerprint[] =>
+    fingerprints.filter(({ algorithm }) => algorithm.toLowerCase() === hash)
+  const strongest = Object.keys(hashes).findLast((hash) => by(hash).length > 0)
+  if (strongest === undefined) return false
+  const own = fingerprintOf(certificate, strongest)!.value
+  return by(strongest).some(({ value }) => value.toUpperCase() === own)
+}
 
 // ── DER (ITU-T X.690), as much as that takes ─────────────────────────────────────────────────────
 

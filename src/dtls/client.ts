@@ -21,7 +21,7 @@ import { isSignedBy, ownScheme, signatureSchemes, signWith } from './signature.t
 
 export class DtlsClient extends DtlsEndpoint {
   protected readonly role = 'client'
-  private expected: 'hello' | 'certificate' | 'keys' | 'request or done' | 'done' | 'finished' = 'hello'
+  protected expected: 'hello' | 'certificate' | 'keys' | 'request or done' | 'done' | 'finished' = 'hello'
   private serverKeys: { group: number; publicKey: Uint8Array } | undefined
   /** Whether the server asks for our certificate. */
   private requested = false
@@ -74,7 +74,7 @@ export class DtlsClient extends DtlsEndpoint {
       type === handshakeType.serverHelloDone
     ) {
       this.transcript.push(writeMessage(message))
-      if (!this.isOver) this.answer(now)
+      this.answer(now)
       return
     } else if (expected === 'finished' && type === handshakeType.finished) {
       if (this.isFinishedBy('server', message)) this.finish()
@@ -86,6 +86,7 @@ export class DtlsClient extends DtlsEndpoint {
   private receiveHello(body: Uint8Array): void {
     const hello = readServerHello(body)
     this.serverRandom = hello.random
+    this.requested = false
     this.suite = cipherSuites.find(({ number }) => number === hello.suite)
     this.srtpProfile = this.options.srtpProfiles.find(({ number }) => number === hello.srtpProfile)
     this.expected = 'certificate'

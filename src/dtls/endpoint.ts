@@ -62,12 +62,14 @@ const firstRetransmissionMs = 150
 const longestRetransmissionMs = 1_000
 /** How long the peer may take altogether. */
 const patienceMs = 30_000
-/** An alert before there are keys may be anybody's: it is believed where nothing better comes. */
-const alertPatienceMs = 2_000
+/** What comes before there are keys may be anybody's: that it does not hold is believed where nothing better follows. */
+const doubtMs = 2_000
 /** How soon a repeated flight of the peer's makes us repeat ours again. */
 const repetitionGapMs = 50
 /** What a datagram may hold: below every MTU in use, with room for what TURN adds. */
 const datagramBytes = 1_200
+const anotherCertificate =
+  'the certificate of the far end is not the one that its signalling names: somebody may stand between'
 /** RFC 5764 4.2. */
 const srtpLabel = 'EXTRACTOR-dtls_srtp'
 
@@ -77,8 +79,28 @@ interface FlightItem {
   readonly message?: HandshakeMessage
 }
 
+interface FlightStart {
+  readonly sequence: number
+  readonly transcriptLength: number
+  readonly expected: string
+  readonly certificate?: X509Certificate | undefined
+  readonly masterSecret?: Uint8Array | undefined
+}
+
+/** What the peer sent cannot be gone on with. `message` is half a sentence. */
+class Refused extends Error {
+  constructor(
+    readonly description: number,
+    reason: string,
+  ) {
+    super(reason)
+  }
+}
+
 export abstract class DtlsEndpoint {
   protected abstract readonly role: 'client' | 'server'
+  /** Of the peer. */
+  protected abstract expected: string
   protected suite: CipherSuite | undefined
   protected srtpProfile: SrtpProfile | undefined
   protected clientRandom: Uint8Array = new Uint8Array(0)
@@ -97,7 +119,10 @@ export abstract class DtlsEndpoint {
   private retransmissionMs = firstRetransmissionMs
   private retransmitAt: Millis | undefined
   private giveUpAt: Millis | undefined
-  private doubt: { at: Millis; reason: string } | undefined
+  /** `sequence`: what must come for it to be forgotten. */
+  private doubt: { at: Millis; reason: string; sequence: number; description?: number } | undefined
+  /** Where the peer's flight begins: what is forged in it makes all of it be forgotten, and awaited once more. */
+  private flightStart: FlightStart = { sequence: 0, transcriptLength: 0, expected: 'hello' }
   private readonly datagrams: Uint8Array[] = []
   private readonly events: DtlsEvent[] = []
   private state: 'handshake' | 'finished' | 'connected' | 'over' = 'handshake'
@@ -120,23 +145,27 @@ export abstract class DtlsEndpoint {
   handleDatagram(now: Millis, data: Uint8Array): void {
     if (this.state === 'over') return
     let isRepeated = false
-    const records = this.records.read(data)
+    let records = this.records.read(data)
     // The keys that one record brings open those that came before them.
-    for (let record = records.shift(); record && !this.isOver; record = records.shift()) {
-      if (record.type === contentType.alert) this.receiveAlert(now, record.epoch, record.content)
-      if (record.type !== contentType.handshake) continue
-      const repeats = this.reassembly.add(record.content)
-      if (repeats) isRepeated = true
+    while (records.length > 0 && !this.isOver) {
+      // All of them first: what is true takes the place of what was forged before it.
+      for (const { type, content, epoch } of records)
+        if (type === contentType.handshake && this.reassembly.add(content, epoch)) isRepeated = true
       for (let message = this.reassembly.take(); message; message = this.reassembly.take())
         this.handle(now, message)
-      records.push(...this.opened.splice(0))
+      for (const { type, content, epoch } of records)
+        if (type === contentType.alert && !this.isOver) this.receiveAlert(now, epoch, content)
+      records = this.opened.splice(0)
     }
     if (isRepeated && now - this.flightSentAt >= repetitionGapMs) this.transmitFlight(now)
   }
 
   handleTimeout(now: Millis): void {
-    if (this.doubt && now >= this.doubt.at) this.fail(this.doubt.reason)
-    else if (this.giveUpAt !== undefined && now >= this.giveUpAt)
+    const { doubt } = this
+    if (doubt && now >= doubt.at) {
+      if (doubt.description !== undefined) this.sendAlert(2, doubt.description)
+      this.fail(doubt.reason)
+    } else if (this.giveUpAt !== undefined && now >= this.giveUpAt)
       this.fail(`the far end did not finish its handshake within ${patienceMs / 1_000} s`)
     else if (this.retransmitAt !== undefined && now >= this.retransmitAt) {
       this.retransmissionMs = Math.min(2 * this.retransmissionMs, longestRetransmissionMs)
@@ -164,7 +193,8 @@ export abstract class DtlsEndpoint {
   /** What the signalling says the peer's certificate is. No key leaves before it is known. */
   setFingerprints(fingerprints: readonly Fingerprint[]): void {
     this.fingerprints = fingerprints
-    if (this.peerCertificate) this.checkFingerprint(this.peerCertificate)
+    if (this.peerCertificate && !isVouchedFor(this.peerCertificate.raw, fingerprints))
+      this.endWith(alertDescription.badCertificate, anotherCertificate)
     this.connectIfReady()
   }
 
@@ -201,6 +231,13 @@ export abstract class DtlsEndpoint {
   /** @param final nobody answers it: it is repeated only where the peer repeats itself */
   protected sendFlight(now: Millis, items: FlightItem[], { final = false } = {}): void {
     this.flight = items
+    this.flightStart = {
+      sequence: this.reassembly.next,
+      transcriptLength: this.transcript.length,
+      expected: this.expected,
+      certificate: this.peerCertificate,
+      masterSecret: this.masterSecret,
+    }
     this.retransmissionMs = firstRetransmissionMs
     this.transmitFlight(now)
     if (final) this.retransmitAt = undefined
@@ -232,10 +269,7 @@ export abstract class DtlsEndpoint {
 
   /** Throws Malformed where it is no certificate. */
   protected takeCertificate(der: Uint8Array | undefined): void {
-    if (!der) {
-      this.refuse(alertDescription.badCertificate, 'the far end shows no certificate')
-      return
-    }
+    if (!der) this.refuse(alertDescription.badCertificate, 'the far end shows no certificate')
     try {
       this.peerCertificate = new X509Certificate(der)
     } catch {
@@ -252,19 +286,18 @@ export abstract class DtlsEndpoint {
 
   protected finish(): void {
     this.state = 'finished'
+    this.doubt = undefined
     this.giveUpAt = undefined
     this.retransmitAt = undefined
     this.connectIfReady()
   }
 
-  /** Ends it with an alert. `reason` is half a sentence. */
-  protected refuse(description: number, reason: string): void {
-    if (this.isOver) return
-    this.sendAlert(2, description)
-    this.fail(reason)
+  /** What is said cannot be gone on with. `reason` is half a sentence. */
+  protected refuse(description: number, reason: string): never {
+    throw new Refused(description, reason)
   }
 
-  protected unexpected({ type }: HandshakeMessage): void {
+  protected unexpected({ type }: HandshakeMessage): never {
     this.refuse(alertDescription.unexpectedMessage, `the far end sent ${handshakeName(type)} out of turn`)
   }
 
@@ -272,16 +305,32 @@ export abstract class DtlsEndpoint {
 
   private handle(now: Millis, message: HandshakeMessage): void {
     if (this.state !== 'handshake') return
-    this.doubt = undefined
     try {
       this.receive(now, message)
+      if (this.doubt && message.sequence >= this.doubt.sequence) this.doubt = undefined
     } catch (error) {
-      if (!(error instanceof Malformed)) throw error
-      this.refuse(
-        alertDescription.decodeError,
-        `${handshakeName(message.type)} of the far end is broken: ${error.message}`,
-      )
+      if (error instanceof Malformed)
+        this.mistrust(
+          now,
+          message,
+          alertDescription.decodeError,
+          `${handshakeName(message.type)} of the far end is broken: ${error.message}`,
+        )
+      else if (!(error instanceof Refused)) throw error
+      // With our keys: nobody has forged it.
+      else if (message.type === handshakeType.finished) this.endWith(error.description, error.message)
+      else this.mistrust(now, message, error.description, error.message)
     }
+  }
+
+  private mistrust(now: Millis, { sequence }: HandshakeMessage, description: number, reason: string): void {
+    this.doubt ??= { at: now + doubtMs, reason, sequence, description }
+    const { flightStart } = this
+    this.reassembly.restart(flightStart.sequence)
+    this.transcript.length = flightStart.transcriptLength
+    this.expected = flightStart.expected
+    this.peerCertificate = flightStart.certificate
+    this.masterSecret = flightStart.masterSecret
   }
 
   private transmitFlight(now: Millis): void {
@@ -314,7 +363,8 @@ export abstract class DtlsEndpoint {
     if (level !== 2 && !isClose) return
     const reason = `the far end ended the handshake: ${alertName(description)}`
     if (epoch === 0) {
-      if (this.state === 'handshake') this.doubt ??= { at: now + alertPatienceMs, reason }
+      if (this.state === 'handshake')
+        this.doubt ??= { at: now + doubtMs, reason, sequence: this.reassembly.next }
       return
     }
     if (!isClose) this.fail(reason)
@@ -331,10 +381,7 @@ export abstract class DtlsEndpoint {
 
   private checkFingerprint(certificate: X509Certificate): void {
     if (isVouchedFor(certificate.raw, this.fingerprints!)) return
-    this.refuse(
-      alertDescription.badCertificate,
-      'the certificate of the far end is not the one that its signalling names: somebody may stand between',
-    )
+    this.refuse(alertDescription.badCertificate, anotherCertificate)
   }
 
   private connectIfReady(): void {
@@ -351,6 +398,12 @@ export abstract class DtlsEndpoint {
     })
     const [local, remote] = this.role === 'client' ? [keyOf(0), keyOf(1)] : [keyOf(1), keyOf(0)]
     this.events.push({ type: 'connected', cipherSuite: suite!.name, srtpProfile: number, local, remote })
+  }
+
+  private endWith(description: number, reason: string): void {
+    if (this.isOver) return
+    this.sendAlert(2, description)
+    this.fail(reason)
   }
 
   private fail(reason: string): void {

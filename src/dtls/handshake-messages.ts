@@ -52,9 +52,15 @@ export class Reassembly {
   next = 0
   private readonly partials = new Map<number, Partial>()
 
-  /** Takes what one record holds; what is broken is passed over (RFC 6347 4.1.2.7). @returns whether it repeats a message that
-   *  has been handed out */
-  add(record: Uint8Array): boolean {
+  /** Forgets what is not handed out, and awaits that message, perhaps again. */
+  restart(next: number): void {
+    this.next = next
+    this.partials.clear()
+  }
+
+  /** Takes what one record holds; what is broken is passed over (RFC 6347 4.1.2.7), and so is what has no place in its epoch: a
+   *  Finished is the only message under our keys. @returns whether it repeats a message that has been handed out */
+  add(record: Uint8Array, epoch: number): boolean {
     let isRepeated = false
     let at = 0
     while (record.length - at >= handshakeHeaderBytes) {
@@ -67,6 +73,7 @@ export class Reassembly {
       const piece = record.subarray(at, at + header.uint(3))
       at += piece.length
       if (length > longestMessageBytes || offset + piece.length > length) break
+      if ((type === handshakeType.finished) !== (epoch === 1)) continue
       if (sequence < this.next) isRepeated = true
       else if (sequence < this.next + messagesAhead) this.keep(type, length, sequence, offset, piece)
     }
@@ -75,11 +82,11 @@ export class Reassembly {
 
   private keep(type: number, length: number, sequence: number, offset: number, piece: Uint8Array): void {
     let partial = this.partials.get(sequence)
-    if (!partial) {
+    // Of two that contradict each other one is forged: who comes again is right in the end.
+    if (!partial || partial.type !== type || partial.body.length !== length) {
       partial = { type, body: new Uint8Array(length), got: new Uint8Array(length), missing: length }
       this.partials.set(sequence, partial)
     }
-    if (partial.type !== type || partial.body.length !== length) return
     partial.body.set(piece, offset)
     for (let at = offset; at < offset + piece.length; at++) {
       if (partial.got[at] === 0) partial.missing--
@@ -213,9 +220,19 @@ export function readServerHello(body: Uint8Array): ServerHello {
     version,
     random,
     suite,
-    srtpProfile: srtp && new Reader(srtp).numbers(2)[0],
+    srtpProfile: srtp && chosenProfile(srtp),
     extendedMasterSecret: extensions.has(extensionType.extendedMasterSecret),
   }
+}
+
+/** RFC 5764 4.1.1, 4.1.3: one profile, and no key identifier where the client has offered none. */
+function chosenProfile(body: Uint8Array): number {
+  const reader = new Reader(body)
+  const [profile, ...more] = reader.numbers(2)
+  if (profile === undefined || more.length > 0) throw new Malformed('not one SRTP profile was chosen')
+  if (reader.vector(1).length > 0) throw new Malformed('a key identifier that was not offered')
+  reader.end()
+  return profile
 }
 
 function readExtensions(reader: Reader): Map<number, Uint8Array> {

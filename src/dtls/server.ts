@@ -22,7 +22,7 @@ import { isSignedBy, ownScheme, signatureSchemes, signWith } from './signature.t
 
 export class DtlsServer extends DtlsEndpoint {
   protected readonly role = 'server'
-  private expected: 'hello' | 'certificate' | 'keys' | 'signature' | 'finished' = 'hello'
+  protected expected: 'hello' | 'certificate' | 'keys' | 'signature' | 'finished' = 'hello'
   private share: KeyShare | undefined
 
   protected receive(now: Millis, message: HandshakeMessage): void {
@@ -115,10 +115,8 @@ export class DtlsServer extends DtlsEndpoint {
   }
 
   private receiveFinished(now: Millis, message: HandshakeMessage): void {
-    if (!this.isFinishedBy('client', message)) {
+    if (!this.isFinishedBy('client', message))
       this.refuse(alertDescription.decryptError, 'the far end has seen another handshake than we have')
-      return
-    }
     this.transcript.push(writeMessage(message))
     this.sendFlight(now, this.sayFinished(), { final: true })
     this.finish()

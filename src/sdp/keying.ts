@@ -25,6 +25,8 @@ export const secureProfiles: readonly string[] = [...sdesProfiles, ...dtlsProfil
 
 const maximumCryptos = 32
 const maximumFingerprints = 8
+/** Of certificates; md2, md5 and sha-1 can be forged. */
+const strongHashes: readonly string[] = ['sha-256', 'sha-384', 'sha-512']
 /** RFC 4568 6.1. */
 const longestMkiBytes = 128
 
@@ -51,8 +53,10 @@ export const readKeying = (
     .slice(0, maximumFingerprints)
     .flatMap((value) => {
       const [, algorithm, digits] = /^(\S{1,16})\s+((?:[0-9a-f]{2}:)+[0-9a-f]{2})$/i.exec(value) ?? []
-      if (algorithm && digits) return [{ algorithm: algorithm.toLowerCase(), value: digits.toUpperCase() }]
-      problems.push({ message: 'a=fingerprint is malformed', section: 'RFC 8122 5' })
+      if (algorithm && digits && strongHashes.includes(algorithm.toLowerCase()))
+        return [{ algorithm: algorithm.toLowerCase(), value: digits.toUpperCase() }]
+      const what = digits ? `is by ${algorithm}, which vouches for nothing` : 'is malformed'
+      problems.push({ message: `a=fingerprint ${what}`, section: 'RFC 8122 5' })
       return []
     })
   const setup = inherited('setup')[0]?.toLowerCase()

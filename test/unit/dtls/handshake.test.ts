@@ -150,6 +150,21 @@ describe('somebody in the middle', () => {
         }
   }, 60_000)
 
+  it('who forges a message before there are keys is forgotten with it, and nobody is told', () => {
+    const header = [22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 14]
+    // A ServerHello of two octets for the client, a Finished in the clear for the server.
+    const forged = {
+      client: [2, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 9, 9],
+      server: [20, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 2, 9, 9],
+    }
+    for (const victim of ['client', 'server'] as const) {
+      const pair = new Pair({ delayMs: 10 }).start().run(10)
+      pair[victim].handleDatagram(10, Uint8Array.from([...header, ...forged[victim]]))
+      expect(pair[victim].pollTransmit()).toBeUndefined()
+      expectSameKeys(pair.run())
+    }
+  })
+
   it('who forges an alert before there are keys is not believed where the true one goes on', () => {
     const forged = Uint8Array.from([21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40])
     const pair = new Pair().start()
@@ -202,5 +217,10 @@ describe('a certificate', () => {
     expect(fingerprintOf(clientCertificate.der, 'sha-512')?.value).toBe(read.fingerprint512)
     expect(fingerprintOf(clientCertificate.der, 'md5')).toBeUndefined()
     expect(isVouchedFor(clientCertificate.der, [{ algorithm: 'md5', value: 'AA' }])).toBe(false)
+    const strong = fingerprintOf(clientCertificate.der, 'sha-512')!
+    const other = fingerprintOf(serverCertificate.der, 'sha-512')!
+    // Of two hash functions the stronger counts, whichever comes first.
+    expect(isVouchedFor(clientCertificate.der, [print(serverCertificate), other, strong])).toBe(true)
+    expect(isVouchedFor(clientCertificate.der, [print(clientCertificate), other])).toBe(false)
   })
 })

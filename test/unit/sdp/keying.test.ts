@@ -97,6 +97,17 @@ describe('a=crypto', () => {
     })
     expect(problems).toHaveLength(1)
   })
+  it('a fingerprint by a hash that can be forged is none', () => {
+    const problems: { message: string }[] = []
+    const lines = ['a=fingerprint:SHA-1 aa:bb', 'a=fingerprint:sha-512 cc:dd', 'a=fingerprint:md5 ee:ff']
+    expect(readKeying(lines, [], problems as never).fingerprints).toEqual([
+      { algorithm: 'sha-512', value: 'CC:DD' },
+    ])
+    expect(problems.map(({ message }) => message)).toEqual([
+      'a=fingerprint is by SHA-1, which vouches for nothing',
+      'a=fingerprint is by md5, which vouches for nothing',
+    ])
+  })
 })
 
 describe('offer and answer', () => {
