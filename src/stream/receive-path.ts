@@ -34,6 +34,9 @@ const sameRates = (one: Rates, other: Rates): boolean =>
 const outOfRange = 'timestamp out of range'
 const leftOut = 'left out where the sender began anew'
 
+/** So long after the tick before, one is late, and others may follow at once that make up for it. */
+const lateAfterPeriods = 1.5
+const sameGoMs: Millis = 1
 /** After a longer stall the time line of the sinks has a hole: nobody writes an hour of silence in one go. */
 const maximumCatchUpMs = 60_000
 
@@ -53,7 +56,8 @@ export class ReceivePath {
   private playout!: Playout
   private frame!: Int16Array
   private owedFrames = 0
-  private deferred = false
+  private calledAt = Number.POSITIVE_INFINITY
+  private deferredAt: Millis | undefined
   private late = 0
 
   constructor(
@@ -155,10 +159,14 @@ export class ReceivePath {
 
   playOut(skipped: number): void {
     const { ptimeMs } = this.parameters
+    const now = this.options.clock.now()
     this.owedFrames = Math.min(this.owedFrames + skipped + 1, maximumCatchUpMs / ptimeMs)
-    // After a stall the packets that came meanwhile are still in the socket; they are read before the next tick.
-    this.deferred = skipped > 0 && !this.deferred
-    if (this.deferred) return
+    const isLate = skipped > 0 || now - this.calledAt > lateAfterPeriods * ptimeMs
+    this.calledAt = now
+    if (isLate) this.deferredAt ??= now
+    // What came while the process was held up is still in the socket: it is read after this go, and before the next tick.
+    if (this.deferredAt !== undefined && now - this.deferredAt < sameGoMs) return
+    this.deferredAt = undefined
     for (; this.owedFrames > 0; this.owedFrames--) {
       const { frame } = this
       const heard = this.playout.read(frame)
@@ -167,7 +175,7 @@ export class ReceivePath {
       this.options.onFrame(frame)
       this.sinks.write(frame)
     }
-    this.events.handleTimeout(this.options.clock.now())
+    this.events.handleTimeout(now)
   }
 
   close(): void {

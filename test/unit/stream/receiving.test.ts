@@ -3,6 +3,7 @@ import { toneShare } from '../../../src/audio/goertzel.ts'
 import { toneSource } from '../../../src/audio/tones.ts'
 import type { Codec } from '../../../src/codec/codec.ts'
 import { writeRtpHeader } from '../../../src/rtp/packet.ts'
+import { PacingHistogram } from '../../../src/stream/pacing-histogram.ts'
 import { ArraySource, l16, linear, Recorder, ramp, TwoStreams } from './two-streams.ts'
 
 const delayFrames = 3
@@ -89,6 +90,50 @@ describe('receiving', () => {
     clock.stall(330)
     await time.advance(2000)
     expect(Math.abs(sink.samples.length / 8 - time.now())).toBeLessThanOrEqual(20)
+  })
+
+  it('a process that was held up for 60 ms reads what came meanwhile before it plays what it owes', () => {
+    let now = 0
+    let tick = (_skipped: number) => {}
+    const sink = new Recorder()
+    const { b } = new TwoStreams(
+      {},
+      {
+        direction: 'recvonly',
+        clock: { now: () => now, wallTime: () => now, setTimer: () => ({ cancel: () => {} }) },
+        pacer: {
+          error: new PacingHistogram(),
+          add: (_, onDue) => {
+            tick = onDue
+            return { cancel: () => {} }
+          },
+        },
+      },
+    )
+    b.stream.addSink(sink)
+    b.stream.start()
+    const packet = new Uint8Array(12 + 320).fill(0x10)
+    let sent = 0
+    const arrive = () => {
+      const header = { marker: false, payloadType: 96, sequenceNumber: sent, timestamp: sent * 160, ssrc: 1 }
+      writeRtpHeader(packet, header)
+      b.wire.onRtp?.(packet)
+      sent++
+    }
+    for (let i = 0; i < 1500; i++) {
+      now += 20
+      // Once a second, three ticks in one go; the packets of that time are read after it.
+      const heldUp = i % 50 === 49 ? 3 : 1
+      now += 20 * (heldUp - 1)
+      if (heldUp === 1) arrive()
+      for (let k = 0; k < heldUp; k++) tick(0)
+      for (let k = 1; k < heldUp; k++) arrive()
+      if (heldUp > 1) arrive()
+    }
+    const { late, playout } = b.stream.statistics().received
+    expect(late).toBe(0)
+    expect(playout.concealedMs).toBe(0)
+    expect(Math.abs(sink.samples.length / 8 - now)).toBeLessThanOrEqual(60)
   })
 
   it('plays on while the machine is so busy that every tick skips', async () => {
