@@ -127,7 +127,11 @@ function recordedTraces() {
   )
 }
 
+/** Each packet is delayed by itself, so that they overtake each other. */
 export const uniformJitter = (packets, upToMs, seed) => {
   const { uniform } = randomOf(seed)
-  return inOrder(packets, () => basicMs + upToMs * uniform())
+  return inOrder(packets, () => basicMs).map((packet) => ({
+    ...packet,
+    arrivedMs: packet.arrivedMs + upToMs * uniform(),
+  }))
 }

@@ -12,6 +12,7 @@ import { speechSamples } from './speech.mjs'
 const { concealment: _, ...unconcealed } = pcmu
 const codecs = {
   'PCMU, nothing concealed': { codec: unconcealed },
+  'PCMU, 60 ms fixed': { codec: pcmu, bounds: { minimumMs: 60, maximumMs: 60 } },
   PCMU: { codec: pcmu },
   G722: { codec: g722 },
   'opus without FEC': { codec: opus, fmtp: '' },
@@ -49,14 +50,14 @@ const conditions = {
 
 export async function measureQuality() {
   const results = Object.fromEntries(Object.keys(conditions).map((name) => [name, {}]))
-  for (const [name, { codec, fmtp }] of Object.entries(codecs)) {
+  for (const [name, { codec, fmtp, bounds }] of Object.entries(codecs)) {
     const samples = speechSamples(['hello', 'reply'], codec.sampleRateHz, repetitions)
     const packets = await encode(codec, fmtp, samples)
     const expected = { samples, sampleRateHz: codec.sampleRateHz }
     for (const [condition, traceOf] of Object.entries(conditions)) {
       let sum = 0
       for (const seed of seeds) {
-        const { recording } = await play(traceOf(packets.length, seed), codec, packets)
+        const { recording } = await play(traceOf(packets.length, seed), codec, packets, bounds)
         sum += hasHeard({ samples: recording, sampleRateHz: codec.sampleRateHz }, expected).score
       }
       results[condition][name] = Math.round((100 * sum) / seeds.length) / 100
@@ -79,8 +80,8 @@ async function encode(codec, fmtp, samples) {
 }
 
 /** With a decoder that is ready. */
-async function play(trace, codec, packets) {
+async function play(trace, codec, packets, bounds) {
   const decoder = codec.createDecoder()
   if (codec === opus) await wait(codecReadyMs)
-  return playFloe(trace, { ...codec, createDecoder: () => decoder }, packets)
+  return playFloe(trace, { ...codec, createDecoder: () => decoder }, packets, bounds && { bounds })
 }
