@@ -3,7 +3,7 @@
 import { Core } from 'sip.js'
 import { CallFailed } from '../errors.ts'
 import { type AgentContext, type Identity, transactionTimeoutMs } from './agent-context.ts'
-import { type DialogOutlet, receiveMessage } from './dialog-requests.ts'
+import { type DialogOutlet, finalResponse, receiveMessage } from './dialog-requests.ts'
 import { sendInDialog } from './in-dialog-request.ts'
 import { checkMessage } from './instant-message.ts'
 import type { SipMessage } from './message.ts'
@@ -26,6 +26,7 @@ import {
   stopWaitingForAck,
 } from './sipjs-corrections.ts'
 import { anyBody, IncomingRequest, IncomingResponse, sessionBody } from './sipjs-messages.ts'
+import { failedRequest } from './unanswered.ts'
 import { Updates } from './update.ts'
 
 export abstract class DialogSession implements Session {
@@ -204,14 +205,14 @@ export abstract class DialogSession implements Session {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       this.asked.add(reject)
-      const onFinal = (status: number, reason: string): void => {
+      const onFinal = (status: number, reason: string, message: Core.IncomingResponseMessage): void => {
         this.asked.delete(reject)
         if (status < 300) {
           resolve()
           return
         }
         if (status === 481 || (status === 408 && !spare)) this.dialogIsGone(status)
-        reject(new CallFailed(`The peer refused the ${method}: ${status} ${reason}.`, status, reason))
+        reject(failedRequest(`the ${method}`, status, reason, finalResponse(message) !== undefined))
       }
       this.sendInDialog(dialog, method, body, onFinal, headers)
     })

@@ -8,6 +8,7 @@ import type { Body, Offer } from './session.ts'
 import { sipjsBody } from './sipjs-core.ts'
 import { abandonReinvite, isCaller, isWaitingForAck, refreshRemoteTarget } from './sipjs-corrections.ts'
 import { challengeOf, IncomingResponse, sessionBody } from './sipjs-messages.ts'
+import { failedRequest } from './unanswered.ts'
 
 /** Tries against a peer that answers 491 or is busy with its own offer: some 20 s. */
 const maximumTries = 8
@@ -69,12 +70,8 @@ export class Reinviter {
         this.giveWay = undefined
         settle()
       }
-      const fail = (status: number, reason: string): void =>
-        finish(() =>
-          reject(
-            new CallFailed(`The peer refused the change of the call: ${status} ${reason}.`, status, reason),
-          ),
-        )
+      const fail = (status: number, reason: string, byPeer = true): void =>
+        finish(() => reject(failedRequest('the change of the call', status, reason, byPeer)))
       this.abandon = (error) => finish(() => reject(error))
 
       const again = (status: number, reason: string): void => {
@@ -113,7 +110,7 @@ export class Reinviter {
           again(status, reason)
           return
         }
-        fail(status, reason)
+        fail(status, reason, message instanceof IncomingResponse)
         if (status === 481 || (status === 408 && !this.stopped && limitMs === undefined))
           this.onDialogGone(status)
       }
@@ -165,7 +162,7 @@ export class Reinviter {
         const client = dialog.reinviteUserAgentClient
         const end = (): void => {
           if (client) forget(client)
-          fail(408, 'no answer in time')
+          fail(408, 'no answer in time', false)
         }
         if (client?.transaction.state !== Core.TransactionState.Proceeding) {
           end()

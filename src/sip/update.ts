@@ -8,6 +8,7 @@ import type { SessionTimer } from './session-timer.ts'
 import { sipjsBody } from './sipjs-core.ts'
 import { admitRequest, refreshRemoteTarget } from './sipjs-corrections.ts'
 import { type IncomingRequest, IncomingResponse, sessionBody } from './sipjs-messages.ts'
+import { failedRequest } from './unanswered.ts'
 
 /** RFC 3311 5.2: how long the peer should wait before it tries again, at most, in seconds. */
 const longestRetryAfterSeconds = 10
@@ -43,7 +44,7 @@ export class Updates {
   send(
     session: Core.Session,
     offer: Body | undefined,
-    onFinal: (status: number, reason: string, answer?: Body) => void,
+    onFinal: (status: number, reason: string, answer: Body | undefined, byPeer: boolean) => void,
   ): void {
     const dialog = session as Core.SessionDialog
     const { timer, headers } = this.options
@@ -61,7 +62,7 @@ export class Updates {
         }
         if (!response || status >= 300) {
           if (offer) dialog.signalingStateRollback()
-          onFinal(status, reason)
+          onFinal(status, reason, undefined, response !== undefined)
           return
         }
         const answer = sessionBody(response.wire)
@@ -70,7 +71,7 @@ export class Updates {
         this.options.learn(response)
         refreshRemoteTarget(session, response)
         timer.accepted(response.wire)
-        onFinal(status, reason, answer)
+        onFinal(status, reason, answer, true)
       },
     )
   }
@@ -86,12 +87,9 @@ export class Updates {
         ),
       )
     return new Promise((resolve, reject) => {
-      this.send(session, offer, (status, reason, answer) => {
+      this.send(session, offer, (status, reason, answer, byPeer) => {
         if (status < 300) resolve(answer)
-        else
-          reject(
-            new CallFailed(`The peer refused the change of the call: ${status} ${reason}.`, status, reason),
-          )
+        else reject(failedRequest('the change of the call', status, reason, byPeer))
       })
     })
   }
