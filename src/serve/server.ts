@@ -219,12 +219,14 @@ class Server {
   }
 
   /** Nobody repeats a datagram of ours: the sender has a connection and trusts it, or the request is too large for UDP
-   *  (RFC 3261 18.1.1). A peer that is where its URI says, behind no NAT, is asked for TCP at the same port, else UDP it is. */
+   *  (RFC 3261 18.1.1). A peer that is where its URI says, behind no NAT, is asked for TCP at the same port, else UDP it is; UDP
+   *  too where we have no point that its own requests would come back to over TCP. */
   private preferTcp(next: Flow, { host, port = defaultPorts.udp }: SipUri): Flow | Promise<Flow> {
     const { protocol, remote } = next
     const now = this.runtime.clock.now()
     const direct = host === remote.address && port === remote.port
-    if (isReliable(protocol) || !direct || this.tcpFailures.has(now, remote)) return next
+    const hasPoint = this.points.some((point) => point.protocol === 'tcp')
+    if (isReliable(protocol) || !direct || !hasPoint || this.tcpFailures.has(now, remote)) return next
     const stream = this.transport.flowTo({ protocol: 'tcp', ...remote })
     if (!(stream instanceof Promise)) return stream
     return stream.catch(() => {

@@ -23,10 +23,10 @@ const other: Readonly<Record<Protocol, Protocol>> = {
   wss: 'ws',
 }
 
-async function serve(address: string) {
+async function serve(address: string, offered = protocols) {
   const server = await startServer({
     runtime: nodeRuntime,
-    listen: protocols.map((protocol) => ({ protocol, address, port: 0 })),
+    listen: offered.map((protocol) => ({ protocol, address, port: 0 })),
     tls: { cert: pem('server.pem'), key: pem('server.key') },
     users: { alice: 'secret', bob: 'secret' },
     challengeCalls: true,
@@ -35,7 +35,7 @@ async function serve(address: string) {
   const host = address.includes(':') ? `[${address}]` : address
   const at = (protocol: Protocol): string =>
     `${host}:${server.sip.find((point) => point.protocol === protocol)!.port}`
-  const phone = async (user: string, protocol: Protocol): Promise<Phone> => {
+  const phone = async (user: string, protocol: Protocol, ...more: Protocol[]): Promise<Phone> => {
     const started = await Phone.start({
       account: `sip:${user}@${at('udp')}`,
       password: 'secret',
@@ -43,7 +43,7 @@ async function serve(address: string) {
       server: protocol.startsWith('ws')
         ? `${protocol}://${at(protocol)}/ws`
         : `sip:${at(protocol)};transport=${protocol}`,
-      listen: [{ protocol: 'udp', address, port: 0 }],
+      listen: ['udp' as const, ...more].map((one) => ({ protocol: one, address, port: 0 })),
       tls: { ca: pem('ca.pem') },
     })
     closers.push(() => started.stop())
@@ -69,6 +69,25 @@ test.each(
     await answered.answer({ play: 'tone:620' })
     expect((await answered.waitToHear('tone:440', 10_000)).heard).toBe(true)
     expect((await call.waitToHear('tone:620', 10_000)).heard).toBe(true)
+    await answered.hangUp()
+    expect((await call.ended).verdict).toMatchObject({ ok: true })
+  }
+})
+
+test('a phone on wss and one on udp that also takes TCP call each other where the server has no point for TCP', async () => {
+  const { at, phone } = await serve('127.0.0.1', ['udp', 'wss'])
+  const alice = await phone('alice', 'wss')
+  // Of one port for both.
+  const bob = await phone('bob', 'udp', 'tcp')
+  for (const [from, to, user] of [
+    [alice, bob, 'bob'],
+    [bob, alice, 'alice'],
+  ] as const) {
+    const incoming = to.nextCall()
+    const call = await from.call(`sip:${user}@${at('udp')}`, { play: 'tone:440' })
+    const answered = await incoming
+    await answered.answer({ play: 'tone:620' })
+    expect((await answered.waitToHear('tone:440', 10_000)).heard).toBe(true)
     await answered.hangUp()
     expect((await call.ended).verdict).toMatchObject({ ok: true })
   }
