@@ -100,12 +100,12 @@ export class LocalCandidates {
     this.candidates = this.candidates.filter((candidate) => candidate.base !== base)
   }
 
-  /** RFC 8839 5.1: of a reflexive candidate its base, of a relayed one what the server sees us as; where only the relay may
-   *  be seen, no address. */
+  /** RFC 8839 5.1: of a reflexive candidate its base. Of a relayed one it would be what the server sees us as: no address is told,
+   *  since the reflexive candidate tells it already where it may be seen, and an INVITE has little room. */
   private relatedTo(type: CandidateType, base: Base): TransportAddress | undefined {
     if (type === 'host') return undefined
     if (!base.relay) return base.address
-    if (!this.hideRelated) return type === 'relay' ? base.relay.mapped : base.address
+    if (type !== 'relay' && !this.hideRelated) return base.address
     return { address: addressFamily(base.address.address) === 4 ? '0.0.0.0' : '::', port: discardPort }
   }
 

@@ -5,6 +5,7 @@
 //   answer():        offer body -> open path -> gather -> negotiate -> body, ICE or plain -> stream
 //   restartOffer():  another path beside the one in use -> gather -> body; it takes over when it works
 //   receiveFragment(), and INFO out: candidates that come after the descriptions (RFC 8840)
+import type { Codec } from '../codec/codec.ts'
 import { CallFailed, IceFailed, InvariantError, RemoteError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import { describe, describeNegotiated } from '../sdp/describe.ts'
@@ -23,7 +24,7 @@ import type { PathRequest } from './media-paths.ts'
 import { type IcePolicy, requiresIce, type TricklePolicy } from './options.ts'
 import { interruptionMs, PathSuccession } from './path-succession.ts'
 import { SecureMedia, type SecureMediaOptions } from './secure-media.ts'
-import { codecDescription, streamParameters } from './stream-parameters.ts'
+import { describeCodecs, streamParameters } from './stream-parameters.ts'
 
 export interface CallMediaOptions extends Pick<AudioStreamOptions, 'playoutDelay'> {
   runtime: Runtime
@@ -33,7 +34,8 @@ export interface CallMediaOptions extends Pick<AudioStreamOptions, 'playoutDelay
   /** ICE-lite as our own role (RFC 8445 2.5). */
   lite: boolean
   openPath: (request: Omit<PathRequest, 'signalling'>) => Promise<MediaPath>
-  codecs: readonly string[]
+  /** Best first. */
+  codecs: readonly Codec[]
   ptimeMs: Millis
   telephoneEvents?: boolean
   srtp: Omit<SecureMediaOptions, 'clock' | 'random' | 'record'>
@@ -101,7 +103,7 @@ export class CallMedia {
 
   constructor(private readonly options: CallMediaOptions) {
     const { runtime, record } = options
-    this.codecs = options.codecs.map(codecDescription)
+    this.codecs = describeCodecs(options.codecs)
     this.silence = options.silence
     this.sessionId = String(1 + runtime.random.integer(0x7fffffff))
     this.paths = new PathSuccession(runtime.clock)
@@ -412,7 +414,9 @@ export class CallMedia {
 
   private get kind(): DescriptionKind {
     const { candidateBudgetBytes: budgetBytes } = this.options
-    return { answering: this.answering, first: !this.sent, keying: this.secure.local, budgetBytes }
+    const { answering, codecs, sent } = this
+    const { local: keying } = this.secure
+    return { answering, first: !sent, keying, codecs, budgetBytes }
   }
 
   private describeIce(
@@ -480,7 +484,7 @@ export class CallMedia {
   private applyToStream(negotiated: NegotiatedAudio): void {
     const { direction } = negotiated
     const parameters = {
-      ...streamParameters(negotiated),
+      ...streamParameters(negotiated, this.options.codecs),
       // Who resumes hears the peer from the offer on (RFC 3264 5.1).
       ...(!this.holding && { direction: sends(direction) ? ('sendrecv' as const) : ('recvonly' as const) }),
       quiet: this.holding,

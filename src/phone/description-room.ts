@@ -2,9 +2,10 @@
 // extended reports (RFC 3611), which are of use but not needed.
 import type { TransportAddress } from '../runtime/address.ts'
 import { withinBudget } from '../sdp/candidate-budget.ts'
-import type { CandidateAttribute, LocalKeying } from '../sdp/description.ts'
+import type { CandidateAttribute, CodecDescription, LocalKeying } from '../sdp/description.ts'
 import { keyingLengthBytes } from '../sdp/keying.ts'
 import { extendedReportsLengthBytes } from '../sdp/rtcp-attributes.ts'
+import { codecsLengthBytes } from '../sdp/writing.ts'
 import { defaults } from './options.ts'
 
 export interface DescriptionKind {
@@ -13,6 +14,7 @@ export interface DescriptionKind {
   /** Of the first there are no routes yet. */
   first: boolean
   keying: LocalKeying | undefined
+  codecs: readonly CodecDescription[]
   /** Of a request without anything else. */
   budgetBytes: number
 }
@@ -44,7 +46,7 @@ function candidateRoomBytes(candidates: readonly CandidateAttribute[], kind: Des
   return roomBytes(kind) + (kind.answering ? 0 : relays)
 }
 
-const roomBytes = ({ answering, first, keying, budgetBytes }: DescriptionKind): number =>
+const roomBytes = ({ answering, first, keying, codecs, budgetBytes }: DescriptionKind): number =>
   answering
     ? defaults.answerBudgetBytes
-    : budgetBytes - (first ? 0 : defaults.dialogBytes) - keyingLengthBytes(keying)
+    : budgetBytes - (first ? 0 : defaults.dialogBytes) - keyingLengthBytes(keying) - codecsLengthBytes(codecs)

@@ -1,5 +1,5 @@
 // What users say to a phone and to a call, and how it is checked: every mistake is a UsageError in one sentence.
-import { codecByName, codecs } from '../codec/registry.ts'
+import type { Codec } from '../codec/codec.ts'
 import { UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { ListeningPoint } from '../sip/flow.ts'
@@ -90,8 +90,9 @@ export interface PhoneOptions extends CallerOptions {
   srtpKeying?: 'dtls' | 'sdes'
   /** Suites that are offered with keys in the SDP, best first, by their names of RFC 4568. */
   srtpSuites?: string[]
-  /** Codecs by RTP name, best first. Default PCMU, PCMA. */
-  codecs?: string[]
+  /** Codecs by RTP name, or as objects of your own, best first: so they are offered, and of an offer those are taken, in the order of
+   *  the far end (RFC 3264 6.1). Default opus, G722, PCMU, PCMA. */
+  codecs?: readonly (string | Codec)[]
   /** Packet time to offer, in ms. Default 20. */
   ptimeMs?: Millis
   /** Offer and take DTMF as telephone-events (RFC 4733). Default true; false leaves it to the audio. */
@@ -158,15 +159,15 @@ export const defaults = {
   redirects: 5,
   ptimeMs: 20,
   srtpSuites: ['AES_CM_128_HMAC_SHA1_80'],
-  codecs: ['PCMU', 'PCMA'],
+  codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
   keepHeardSeconds: 120,
   mediaTimeoutMs: 30_000,
   /** How long lost media is looked for: longer than the 30 s that a link may be gone, since the call itself is still there. */
   recoveryLimitMs: 45_000,
   /** A person waits for this: what has not been gathered by then is left out (RFC 8445 leaves the limit to us). */
   gatherLimitMs: 500,
-  /** An INVITE of floe takes 880 octets without candidates; above 1300 it would have to go over TCP (RFC 3261 18.1.1). */
-  candidateBudgetBytes: 420,
+  /** An INVITE of floe takes 780 octets without candidates and codecs; above 1300 it would have to go over TCP (RFC 3261 18.1.1). */
+  candidateBudgetBytes: 520,
   answerBudgetBytes: 800,
   /** What the routes of a dialog take of that. */
   dialogBytes: 250,
@@ -184,12 +185,9 @@ export function threadsOf({ threads = defaults.threads }: PhoneOptions): number 
   throw new UsageError(`threads is ${threads}: use a whole number from 0 to ${mostThreads}`)
 }
 
-/** Throws UsageError where a codec or a suite is named that nobody knows, or a delay that cannot be. */
+/** Throws UsageError where a suite is named that nobody knows, or a delay that cannot be. */
 export function checkMedia(options: PhoneOptions): void {
   playoutBounds(options.playoutDelay)
-  for (const name of options.codecs ?? [])
-    if (!codecByName(name))
-      throw new UsageError(`codec ${name} is unknown: use ${codecs.map((codec) => codec.name).join(', ')}`)
   for (const name of options.srtpSuites ?? [])
     if (!suiteByName(name))
       throw new UsageError(

@@ -1,5 +1,5 @@
 // A phone: one SIP user agent, at most one account, any number of calls.
-import { codecByName } from '../codec/registry.ts'
+import type { Codec } from '../codec/codec.ts'
 import { type Certificate, createCertificate } from '../dtls/certificate.ts'
 import { TimeoutError, UsageError } from '../errors.ts'
 import { warmUpIce } from '../ice/warm-up.ts'
@@ -37,6 +37,7 @@ import {
   type PhoneOptions,
   threadsOf,
 } from './options.ts'
+import { chosenCodecs } from './stream-parameters.ts'
 import {
   acceptedTypes,
   readUnsolicited,
@@ -92,6 +93,7 @@ export class Phone {
   private userAgent!: UserAgent
   private readonly capture: Capture | undefined
   private readonly told: ReturnType<typeof toldSecrets>
+  private readonly codecs: readonly Codec[]
   /** For DTLS, made when it is needed first. */
   private certificate: Certificate | undefined
   private stopped = false
@@ -132,6 +134,7 @@ export class Phone {
     const runtime = options.dnsServers ? askingServers(seen, options.dnsServers) : seen
     this.runtime = runtime
     checkMedia(options)
+    this.codecs = chosenCodecs(options)
     const { iceServers = [], httpProxy, tls, tlsCa: authorities = tls?.ca, interfaces } = options
     if (interfaces) checkInterfaces(interfaces, runtime.network.interfaces())
     const servers = parseIceServers(iceServers)
@@ -337,9 +340,8 @@ export class Phone {
     this.userAgent.onInvite = (session) => this.onInvite(session)
     this.userAgent.readiness = () => this.readiness()
     this.unwatch = this.watch.subscribe(() => this.userAgent.networkChanged())
-    await Promise.all((options.codecs ?? []).map((name) => codecByName(name)?.load?.()))
-    await this.paths.resolve()
-    await this.gatherAhead()
+    const ready = this.paths.resolve().then(() => this.gatherAhead())
+    await Promise.all([ready, ...this.codecs.map((codec) => codec.load?.())])
     // While the registrar or the first callee thinks. Once a process, and not in simulated worlds, whose time is not ours.
     if (runtime.clock === nodeRuntime.clock) runtime.clock.setTimer(0, warmUpOnce)
     if (this.account && options.register !== false) await this.beginRegistration(this.account)
@@ -400,7 +402,7 @@ export class Phone {
         const signalling = request.afresh ? await this.addressTowards(peer) : peer.address
         return paths.open({ ...request, signalling })
       },
-      codecs: this.options.codecs ?? defaults.codecs,
+      codecs: this.codecs,
       ptimeMs: this.options.ptimeMs ?? defaults.ptimeMs,
       ...(this.options.telephoneEvents === false && { telephoneEvents: false }),
       srtp: {

@@ -1,21 +1,26 @@
-// What was negotiated, as the codecs and numbers that a stream runs with.
-import { codecByName } from '../codec/registry.ts'
-import { InvariantError } from '../errors.ts'
+// What was negotiated, as the codecs and numbers that a stream runs with; and our codecs as a description names them.
+import type { Codec } from '../codec/codec.ts'
+import { codecByName, codecs as known } from '../codec/registry.ts'
+import { InvariantError, UsageError } from '../errors.ts'
 import type { CodecDescription, NegotiatedAudio } from '../sdp/description.ts'
+import { sameCodec } from '../sdp/formats.ts'
 import type { StreamParameters } from '../stream/parameters.ts'
+import { defaults, type PhoneOptions } from './options.ts'
 
-export function streamParameters(negotiated: NegotiatedAudio): StreamParameters {
-  const own = codecOf(negotiated.codec.name)
+/** @param codecs those that were offered, or that could be answered with */
+export function streamParameters(negotiated: NegotiatedAudio, codecs: readonly Codec[]): StreamParameters {
   const { codec, alsoReceive, telephoneEvent, ptimeMs, direction, extendedReports, rtcpBandwidth } =
     negotiated
+  const own = codecs.find((candidate) => sameCodec(candidate, codec))
+  if (!own) throw new InvariantError(`codec ${codec.name} was neither offered nor asked for`)
   return {
     codec: own,
     ...(codec.fmtp !== undefined && { sendFmtp: codec.fmtp }),
     sendPayloadType: codec.sendPayloadType,
     receivePayloadType: codec.receivePayloadType,
-    alsoReceive: alsoReceive.flatMap(({ name, receivePayloadType }) => {
-      const other = codecByName(name)
-      return other ? [{ codec: other, payloadType: receivePayloadType }] : []
+    alsoReceive: alsoReceive.flatMap((also) => {
+      const other = codecs.find((candidate) => sameCodec(candidate, also))
+      return other ? [{ codec: other, payloadType: also.receivePayloadType }] : []
     }),
     ...(telephoneEvent && { telephoneEvent }),
     ...(extendedReports && { extendedReports }),
@@ -25,22 +30,40 @@ export function streamParameters(negotiated: NegotiatedAudio): StreamParameters 
   }
 }
 
-/** RFC 3551 6; 111 is what everybody gives to Opus. */
-const firstDynamicType = 111
+/** What everybody gives to Opus; and telephone-event's by custom, which are left to it. */
+const customaryTypes: Readonly<Record<string, number>> = { opus: 111 }
+const reservedTypes = [101, 102]
+/** RFC 3551 6. */
+const dynamicTypes = { from: 96, to: 127 }
 
-export function codecDescription(name: string): CodecDescription {
-  const codec = codecOf(name)
-  return {
+/** Each with a payload type of its own, in the order given. */
+export function describeCodecs(codecs: readonly Codec[]): CodecDescription[] {
+  const typeOf = (codec: Codec): number | undefined =>
+    codec.staticPayloadType ?? customaryTypes[codec.name.toLowerCase()]
+  const taken = new Set([...reservedTypes, ...codecs.flatMap((codec) => typeOf(codec) ?? [])])
+  const free = (): number => {
+    for (let type = dynamicTypes.from; type <= dynamicTypes.to; type++)
+      if (!taken.has(type)) {
+        taken.add(type)
+        return type
+      }
+    throw new InvariantError('more codecs than payload types')
+  }
+  return codecs.map((codec) => ({
     name: codec.name,
     clockRateHz: codec.clockRateHz,
     channels: codec.channels,
-    payloadType: codec.staticPayloadType ?? firstDynamicType,
+    payloadType: typeOf(codec) ?? free(),
     ...(codec.fmtp !== undefined && { fmtp: codec.fmtp }),
-  }
+  }))
 }
 
-function codecOf(name: string) {
-  const codec = codecByName(name)
-  if (!codec) throw new InvariantError(`codec ${name} does not exist`)
-  return codec
+/** Throws UsageError where one is named that nobody knows. */
+export function chosenCodecs(options: PhoneOptions): Codec[] {
+  return (options.codecs ?? defaults.codecs).map((codec) => {
+    const found = typeof codec === 'string' ? codecByName(codec) : codec
+    if (!found)
+      throw new UsageError(`codec ${codec} is unknown: use ${known.map(({ name }) => name).join(', ')}`)
+    return found
+  })
 }

@@ -17,6 +17,12 @@ const staticAudio: Readonly<Record<number, readonly [name: string, clockRateHz: 
     18: ['G729', 8000, 1],
   }
 
+/** Whether everybody knows the type without an rtpmap. */
+export const isStatic = ({ payloadType, ...codec }: CodecDescription): boolean => {
+  const [name, clockRateHz, channels] = staticAudio[payloadType] ?? []
+  return name !== undefined && sameCodec(codec, { name, clockRateHz: clockRateHz!, channels: channels! })
+}
+
 const telephoneEvent = 'telephone-event'
 /** The digits, star, pound and A-D (RFC 4733 2.4.1, 3.2). */
 const dtmfEvents = '0-15'

@@ -2,6 +2,7 @@
 import { type MediaDescription, type SessionDescription, write } from 'sdp-transform'
 import { addressFamily } from '../runtime/address.ts'
 import type { CodecDescription, Direction, LocalAudio, RtcpDescription } from './description.ts'
+import { isStatic, isTelephoneEvent, telephoneEventsFor } from './formats.ts'
 import { writeIce, writeSessionIce } from './ice-attributes.ts'
 import { type KeyingDescription, writeKeying } from './keying.ts'
 import { writeRtcpAttributes, writeRtcpBandwidth } from './rtcp-attributes.ts'
@@ -77,18 +78,10 @@ const audioLine = (local: LocalAudio, audio: AudioText): MediaDescription => ({
   protocol: audio.protocol,
   payloads: audio.codecs.map((codec) => codec.payloadType).join(' '),
   ...(audio.mid === undefined ? {} : { mid: audio.mid }),
-  rtp: audio.codecs.map((codec) => ({
-    payload: codec.payloadType,
-    codec: codec.name,
-    rate: codec.clockRateHz,
-    ...(codec.channels === 1 ? {} : { encoding: codec.channels }),
-  })),
-  fmtp: audio.codecs.flatMap((codec) =>
-    codec.fmtp === undefined ? [] : [{ payload: codec.payloadType, config: codec.fmtp }],
-  ),
+  ...formatLines(audio.codecs, isTerse(local, audio)),
   ...(audio.control?.bandwidth && { bandwidth: writeRtcpBandwidth(audio.control) }),
-  ptime: audio.ptimeMs,
-  direction: audio.direction,
+  ...(isTerse(local, audio) && audio.ptimeMs === customaryPtimeMs ? {} : { ptime: audio.ptimeMs }),
+  ...(isTerse(local, audio) && audio.direction === 'sendrecv' ? {} : { direction: audio.direction }),
   ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
   ...(local.rtcp && !audio.onlyComponent1 ? { rtcp: rtcpAttribute(local) } : {}),
   ...withOwnLines(audio.ice && local.ice ? writeIce(local.ice, audio) : {}, [
@@ -97,6 +90,48 @@ const audioLine = (local: LocalAudio, audio: AudioText): MediaDescription => ({
     ...writeKeying(audio.keying),
   ]),
 })
+
+/** RFC 3551 4.5. */
+const customaryPtimeMs = 20
+
+/** An offer with candidates must leave in one datagram (RFC 3261 18.1.1): it goes without the rtpmap of static types, which
+ *  RFC 3264 5.1 recommends and nobody needs, without what is the default anyhow, and as those of browsers without the fmtp of
+ *  telephone-event. */
+const isTerse = (local: LocalAudio, audio: AudioText): boolean =>
+  audio.offer && audio.ice && local.ice !== undefined
+
+const formatLines = (
+  codecs: readonly CodecDescription[],
+  terse: boolean,
+): Pick<MediaDescription, 'rtp' | 'fmtp'> => ({
+  rtp: codecs
+    .filter((codec) => !(terse && isStatic(codec)))
+    .map((codec) => ({
+      payload: codec.payloadType,
+      codec: codec.name,
+      rate: codec.clockRateHz,
+      ...(codec.channels === 1 ? {} : { encoding: codec.channels }),
+    })),
+  fmtp: codecs.flatMap((codec) =>
+    codec.fmtp === undefined || (terse && isTelephoneEvent(codec))
+      ? []
+      : [{ payload: codec.payloadType, config: codec.fmtp }],
+  ),
+})
+
+/** What the codecs take of an offer with candidates, telephone-event included. */
+export const codecsLengthBytes = (codecs: readonly CodecDescription[]): number => {
+  const all = [...codecs, ...telephoneEventsFor(codecs, [])]
+  const { rtp, fmtp } = formatLines(all, true)
+  const lines = [
+    ...rtp.map(({ payload, codec, rate, encoding }) =>
+      ['a=rtpmap:', payload, ' ', codec, '/', rate, ...(encoding ? ['/', encoding] : [])].join(''),
+    ),
+    ...fmtp.map(({ payload, config }) => `a=fmtp:${payload} ${config}`),
+  ]
+  const numbers = all.map(({ payloadType }) => ` ${payloadType}`)
+  return numbers.join('').length + lines.reduce((sum, line) => sum + line.length + '\r\n'.length, 0)
+}
 
 /** Under this name sdp-transform writes attributes as they are given. */
 const withOwnLines = (

@@ -7,6 +7,7 @@
 //   const server = world.host('server', world.internet.at('203.0.113.10'))
 //   const restore = world.installGlobals()          // where sip.js is part of it: a whole Phone
 //   await world.clock.run(callFrom(alice))          // alice and server are Runtimes
+import { codecs } from '../codec/registry.ts'
 import { addressFamily } from '../runtime/address.ts'
 import { VirtualClock } from './clock.ts'
 import { VirtualHost } from './host.ts'
@@ -15,6 +16,9 @@ import { NameServer } from './name-server.ts'
 import { type FilterBehaviour, Firewall, Nat, type NatBehaviour } from './nat.ts'
 import { SeededRandom } from './random.ts'
 import { type Interface, Realm } from './realm.ts'
+
+// Compiling takes real time, and in virtual time nobody could wait for it.
+await Promise.all(codecs.map((codec) => codec.load?.()))
 
 /** How a gateway is placed. */
 export interface Placement {

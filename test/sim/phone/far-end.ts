@@ -1,4 +1,5 @@
 // For tests: a far end whose media a test changes at will, and what a phone hears now.
+import { codecByName } from '../../../src/codec/registry.ts'
 import { openSource } from '../../../src/files/open-sound.ts'
 import type { Call } from '../../../src/phone/call.ts'
 import { CallMedia } from '../../../src/phone/call-media.ts'
@@ -145,7 +146,7 @@ export class FarEnd {
       lite: false,
       openPath: (request) => paths.open({ ...request, signalling: own }),
       candidateBudgetBytes: 1_000,
-      codecs,
+      codecs: codecs.map((name) => codecByName(name)!),
       ptimeMs,
       srtp: { policy: 'off', keying: [], suites: [], certificate: unused },
       silence: false,

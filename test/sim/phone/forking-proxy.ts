@@ -2,6 +2,7 @@
 // that answer early or for good when a test says so.
 import { parseTone } from '../../../src/audio/named-tones.ts'
 import { hasHeard } from '../../../src/audio/recognise.ts'
+import { pcmu } from '../../../src/codec/g711.ts'
 import { openSource } from '../../../src/files/open-sound.ts'
 import { CallMedia } from '../../../src/phone/call-media.ts'
 import { HeardAudio } from '../../../src/phone/heard-audio.ts'
@@ -137,7 +138,7 @@ export class ForkedPhone {
           lite: false,
           openPath: (request) => paths.open({ ...request, signalling: address }),
           candidateBudgetBytes: 1_000,
-          codecs: ['PCMU'],
+          codecs: [pcmu],
           ptimeMs: 20,
           srtp: { policy: 'off', keying: [], suites: [], certificate: () => unused() },
           silence: false,

@@ -27,11 +27,13 @@ export function withMedia(host: VirtualHost): VirtualHost {
   return host
 }
 
-/** A phone on a host that listens at port 5060, UDP and TCP, and needs no server. */
+/** A phone on a host that listens at port 5060, UDP and TCP, and needs no server. G.711, which costs nothing, where the codec does
+ *  not matter. */
 export function phoneOn(host: VirtualHost, options: PhoneOptions = {}): Promise<Phone> {
   const { address } = host.interfaces().find((i) => !i.loopback)!
   return Phone.start({
     runtime: withMedia(host),
+    codecs: ['PCMU', 'PCMA'],
     listen: [
       { protocol: 'udp', address, port: 5060 },
       { protocol: 'tcp', address, port: 5060 },

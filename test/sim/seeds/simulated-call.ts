@@ -1,5 +1,7 @@
 // One simulated call from its plan: floe's own calls on the simulated network, and what must be true of every one of them. The
 // oracle says what is possible, an observer of the packets what was sent without consent; floe is asked only what it tells users.
+
+import { pcmu } from '../../../src/codec/g711.ts'
 import { Phone, startServer } from '../../../src/index.ts'
 import { Call } from '../../../src/phone/call.ts'
 import { CallMedia } from '../../../src/phone/call-media.ts'
@@ -209,7 +211,7 @@ class SimulatedCall {
       trickle: plan.trickle ?? 'half',
       lite: plan.lite ?? false,
       openPath: (request) => paths.open({ ...request, signalling: signalling() }),
-      codecs: defaults.codecs,
+      codecs: [pcmu],
       ptimeMs: defaults.ptimeMs,
       srtp: { policy: 'off', keying: [], suites: [], certificate: () => unused() },
       silence: true,
@@ -237,6 +239,7 @@ class SimulatedCall {
       const starting = Phone.start({
         runtime: place.host,
         account: `sip:${place.name}@${SIP}`,
+        codecs: [pcmu],
         password: sipPassword,
         iceServers: place.iceServers,
         ice: own.policy ?? 'auto',

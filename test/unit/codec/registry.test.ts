@@ -4,10 +4,10 @@ import { codecByName, codecs } from '../../../src/codec/registry.ts'
 
 it('knows codecs by the static payload types of RFC 3551', () => {
   expect(codecs.map(({ name, staticPayloadType }) => [name, staticPayloadType])).toEqual([
+    ['opus', undefined],
+    ['G722', 9],
     ['PCMU', 0],
     ['PCMA', 8],
-    ['G722', 9],
-    ['opus', undefined],
   ])
 })
 
