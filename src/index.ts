@@ -8,6 +8,7 @@ export { type Hearing, type HearingOptions, hasHeard, type Pcm } from './audio/r
 export { VoiceActivity, type VoiceActivityOptions } from './audio/voice-activity.ts'
 export { WavReader } from './audio/wav-reader.ts'
 export { WavWriter } from './audio/wav-writer.ts'
+export type { Codec, Decoder, Encoder } from './codec/codec.ts'
 export type { CallReport, Verdict } from './diagnose/call-report.ts'
 export { exitCodeOfReport } from './diagnose/exit-code.ts'
 export { formatPairs, formatReport } from './diagnose/format-report.ts'

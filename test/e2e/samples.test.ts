@@ -31,7 +31,7 @@ test('hello-call dials echo-bot and reports a healthy call', async () => {
   })
   const outcome = await caller.ended
   expect(outcome).toMatchObject({ code: 0, stderr: '' })
-  expect(JSON.parse(outcome.stdout)).toMatchObject({ codec: 'PCMU', verdict: { ok: true } })
+  expect(JSON.parse(outcome.stdout)).toMatchObject({ codec: 'opus', verdict: { ok: true } })
   await expect.poll(() => bot.stdout, { timeout: 10_000 }).toMatch(/: fine/)
   bot.child.kill('SIGTERM')
   expect((await bot.ended).code).toBe(0)

@@ -61,7 +61,7 @@ test('dials by word, digits and letters by key, and hangs up', async () => {
   command('dial bob')
   const call = await bobAnswers()
   await screen.shows(/▶ 1 bob@127\S+ +in call 00:0\d/)
-  await screen.shows(/PCMU · host→host \S+ · loss 0\.0 %/)
+  await screen.shows(/opus · host→host \S+ · loss 0\.0 %/)
   screen.type('4')
   screen.type('2')
   await call.waitForDtmf('42', 20_000)
