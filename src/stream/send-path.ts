@@ -256,7 +256,10 @@ export class SendPath {
     if (!playing) return false
     let read = 0
     try {
-      if (this.readPacket(playing.source)) return true
+      if (this.readPacket(playing.source)) {
+        this.sourceEnds = false
+        return true
+      }
       read = playing.source.read(frame)
     } catch (error) {
       this.finishPlaying()?.reject(error)

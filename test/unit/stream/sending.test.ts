@@ -62,6 +62,23 @@ describe('sending', () => {
     expect(a.stream.levels().sentDbov).toBeGreaterThan(-60)
   })
 
+  it('sends all of a source that has encoded it already, whatever was played before', async () => {
+    const { time, a } = new TwoStreams().start()
+    // Its last frame is a part of one.
+    await time.run(a.stream.play(new ArraySource(ramp(200)), 'ramp'))
+    let packets = 0
+    const source = {
+      sampleRateHz: 8000,
+      encoding: 'L16',
+      read: () => 0,
+      readPacket: () => (packets === 5 ? undefined : Uint8Array.of(7, packets++)),
+      close: () => undefined,
+    }
+    expect(await time.run(a.stream.play(source, 'packets'))).toBe('ended')
+    const sent = a.wire.rtp.map(({ payload }) => [...payload]).filter(({ length }) => length === 2)
+    expect(sent).toEqual([0, 1, 2, 3, 4].map((n) => [7, n]))
+  })
+
   it('sends silence while muted, and what is played goes on meanwhile', async () => {
     const { time, a } = new TwoStreams().start()
     const samples = ramp(8000)
