@@ -112,6 +112,8 @@ export class OpusFileReader implements EncodedSource {
     // A packet of stereo goes only to those who asked for it (RFC 7587 6.1); one that is cut at the end is encoded anew.
     if (!packet || packet.ends || isStereo(packet.data) || samplesOf(packet.data) !== into.length)
       return undefined
+    // Nobody would apply the gain to it (RFC 7845 5.1).
+    if (this.head.gain !== 0) return undefined
     // Of the pre-skip a part of a packet may be left: those few milliseconds are sent.
     this.position = Math.max(this.position, this.head.preSkip)
     const samples = this.hear(this.take(packet))

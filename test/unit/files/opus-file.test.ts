@@ -131,6 +131,26 @@ describe('an Ogg/Opus file', () => {
     for (const share of shares(Int16Array.from(sound))) expect(share).toBeGreaterThan(0.98)
   })
 
+  it('gives no packets where a gain is to be applied to their sound', async () => {
+    const file = new MemoryFile()
+    const writer = new OggWriter(file, 1)
+    const original = new OggReader(new MemoryFile(twoTones()))
+    for (let packet = original.next(); packet; packet = original.next()) {
+      // -20 dB, in 256ths.
+      if (packet.begins) new DataView(packet.data.buffer).setInt16(16, -5_120, true)
+      writer.write([packet.data], packet.granule ?? 0, packet.ends)
+    }
+    const reader = await opened(file.bytes)
+    expect(reader.readPacket(new Int16Array(960))).toBeUndefined()
+    // Of a stream that follows in the file, from its first packet.
+    const chained = await opened(Buffer.concat([twoTones(), file.bytes]))
+    chained.read(new Int16Array(2 * 48_000))
+    expect(chained.readPacket(new Int16Array(960))).toBeUndefined()
+    const loudest = (samples: Int16Array) => Math.max(...samples.subarray(9_600, 38_400))
+    const before = loudest(readAll(await opened(twoTones()), 10_000))
+    expect(loudest(readAll(reader, 10_000)) / before).toBeCloseTo(0.1, 2)
+  })
+
   it('goes on by samples where packets do not fit, and back at the next boundary', async () => {
     const reader = await opened(twoTones())
     const long = new Int16Array(2_880)
