@@ -1,4 +1,4 @@
-// Reads a WAV file (RIFF, or RF64 for more than 4 GB) piece by piece as mono 16-bit PCM at the file's own rate: integer PCM of
+// Reads a WAV file (RIFF, or RF64 or BW64 for more than 4 GB) piece by piece as mono 16-bit PCM at the file's own rate: integer PCM of
 // 8, 16, 24 and 32 bits, floats of 32 and 64 bits, A-law and mu-law, any number of channels (mixed down to their mean).
 // Takes what there is of a file that was cut short. Leaves out compressed formats, loops and cue points.
 import { UsageError } from '../errors.ts'
@@ -124,7 +124,8 @@ function readHeader(file: RandomAccessFile): { format: Format; dataStart: number
   const riff = bytes(0, 12)
   if (riff.byteLength === 0) throw bad('the file is empty')
   const magic = riff.byteLength === 12 ? text(riff, 0) : ''
-  if ((magic !== 'RIFF' && magic !== 'RF64') || text(riff, 8) !== 'WAVE') {
+  // BW64 is RF64 with chunks of its own (ITU-R BS.2088).
+  if (!['RIFF', 'RF64', 'BW64'].includes(magic) || text(riff, 8) !== 'WAVE') {
     throw bad('it is not a WAV file; convert it first, for instance with "sox input output.wav"')
   }
   const riffUnfinished = [0, sizeUnknown].includes(riff.getUint32(4, true))

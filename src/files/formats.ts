@@ -13,7 +13,7 @@ const text = (octets: Uint8Array): string => String.fromCharCode(...octets)
 export const fileFormats = {
   wav: {
     name: 'WAV, RF64',
-    begins: (octets) => ['RIFF', 'RF64'].includes(text(octets)),
+    begins: (octets) => ['RIFF', 'RF64', 'BW64'].includes(text(octets)),
     reads:
       'PCM of 8, 16, 24, 32 bits, float of 32 and 64, A-law, mu-law; any rate and channels (mixed to mono); growing and cut files',
     writes:

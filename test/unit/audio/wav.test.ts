@@ -110,12 +110,12 @@ describe('reading', () => {
     )
   })
 
-  it('reads RF64, with the size of its audio in ds64', () => {
+  it.each(['RF64', 'BW64'])('reads %s, with the size of its audio in ds64', (magic) => {
     const sizes = new Uint8Array(28)
     new DataView(sizes.buffer).setBigUint64(8, 4n, true)
     const data = chunk('data', bytesOf(Int16Array.of(1, 2, 3)), 0xffff_ffff)
     const file = Buffer.from(riff(chunk('ds64', sizes), mono16, data))
-    file.write('RF64', 0)
+    file.write(magic, 0)
     expect(samplesOf(file)).toEqual([1, 2])
   })
 
