@@ -280,7 +280,12 @@ export class VirtualHost implements Runtime, Network {
         `cannot bind ${protocol.toUpperCase()} to ${formatAddress(bind)}: no interface of this machine has that address; choose another`,
         formatAddress(bind),
       )
-    const isFree = (port: number): boolean => !this.holders.has(portKey(protocol, { address, port }))
+    // As kernels have it, who holds a port at all addresses shares it with nobody at one of them.
+    const family = addressFamily(address)
+    const own = this.attached.flatMap((one) => (addressFamily(one.address) === family ? one.address : []))
+    const rivals = any ? [address, ...own] : [address, ANY[family]]
+    const isFree = (port: number): boolean =>
+      !rivals.some((rival) => this.holders.has(portKey(protocol, { address: rival, port })))
     if (bind.port) {
       if (isFree(bind.port)) return { ...bind }
       throw new NetworkError(
