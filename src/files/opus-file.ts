@@ -24,6 +24,7 @@ const frameSamples = 960
 const preSkipSamples = 3_840
 const packetsPerPage = 50
 const bitrate = 32_000
+const complexity = 5
 
 const ascii = (data: Uint8Array, from: number, to: number): string =>
   String.fromCharCode(...data.subarray(from, to))
@@ -207,6 +208,9 @@ export class OpusFileWriter implements AudioSink {
   private readonly frame = new Int16Array(frameSamples)
   private filled = 0
   private encoder: OpusEncoderHandle | undefined
+  /** Why there will be no encoder: the next `write` tells. */
+  private failure: unknown
+  private begun = false
   /** What came before libopus was there. */
   private readonly early: Int16Array[] = []
   private packets: Uint8Array[] = []
@@ -234,16 +238,16 @@ export class OpusFileWriter implements AudioSink {
     tags.writeUInt32LE(vendor.length, 8)
     vendor.copy(tags, 12)
     this.ogg.write([tags], 0)
-    void createEncoder({
-      sampleRate: sampleRateHz,
-      channels: 1,
-      application: Application.Audio,
-      bitrate,
-      complexity: 5,
-    }).then((encoder) => {
-      if (this.closed) encoder.free()
-      else this.begin(encoder)
-    })
+    const settings = { sampleRate: sampleRateHz, channels: 1, complexity, bitrate } as const
+    createEncoder({ ...settings, application: Application.Audio }).then(
+      (encoder) => {
+        if (this.closed) encoder.free()
+        else this.encoder = encoder
+      },
+      (error) => {
+        this.failure = error
+      },
+    )
   }
 
   get durationMs(): number {
@@ -253,9 +257,12 @@ export class OpusFileWriter implements AudioSink {
   /** @throws UsageError where the file cannot be written; what was written before stays valid */
   write(samples: Int16Array): void {
     if (this.closed) return
+    if (this.failure) throw this.failure
     this.recordedSamples += samples.length
-    if (this.encoder) this.push(samples)
-    else this.early.push(samples.slice())
+    if (this.encoder) {
+      this.begin(this.encoder)
+      this.push(samples)
+    } else this.early.push(samples.slice())
   }
 
   /** @throws UsageError where the last page cannot be written; the file is closed and valid all the same */
@@ -263,7 +270,7 @@ export class OpusFileWriter implements AudioSink {
     if (this.closed) return
     this.closed = true
     try {
-      if (this.encoder) this.finish()
+      if (this.encoder) this.finish(this.encoder)
     } finally {
       this.encoder?.free()
       this.encoder = undefined
@@ -273,7 +280,8 @@ export class OpusFileWriter implements AudioSink {
 
   /** The decoder throws away the pre-skip: silence goes before what is recorded, less what the encoder adds by itself. */
   private begin(encoder: OpusEncoderHandle): void {
-    this.encoder = encoder
+    if (this.begun) return
+    this.begun = true
     this.push(new Int16Array(preSkipSamples - encoder.getLookahead()))
     for (const samples of this.early.splice(0)) this.push(samples)
   }
@@ -294,7 +302,8 @@ export class OpusFileWriter implements AudioSink {
   }
 
   /** What the encoder still holds comes out behind silence; the last granule position says what is to be heard of it (RFC 7845 4.4). */
-  private finish(): void {
+  private finish(encoder: OpusEncoderHandle): void {
+    this.begin(encoder)
     const end = preSkipSamples + this.recordedSamples
     while (this.encodedSamples < end || this.packets.length === 0)
       this.push(new Int16Array(frameSamples - this.filled))

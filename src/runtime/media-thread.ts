@@ -56,7 +56,25 @@ export const threadIs = {
 export const longestSleepMs: Millis = 2
 
 /** The clock that is the same in every thread. */
-export const sharedClockMs = (): Millis => {
+const sharedClockMs = (): Millis => {
   const [seconds, nanoseconds] = process.hrtime()
   return seconds * 1e3 + nanoseconds / 1e6
+}
+
+/** A thread may be put aside between two looks at clocks; the closest of some pairs tells. */
+const looks = 20
+
+/** What `performance.now()` of this thread counts from, by the clock that all threads share. */
+export function clockOriginMs(): Millis {
+  let closestMs = Number.POSITIVE_INFINITY
+  let originMs = 0
+  for (let i = 0; i < looks; i++) {
+    const before = sharedClockMs()
+    const own = performance.now()
+    const after = sharedClockMs()
+    if (after - before >= closestMs) continue
+    closestMs = after - before
+    originMs = (before + after) / 2 - own
+  }
+  return originMs
 }

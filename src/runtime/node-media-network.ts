@@ -7,9 +7,9 @@ import { NetworkError } from '../errors.ts'
 import { formatAddress, type TransportAddress } from './address.ts'
 import { DatagramRing, ringMemory } from './datagram-ring.ts'
 import {
+  clockOriginMs,
   longestSleepMs,
   type MediaThreadData,
-  sharedClockMs,
   type ToMain,
   type ToThread,
   threadIs,
@@ -89,7 +89,7 @@ class MediaThread {
       outgoing: ringMemory(outgoingRingBytes),
       incoming: ringMemory(incomingRingBytes),
       words: new SharedArrayBuffer(4 * wordCount),
-      originMs: sharedClockMs() - performance.now(),
+      originMs: clockOriginMs(),
     }
     this.outgoing = new DatagramRing(data.outgoing)
     this.incoming = new DatagramRing(data.incoming)

@@ -9,9 +9,9 @@ import { NetworkError } from '../errors.ts'
 import { formatAddress, type TransportAddress } from './address.ts'
 import { DatagramRing } from './datagram-ring.ts'
 import {
+  clockOriginMs,
   longestSleepMs,
   type MediaThreadData,
-  sharedClockMs,
   type ToMain,
   type ToThread,
   threadIs,
@@ -59,7 +59,7 @@ let turnIsDue = false
 let calledAt = 0
 let callTimer: NodeJS.Timeout | undefined
 
-const offsetMs = sharedClockMs() - performance.now() - data.originMs
+const offsetMs = clockOriginMs() - data.originMs
 /** On the clock of the main thread. */
 const now = (): Millis => performance.now() + offsetMs
 

@@ -233,17 +233,20 @@ describe('writing', () => {
     }
     const writer = new WavWriter(file, 768_000, 2)
     const second = new Int16Array(2 * 768_000)
-    const seconds = Math.ceil(2 ** 32 / second.byteLength)
     const state = () =>
       [header.bytes.subarray(0, 4), header.bytes.subarray(12, 16)].map((id) => new TextDecoder().decode(id))
-    for (let i = 0; i < seconds - 2; i++) writer.write(second)
+    writer.write(second)
+    // As if 4 GB but for two seconds had been written.
+    const seconds = Math.floor(2 ** 32 / second.byteLength) - 1
+    Object.assign(writer, { dataBytes: seconds * second.byteLength })
+    writer.write(second.subarray(0, 1_000_000))
     expect(state()).toEqual(['RIFF', 'fmt '])
     for (let i = 0; i < 3; i++) writer.write(second)
     writer.close()
     expect(state()).toEqual(['RF64', 'ds64'])
     const reader = new WavReader(file)
-    expect(reader.totalSamples).toBe((seconds + 1) * 768_000)
-    expect(endBytes).toBe(headerBytes + (seconds + 1) * second.byteLength)
+    expect(reader.totalSamples).toBe((seconds + 3) * 768_000 + 500_000)
+    expect(endBytes).toBe(headerBytes + (seconds + 3) * second.byteLength + 2_000_000)
   })
 
   it('takes another rate as long as nothing is written', () => {
