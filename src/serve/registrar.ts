@@ -2,7 +2,7 @@
 // removal; flows of one device by instance and number (RFC 5626 6). Users are told apart by the user part of the To URI alone.
 // Leaves out: Path, GRUU, q values.
 import type { Millis } from '../runtime/runtime.ts'
-import type { Flow } from '../sip/flow.ts'
+import { type Flow, isWebSocket } from '../sip/flow.ts'
 import { quote } from '../sip/grammar.ts'
 import type { NameAddr } from '../sip/header-values.ts'
 import type { SipRequest } from '../sip/message.ts'
@@ -118,7 +118,10 @@ export class Registrar {
   }
 
   private valid(now: Millis, user: string): Binding[] {
-    return (this.bindings.get(user) ?? []).filter((binding) => binding.expiresAt > now)
+    return (this.bindings.get(user) ?? []).filter(
+      // A WebSocket is the only way to its client (RFC 7118 5): with it the binding is gone.
+      ({ expiresAt, flow }) => expiresAt > now && (flow.open || !isWebSocket(flow.protocol)),
+    )
   }
 
   /** 200 lists every binding with what is left of it (RFC 3261 10.3 step 8). */

@@ -64,6 +64,8 @@ export async function placeCall(
     const end = user === caller ? 'caller' : 'called'
     const args = [
       ...verb,
+      // Many calls share two cores, and no codec is on trial.
+      ...['--codec', 'PCMU'],
       ...account(home, user),
       ...iceWords(servers, home, set),
       ...(turn?.[end] ?? []),

@@ -46,7 +46,7 @@ interop([
       const answer = Floe.start(
         scene,
         'answer',
-        words`answer --bind ${called.address}:5060 --play ${media}/reply-8k.wav --hear ${media}/hello-8k.wav`,
+        words`answer --codec PCMU --bind ${called.address}:5060 --play ${media}/reply-8k.wav --hear ${media}/hello-8k.wav`,
         {},
         on(called.name),
       )
@@ -54,7 +54,7 @@ interop([
       const call = Floe.start(
         scene,
         'call',
-        words`call ${`sip:bob@${called.address};transport=tcp`} --play ${media}/hello-8k.wav --hear ${media}/reply-8k.wav`,
+        words`call --codec PCMU ${`sip:bob@${called.address};transport=tcp`} --play ${media}/hello-8k.wav --hear ${media}/reply-8k.wav`,
         {},
         on(caller.name),
       )

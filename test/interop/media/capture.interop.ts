@@ -36,7 +36,8 @@ interop([
       const bob = await startPhone(scene, { ice: 'auto' })
       bob.onCall = (call) => void call.answer({ play: 'tone:440' })
       const file = `${scene.folder}/call.pcapng`
-      const call = words`call sip:bob@${addressOf(bob)} --srtp require --play ${hello} --for 3s --trace ${file}`
+      const call = words`call sip:bob@${addressOf(bob)} --srtp require --codec PCMU --play ${hello} --for 3s
+        --trace ${file}`
       expect((await floe(scene, 'call', call)).code).toBe(exit.ok)
       const count = counter(file, '-o', 'rtp.heuristic_rtp:TRUE')
       expect(await count('sip.Method == "INVITE" && sdp')).toBe(1)

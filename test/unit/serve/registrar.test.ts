@@ -100,3 +100,16 @@ test('a right answer to an old nonce is stale, a wrong one is not', () => {
     wrong: true,
   })
 })
+
+test('forgets who came over a WebSocket that is gone, and nobody else', () => {
+  const registrar = new Registrar(30)
+  const over = (protocol: Flow['protocol'], contact: string) => {
+    const made = { ...flow, protocol, open: true }
+    const headers = [`Contact: <${contact}>`]
+    registrar.register(0, request({ method: 'REGISTER', headers }), 'bob', made)
+    return made
+  }
+  const flows = [over('wss', 'sip:bob@x.invalid'), over('ws', 'sip:bob@y.invalid'), over('tcp', 'sip:bob@z')]
+  for (const made of flows.slice(0, 1).concat(flows.slice(2))) Object.assign(made, { open: false })
+  expect(registrar.all(1).map(({ contact }) => contact)).toEqual(['sip:bob@y.invalid', 'sip:bob@z'])
+})
