@@ -2,12 +2,23 @@
 import type { Codec } from './codec.ts'
 import { pcma, pcmu } from './g711.ts'
 import { g722 } from './g722.ts'
+import { l16Codecs } from './l16.ts'
 import { opus } from './opus.ts'
 
-export const codecs: readonly Codec[] = [opus, g722, pcmu, pcma]
+export const codecs: readonly Codec[] = [opus, g722, pcmu, pcma, ...l16Codecs]
 
-/** Encoding names are case-insensitive (RFC 4855 3). Undefined where floe has no such codec. */
+/** Encoding names are case-insensitive (RFC 4855 3); "L16/8000" tells the RTP clock rate too. Undefined where floe has no such codec. */
 export function codecByName(name: string): Codec | undefined {
-  const wanted = name.toUpperCase()
-  return codecs.find((codec) => codec.name.toUpperCase() === wanted)
+  const [encoding = '', rate] = name.toLowerCase().split('/')
+  return codecs.find(
+    (codec) =>
+      codec.name.toLowerCase() === encoding && (rate === undefined || Number(rate) === codec.clockRateHz),
+  )
 }
+
+/** All of them, as `codecByName` takes them. */
+export const codecNames: readonly string[] = codecs.map((codec) =>
+  codecs.filter(({ name }) => name === codec.name).length > 1
+    ? `${codec.name}/${codec.clockRateHz}`
+    : codec.name,
+)

@@ -1,6 +1,6 @@
 // What was negotiated, as the codecs and numbers that a stream runs with; and our codecs as a description names them.
 import type { Codec } from '../codec/codec.ts'
-import { codecByName, codecs as known } from '../codec/registry.ts'
+import { codecByName, codecNames } from '../codec/registry.ts'
 import { InvariantError, UsageError } from '../errors.ts'
 import type { CodecDescription, NegotiatedAudio } from '../sdp/description.ts'
 import { sameCodec } from '../sdp/formats.ts'
@@ -62,8 +62,7 @@ export function describeCodecs(codecs: readonly Codec[]): CodecDescription[] {
 export function chosenCodecs(options: PhoneOptions): Codec[] {
   return (options.codecs ?? defaults.codecs).map((codec) => {
     const found = typeof codec === 'string' ? codecByName(codec) : codec
-    if (!found)
-      throw new UsageError(`codec ${codec} is unknown: use ${known.map(({ name }) => name).join(', ')}`)
+    if (!found) throw new UsageError(`codec ${codec} is unknown: use ${codecNames.join(', ')}`)
     return found
   })
 }

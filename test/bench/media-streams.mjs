@@ -3,6 +3,7 @@ import { readAll, repeated, samplesSource } from '../../dist/audio/sources.js'
 import { toneBurst } from '../../dist/audio/tones.js'
 import { pcmu } from '../../dist/codec/g711.js'
 import { nodeRuntime } from '../../dist/runtime/node.js'
+import { withMediaThreads } from '../../dist/runtime/node-media-network.js'
 import { SrtpReceiver, SrtpSender } from '../../dist/srtp/context.js'
 import { suiteByName } from '../../dist/srtp/suite.js'
 import { AudioStream } from '../../dist/stream/audio-stream.js'
@@ -12,21 +13,28 @@ const suite = suiteByName('AES_CM_128_HMAC_SHA1_80')
 
 const own = '127.0.0.1'
 
+/** The network and the wheel of streams: sockets in the main thread, or in threads of their own. */
+async function ground(threads) {
+  const { clock } = nodeRuntime
+  const network = threads > 0 ? await withMediaThreads(nodeRuntime.network, threads) : nodeRuntime.network
+  return { network, pacer: new WheelPacer(clock, network.departureLeadMs ?? 0) }
+}
+
 /** Streams that send a tone to `to`, and hear nothing. */
-export async function startStreams(count, to, { srtp = false } = {}) {
-  const pacer = new WheelPacer(nodeRuntime.clock)
+export async function startStreams(count, to, { srtp = false, threads = 0 } = {}) {
+  const { network, pacer } = await ground(threads)
   for (let i = 0; i < count; i++) {
-    const socket = await nodeRuntime.network.openUdp({ address: own, port: 0 })
+    const socket = await network.openUdp({ address: own, port: 0 }, { media: true })
     startStream(pacer, socket, to, { srtp })
   }
 }
 
 /** Ends of calls, two and two: each sends a tone to the other, and plays out what comes from there. */
-export async function startCalls(count, { srtp = false, codec = pcmu } = {}) {
-  const pacer = new WheelPacer(nodeRuntime.clock)
+export async function startCalls(count, { srtp = false, codec = pcmu, threads = 0 } = {}) {
+  const { network, pacer } = await ground(threads)
   const streams = []
   while (streams.length < count) {
-    const sockets = [0, 1].map(() => nodeRuntime.network.openUdp({ address: own, port: 0 }))
+    const sockets = [0, 1].map(() => network.openUdp({ address: own, port: 0 }, { media: true }))
     const [one, other] = await Promise.all(sockets)
     streams.push(startStream(pacer, one, other.local, { srtp, codec }))
     streams.push(startStream(pacer, other, one.local, { srtp, codec }))
@@ -71,8 +79,8 @@ function overSocket(socket, to, srtp) {
       socket.send(sender ? sender.protectRtp(packet) : packet, to, departAt)
       return true
     },
-    sendRtcp(packet) {
-      socket.send(sender ? sender.protectRtcp(packet) : packet, to)
+    sendRtcp(packet, departAt) {
+      socket.send(sender ? sender.protectRtcp(packet) : packet, to, departAt)
       return true
     },
     onRtp: undefined,

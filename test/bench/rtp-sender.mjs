@@ -1,6 +1,6 @@
 // Sends G.711 streams to a port of this machine until its parent is gone: rtp-sender.mjs KIND STREAMS PORT
 // floe, floe-srtp: whole audio streams as in a call, each with its socket, encoder, receive path and reports; nobody answers.
-// calls, calls-srtp: the same, to each other.
+// calls, calls-srtp: the same, to each other. With "-thread" the sockets are in a thread of their own.
 // bare: what Node costs by itself: one timer, ready packets with new numbers, connected sockets, no encoder, all at once.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -38,10 +38,10 @@ async function sendBare() {
   tick()
 }
 
-const srtp = kind.endsWith('-srtp')
+const options = { srtp: kind.includes('-srtp'), threads: kind.endsWith('-thread') ? 1 : 0 }
 let calls = []
 if (kind === 'bare') await sendBare()
-else if (kind.startsWith('calls')) calls = await startCalls(count, { srtp })
-else await startStreams(count, to, { srtp })
+else if (kind.startsWith('calls')) calls = await startCalls(count, options)
+else await startStreams(count, to, options)
 serveParent(() => ({ lossPercent: Math.max(...calls.map((call) => call.statistics().received.lossPercent)) }))
 process.send('ready')

@@ -17,6 +17,8 @@ const senders = {
   'Node, ready packets': { counts, start: (count, port) => sender('bare', count, port) },
   floe: { counts, start: (count, port) => sender('floe', count, port) },
   'floe, SRTP': { counts, start: (count, port) => sender('floe-srtp', count, port) },
+  'floe, own thread': { counts, start: (count, port) => sender('floe-thread', count, port) },
+  'floe, SRTP, own thread': { counts, start: (count, port) => sender('floe-srtp-thread', count, port) },
   GStreamer: {
     counts: [1, 100],
     there: () => installed('gst-launch-1.0'),
@@ -41,7 +43,7 @@ const senders = {
 }
 
 const callCounts = [2, 100, 500]
-const callers = { floe: 'calls', 'floe, SRTP': 'calls-srtp' }
+const callers = { floe: 'calls', 'floe, SRTP': 'calls-srtp', 'floe, own thread': 'calls-thread' }
 
 const sender = (kind, count, port, profileFolder) =>
   BenchProgram.start('rtp-sender.mjs', [kind, count, port], profileFolder)
