@@ -10,7 +10,7 @@ import { interopFolder } from '../installed.ts'
 import { hearsFromNow, startPhone } from '../peers/phone.ts'
 import { eventually } from '../peers/process.ts'
 import { type Softphone, startSoftphone } from '../peers/softphone.ts'
-import { digitsProof, proofsOf } from './proof.ts'
+import { digitsProof, proofsOf, securityProof } from './proof.ts'
 
 const peer = 'Chromium'
 
@@ -219,6 +219,18 @@ for (const [who, begin] of Object.entries({
     await floeHangsUp(ends)
   })
 }
+
+row(undefined, 'peer', 'the page calls floe, which has SRTP switched off', async (scene) => {
+  const page = await softphone(scene)
+  const phone = await registered(scene, page, { srtp: 'off' })
+  await page.start({ server: page.server, user: 'alice' })
+  const incoming = phone.nextCall({ timeoutMs: nextCallMs })
+  await page.do('call', 'floe')
+  const call = await incoming
+  await expect(call.answer()).rejects.toThrow(/switched off/)
+  await page.until('the call is over')
+  return [securityProof('no keys: refused', { peer, by: 'peer' })]
+})
 
 row('mute', 'both', 'each mutes itself, and is heard again', async (scene) => {
   const ends = await pageCalls(scene)

@@ -9,6 +9,7 @@ import type { Need } from '../installed.ts'
 import { addressOf, hearsFromNow, startPhone } from '../peers/phone.ts'
 import { eventually, freePort } from '../peers/process.ts'
 import {
+  payloadTypeOf,
   type RtpCodec,
   RtpEnd,
   type RtpEndOptions,
@@ -75,6 +76,10 @@ function rowsOf(peer: RtpProgram, suites: readonly string[]): Row<void>[] {
           await Promise.all([hearsFromNow(call, rtp.says), rtp.hears(tone)])
           const report = await call.hangUp()
           expect(report.codec?.name).toBe(codec)
+          // Each wants the packets numbered as its own description says.
+          const { payloadType, receivePayloadType } = report.codec!
+          expect(payloadType).toBe(payloadTypeOf(codec))
+          expect(receivePayloadType === payloadType).toBe(codec !== 'opus' || by === 'peer')
           expect(report.srtp).toEqual(suite && { by: 'sdes', suite })
           await sipp.finished()
           return proofsOf(call, { peer, by })

@@ -11,7 +11,7 @@ import { expectRelayed, startRtpengine } from '../peers/rtpengine.ts'
 import { Sipp } from '../peers/sipp.ts'
 import { isHungUpOn, receive, reply, sdp } from '../peers/sipp-scenario.ts'
 import { type Row, sideBySide } from '../side-by-side.ts'
-import { digitsProof, proofsOf } from './proof.ts'
+import { digitsProof, proofsOf, securityProof } from './proof.ts'
 
 const peer = 'rtpengine'
 
@@ -28,8 +28,11 @@ const through = (flags: string): { headers: [string, string][] } => ({
 interface End {
   name: string
   options: PhoneOptions
-  /** What rtpengine is told to offer to it. */
+  /** What rtpengine is told to offer to it, and to take from it beside what it takes anyway. */
   flags: string
+  taken?: string
+  /** A row of the table that it is about, beside those that every call has. */
+  security?: string
   by?: 'dtls' | 'sdes'
 }
 
@@ -53,6 +56,15 @@ const browser: End = {
   by: 'dtls',
 }
 
+const opportunistic: End = {
+  ...sdes,
+  name: 'keys beside plain RTP',
+  options: { ice: 'off', srtp: 'prefer', srtpKeying: 'sdes' },
+  flags: `${sdes.flags} OSRTP-offer`,
+  taken: 'OSRTP-accept',
+  security: 'RFC 8643: encrypted',
+}
+
 const keyedBy = (suite: string): End => ({
   ...sdes,
   name: suite,
@@ -69,6 +81,8 @@ for (const [from, to, codec] of [
   [browser, plain, 'opus'],
   [plain, browser, 'PCMU'],
   [browser, sdes, 'opus'],
+  [opportunistic, plain, 'PCMU'],
+  [plain, opportunistic, 'PCMU'],
   [keyedBy('AES_CM_128_HMAC_SHA1_32'), plain, 'PCMU'],
   [keyedBy('AES_256_CM_HMAC_SHA1_80'), plain, 'PCMU'],
   [keyedBy('AES_256_CM_HMAC_SHA1_32'), plain, 'PCMU'],
@@ -83,7 +97,12 @@ for (const [from, to, codec] of [
       const codecs = [codec]
       const alice = await registeredPhone(scene, kamailio, a, { codecs, ...from.options })
       const bob = await registeredPhone(scene, kamailio, b, { codecs, ...to.options })
-      const [caller, called] = await connect(alice, bob, kamailio.uri(b), through(to.flags))
+      const [caller, called] = await connect(
+        alice,
+        bob,
+        kamailio.uri(b),
+        through(`${to.flags} ${from.taken ?? ''}`),
+      )
       await expectBothHear(caller, called)
       await caller.sendDtmf('42')
       await called.waitForDtmf('42', 20_000)
@@ -95,6 +114,8 @@ for (const [from, to, codec] of [
       return [
         ...proofsOf(caller, { peer, by: 'floe' }),
         ...proofsOf(called, { peer, by: 'peer' }),
+        ...(from.security ? [securityProof(from.security, { peer, by: 'floe' })] : []),
+        ...(to.security ? [securityProof(to.security, { peer, by: 'peer' })] : []),
         digitsProof({ peer, by: 'both' }),
       ]
     },

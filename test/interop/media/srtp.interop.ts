@@ -201,6 +201,25 @@ rows.push(
   },
 )
 
+const anyCodec = user('allow=!all,opus,g722,ulaw,alaw')
+rows.push({
+  by: 'both',
+  name: 'codecs in the order that floe has by itself',
+  run: async (scene, asterisk) => {
+    const alice = await start(scene, asterisk, anyCodec, true, {})
+    const call = await alice.call(asterisk.uri('echo'))
+    await call.answered
+    await expectEcho(call)
+    await call.hangUp()
+    const ringing = alice.nextCall({ timeoutMs: 20_000 })
+    await asterisk.originate(anyCodec, 'echo')
+    const another = await ringing
+    await another.answer()
+    await expectEcho(another)
+    await another.hangUp()
+  },
+})
+
 const [wide, opus] = [user('allow=!all,g722'), user('allow=!all,opus')]
 rows.push({
   by: 'both',

@@ -27,6 +27,8 @@ const formats = {
   },
 } as const
 
+export const payloadTypeOf = (codec: RtpCodec): number => formats[codec].payloadType
+
 /** Keys as SDP writes them, in base64. */
 export interface RtpKeys {
   readonly suite: string
