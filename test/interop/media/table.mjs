@@ -15,7 +15,7 @@ const peers = {
 
 /** From above; the same for rows. */
 const rows = {
-  codec: ['PCMU', 'PCMA', 'G722', 'opus', 'L16', 'CN', 'telephone-event'],
+  codec: ['PCMU', 'PCMA', 'G722', 'opus', 'telephone-event'],
   security: [
     ...['AES_CM_128_HMAC_SHA1_80', 'AES_CM_128_HMAC_SHA1_32'].map((suite) => `SDES: ${suite}`),
     ...['AES_256_CM_HMAC_SHA1_80', 'AES_256_CM_HMAC_SHA1_32'].map((suite) => `SDES: ${suite}`),
@@ -32,10 +32,10 @@ const lacks = {
   'Asterisk 22': wider,
   baresip: ['SDES: AES_CM_128_HMAC_SHA1_32', ...wider],
   'linphone 5.1': ['SDES: AEAD', 'RFC 8643: encrypted'],
-  Chromium: ['L16', 'SDES', 'RFC 8643'],
+  Chromium: ['SDES', 'RFC 8643'],
   ffmpeg: ['telephone-event', ...wider, 'DTLS', 'RFC 8643', 'no keys', 'man', 'stolen'],
   GStreamer: ['RFC 8643', 'no keys'],
-  libdatachannel: ['L16', 'SDES', 'RFC 8643', 'no keys'],
+  libdatachannel: ['SDES', 'RFC 8643', 'no keys'],
   OpenSSL: ['SDES', 'RFC 8643', 'no keys'],
   pion: ['SDES', 'RFC 8643', 'no keys'],
 }
