@@ -23,6 +23,7 @@ export function streamParameters(negotiated: NegotiatedAudio, codecs: readonly C
       return other ? [{ codec: other, payloadType: also.receivePayloadType }] : []
     }),
     ...(telephoneEvent && { telephoneEvent }),
+    alsoReceiveEvents: negotiated.alsoReceiveEvents,
     ...(extendedReports && { extendedReports }),
     ...(rtcpBandwidth && { rtcpBandwidth }),
     ptimeMs: own.packetTimesMs?.findLast((possible) => possible <= ptimeMs) ?? ptimeMs,

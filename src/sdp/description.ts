@@ -142,6 +142,8 @@ export interface NegotiatedAudio {
   /** Other codecs the answer kept: the peer may switch to them at any packet (RFC 3264 7). Empty where we answered. */
   alsoReceive: { name: string; clockRateHz: number; channels: number; receivePayloadType: number }[]
   telephoneEvent?: { sendPayloadType: number; receivePayloadType: number }
+  /** Of other clock rates, for the codecs of `alsoReceive`. */
+  alsoReceiveEvents: { payloadType: number; clockRateHz: number }[]
   /** What we send: the peer's a=ptime within its a=maxptime, ours where it names none. A multiple of 10. */
   ptimeMs: number
   /** What we may do: "sendonly" here means that we send. */

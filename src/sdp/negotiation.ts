@@ -175,6 +175,7 @@ export const createAnswer = (
   const negotiated: NegotiatedAudio = {
     codec: agreedCodec(codec, codec.payloadType),
     alsoReceive: [],
+    alsoReceiveEvents: [],
     ...(event
       ? { telephoneEvent: { sendPayloadType: event.payloadType, receivePayloadType: event.payloadType } }
       : {}),
@@ -229,6 +230,10 @@ export const readAnswer = (
       channels: other.channels,
       receivePayloadType: receiveTypeOf(other),
     })),
+    alsoReceiveEvents: ours.codecs
+      .filter((event) => isTelephoneEvent(event) && event !== ourEvent)
+      .filter((event) => telephoneEventFor(event, theirs.codecs))
+      .map(({ payloadType, clockRateHz }) => ({ payloadType, clockRateHz })),
     ...(ourEvent && theirEvent
       ? {
           telephoneEvent: {

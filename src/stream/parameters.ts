@@ -11,10 +11,12 @@ export interface StreamParameters {
   /** What the peer asks of our encoder. */
   sendFmtp?: string
   receivePayloadType: number
-  /** Other codecs that the peer may switch to at any packet (RFC 3264 7); those of other rates than `codec` are dropped. */
+  /** Other codecs that the peer may switch to at any packet (RFC 3264 7), with other rates too. */
   alsoReceive?: readonly { codec: Codec; payloadType: number }[]
   /** Absent: the peer takes no RFC 4733 events. Their clock is the codec's. */
   telephoneEvent?: { sendPayloadType: number; receivePayloadType: number }
+  /** Those that go with the clocks of `alsoReceive` (RFC 4733 2.1). */
+  alsoReceiveEvents?: readonly { payloadType: number; clockRateHz: number }[]
   /** Length of the frames we send, and of those that sinks get. */
   ptimeMs: Millis
   direction: StreamDirection

@@ -5,6 +5,7 @@
 //                                                         └──> events ──> onDtmf
 //   sinks, onFrame <── hearing <── frame <── decoder <── jitter buffer
 import { LevelMeter } from '../audio/level.ts'
+import type { Codec } from '../codec/codec.ts'
 import { JitterBuffer } from '../rtp/jitter-buffer.ts'
 import { createRtpView, parseRtp } from '../rtp/packet.ts'
 import type { DelayBounds } from '../rtp/playout-delay.ts'
@@ -13,7 +14,7 @@ import type { Clock, Millis } from '../runtime/runtime.ts'
 import type { MediaFact, StreamStatistics } from '../trace/facts.ts'
 import { FrameSinks } from './frame-sinks.ts'
 import { Hearing } from './hearing.ts'
-import { frameSamples, type StreamParameters } from './parameters.ts'
+import type { StreamParameters } from './parameters.ts'
 import { Playout, type Rates } from './playout.ts'
 import type { Reception } from './quality.ts'
 import { ReceivedMedia } from './received-media.ts'
@@ -26,6 +27,14 @@ export interface ReceivePathOptions {
   onFrame: (samples: Int16Array) => void
   onSinkError: (error: unknown) => void
 }
+
+/** A peer that changes between clock rates more often is not followed: each change costs a decoder and what waits to be played. */
+const codecChangeMs: Millis = 100
+
+const receivable = ({ codec, receivePayloadType, alsoReceive = [] }: StreamParameters) => [
+  { codec, payloadType: receivePayloadType },
+  ...alsoReceive,
+]
 
 const sameRates = (one: Rates, other: Rates): boolean =>
   one.sampleRateHz === other.sampleRateHz && one.clockRateHz === other.clockRateHz
@@ -49,6 +58,14 @@ export class ReceivePath {
   readonly dropped = new Map<string, number>()
   private readonly hearing: Hearing
   private parameters!: StreamParameters
+  /** Heard last, or expected. */
+  private codec!: Codec
+  private codecChangedAt = Number.NEGATIVE_INFINITY
+  /** Of the newest packet of audio. */
+  private newestNumber = 0
+  /** By payload type, in Hz; and of the event received last. */
+  private readonly eventClocks = new Map<number, number>()
+  private eventClockRateHz = 0
   private readonly view = createRtpView()
   /** Payload types of audio that can be decoded. */
   private readonly playable = new Set<number>()
@@ -69,7 +86,7 @@ export class ReceivePath {
     this.sinks = new FrameSinks(parameters.codec.sampleRateHz, options.onSinkError)
     this.hearing = new Hearing((levelDbfs) => record({ layer: 'audio', type: 'first-heard', levelDbfs }))
     this.events = new EventReceiver(({ digit, durationTicks }) => {
-      const durationMs = (durationTicks / this.parameters.codec.clockRateHz) * 1000
+      const durationMs = (durationTicks / this.eventClockRateHz) * 1000
       record({ layer: 'audio', type: 'dtmf', direction: 'received', digit, durationMs })
       onDtmf(digit, durationMs)
     })
@@ -79,10 +96,23 @@ export class ReceivePath {
   use(parameters: StreamParameters): void {
     const before = this.parameters
     this.parameters = parameters
-    const { codec, receivePayloadType, alsoReceive } = parameters
-    const samples = frameSamples(parameters)
+    const goesOn =
+      before?.codec === parameters.codec && receivable(parameters).some(({ codec }) => codec === this.codec)
+    this.eventClocks.clear()
+    for (const event of parameters.alsoReceiveEvents ?? [])
+      this.eventClocks.set(event.payloadType, event.clockRateHz)
+    if (parameters.telephoneEvent)
+      this.eventClocks.set(parameters.telephoneEvent.receivePayloadType, parameters.codec.clockRateHz)
+    this.tune(goesOn ? this.codec : parameters.codec)
+  }
+
+  /** Plays at the rates of `codec` from now on; what waits to be played at others is given up. */
+  private tune(codec: Codec): void {
+    const before = this.codec
+    this.codec = codec
+    const samples = (codec.sampleRateHz * this.parameters.ptimeMs) / 1000
     if (this.frame?.length !== samples) this.frame = new Int16Array(samples)
-    if (!before || !sameRates(before.codec, codec)) {
+    if (!before || !sameRates(before, codec)) {
       this.media.changeClockRate(codec.clockRateHz)
       this.buffer = new JitterBuffer(codec.clockRateHz, this.options.playoutDelay, () => this.drop(leftOut))
       this.playout?.close()
@@ -90,7 +120,7 @@ export class ReceivePath {
       this.sinks.use(codec.sampleRateHz)
     }
     this.playable.clear()
-    for (const other of [{ codec, payloadType: receivePayloadType }, ...(alsoReceive ?? [])]) {
+    for (const other of receivable(this.parameters)) {
       if (!sameRates(other.codec, codec)) continue
       this.playable.add(other.payloadType)
       this.playout.use(other.payloadType, other.codec)
@@ -98,7 +128,7 @@ export class ReceivePath {
   }
 
   receiveRtp(data: Uint8Array, arrivedAt?: Millis): void {
-    const { direction, telephoneEvent, alsoReceive } = this.parameters
+    const { direction } = this.parameters
     const packet = this.view
     const problem = parseRtp(data, packet)
     if (problem) {
@@ -110,10 +140,11 @@ export class ReceivePath {
     // Of a source that was heard before, those still on their way have not been lost.
     if (isDeaf && packet.ssrc !== this.media.ssrc) return
     const { payloadType } = packet
-    const isEvent = payloadType === telephoneEvent?.receivePayloadType
-    if (!isEvent && !this.playable.has(payloadType)) {
-      const other = alsoReceive?.find((also) => also.payloadType === payloadType)
-      this.drop(other ? `${other.codec.name} has another clock rate` : `unknown payload type ${payloadType}`)
+    const eventClockRateHz = this.eventClocks.get(payloadType)
+    const isEvent = eventClockRateHz !== undefined
+    const other = isEvent || this.playable.has(payloadType) ? undefined : this.otherCodec(payloadType)
+    if (!isEvent && !other && !this.playable.has(payloadType)) {
+      this.drop(`unknown payload type ${payloadType}`)
       return
     }
 
@@ -124,6 +155,7 @@ export class ReceivePath {
       this.drop('foreign SSRC')
       return
     }
+    if (other && !this.follow(other, sequenceNumber, admission === 'new', now)) return
     const verdict = this.media.receive(sequenceNumber, timestamp, now, payloadLengthBytes, !isEvent)
     if (verdict === 'jump') {
       this.drop('sequence number out of range')
@@ -135,9 +167,12 @@ export class ReceivePath {
       this.events.reset()
     }
     if (verdict === 'duplicate' || isDeaf) return
+    if (!isEvent && (verdict === 'restarted' || admission === 'new' || this.isNewer(sequenceNumber)))
+      this.newestNumber = sequenceNumber
 
     const { payloadOffset, marker } = packet
     if (isEvent) {
+      this.eventClockRateHz = eventClockRateHz
       const payload = data.subarray(payloadOffset, payloadOffset + payloadLengthBytes)
       if (!this.events.receive(payload, timestamp, now)) this.drop('telephone-event that is no DTMF digit')
       return
@@ -155,6 +190,30 @@ export class ReceivePath {
     if (insertion === 'late') this.late++
     else if (insertion === 'early') this.drop(outOfRange)
     if (insertion === 'late' || insertion === 'early') this.media.discardLatest()
+  }
+
+  /** Negotiated, but of other rates than what is heard. */
+  private otherCodec(payloadType: number): Codec | undefined {
+    return receivable(this.parameters).find((other) => other.payloadType === payloadType)?.codec
+  }
+
+  /** The peer has changed to a codec of another rate (RFC 3264 5.1, RFC 7160); false where a packet does not say so. */
+  private follow(codec: Codec, sequenceNumber: number, isNew: boolean, now: Millis): boolean {
+    if (!isNew && !this.isNewer(sequenceNumber)) {
+      this.drop(`${codec.name} from before the peer changed its codec`)
+      return false
+    }
+    if (now - this.codecChangedAt < codecChangeMs) {
+      this.drop(`${codec.name} too soon after another codec`)
+      return false
+    }
+    this.codecChangedAt = now
+    this.tune(codec)
+    return true
+  }
+
+  private isNewer(sequenceNumber: number): boolean {
+    return ((sequenceNumber - this.newestNumber) & 0xffff) < 0x8000
   }
 
   playOut(skipped: number): void {
@@ -210,7 +269,7 @@ export class ReceivePath {
     const { media, hearing } = this
     return {
       fates: media.fates.metrics(),
-      codec: this.parameters.codec,
+      codec: this.codec,
       packetMs: media.packetMs ?? this.parameters.ptimeMs,
       playout: this.statistics().playout,
       signalDbfs: hearing.heardMs > 0 ? hearing.levelDbfs : undefined,

@@ -175,6 +175,26 @@ describe('payload types', () => {
       { name: 'PCMU', clockRateHz: 8000, channels: 1, receivePayloadType: 0 },
     ])
   })
+
+  test('so may the digits that go with it, by the number that was offered', () => {
+    const opus = { name: 'opus', clockRateHz: 48_000, channels: 2, payloadType: 111 }
+    const { text } = createOffer(local({ codecs: [opus, pcmu] }))
+    const kept = sdp(
+      'c=IN IP4 1.2.3.4',
+      'm=audio 4 RTP/AVP 107 0 110 101',
+      'a=rtpmap:107 opus/48000/2',
+      'a=rtpmap:110 telephone-event/48000',
+      'a=rtpmap:101 telephone-event/8000',
+    )
+    expect(readAnswer(text, kept)).toMatchObject({
+      codec: { sendPayloadType: 107, receivePayloadType: 111 },
+      telephoneEvent: { sendPayloadType: 110, receivePayloadType: 101 },
+      alsoReceive: [{ name: 'PCMU', receivePayloadType: 0 }],
+      alsoReceiveEvents: [{ payloadType: 102, clockRateHz: 8000 }],
+    })
+    const without = kept.replace('a=rtpmap:101 telephone-event/8000\r\n', '')
+    expect(readAnswer(text, without).alsoReceiveEvents).toEqual([])
+  })
 })
 
 describe('ptime', () => {

@@ -288,28 +288,68 @@ describe('a peer that switches between the codecs it answered', () => {
     })
   })
 
-  it('is not understood at another rate, and that is counted; nor after the next offer took the codec away', async () => {
-    const { b } = new TwoStreams({}, parameters)
+  it('is understood at another rate too, there and back, with its digits', async () => {
+    const wide = { codec: linear(16_000), payloadType: 98 }
+    const { time, a, b } = new TwoStreams({ idle: 'nothing' }, parameters)
+    b.stream.update({
+      ...parameters,
+      alsoReceive: [wide],
+      alsoReceiveEvents: [{ payloadType: 102, clockRateHz: 16_000 }],
+    })
+    const sink = new Recorder()
+    b.stream.addSink(sink)
+    const digits: [string, number][] = []
+    b.stream.onDtmf = (digit, durationMs) => digits.push([digit, durationMs])
+    a.stream.start()
+    b.stream.start()
+    const narrowParameters = { ...parameters, alsoReceive: [], direction: 'sendonly' as const }
+    void a.stream.play(toneSource({ frequenciesHz: [440] }, 8_000), 'x')
+    await time.advance(1_000)
+    a.stream.update({
+      ...narrowParameters,
+      codec: wide.codec,
+      sendPayloadType: 98,
+      telephoneEvent: { sendPayloadType: 102, receivePayloadType: 102 },
+    })
+    await time.advance(1_000)
+    await time.run(a.stream.sendDtmf('7', { durationMs: 100 }))
+    a.stream.update(narrowParameters)
+    await time.advance(1_000)
+    expect(digits).toEqual([['7', 100]])
+    for (const second of [0, 1, 2]) {
+      const part = sink.samples.subarray(second * 8_000 + 3_000, second * 8_000 + 7_000)
+      expect(toneShare(part, 8_000, 440)).toBeGreaterThan(0.9)
+    }
+    const { received, dropped } = b.stream.statistics()
+    expect(dropped).toEqual({})
+    expect(received).toMatchObject({ lost: 0, late: 0 })
+  })
+
+  it('is followed by packets in order, and not ten times a second; nor after the next offer took it away', async () => {
+    const { time, b } = new TwoStreams({}, parameters)
     b.stream.start()
     const data = new Uint8Array(12 + 320)
     const receive = (payloadType: number, sequenceNumber: number) => {
-      writeRtpHeader(data, {
-        marker: false,
-        payloadType,
-        sequenceNumber,
-        timestamp: sequenceNumber * 160,
-        ssrc: 1,
-      })
+      const timestamp = sequenceNumber * 160
+      writeRtpHeader(data, { marker: false, payloadType, sequenceNumber, timestamp, ssrc: 1 })
       b.wire.onRtp?.(data)
     }
-    receive(98, 1)
-    receive(97, 2)
-    b.stream.update({ ...parameters, alsoReceive: [] })
-    receive(97, 3)
+    receive(96, 1)
     receive(96, 4)
+    receive(98, 3)
+    receive(98, 5)
+    receive(96, 6)
+    await time.advance(200)
+    receive(96, 7)
+    b.stream.update({ ...parameters, alsoReceive: [] })
+    receive(97, 8)
     expect(b.stream.statistics()).toMatchObject({
-      received: { packets: 2 },
-      dropped: { 'L16 has another clock rate': 1, 'unknown payload type 97': 1 },
+      received: { packets: 4 },
+      dropped: {
+        'L16 from before the peer changed its codec': 1,
+        'L16 too soon after another codec': 1,
+        'unknown payload type 97': 1,
+      },
     })
   })
 
