@@ -43,6 +43,7 @@ async function callBetween(
   })
   const phone = (user: string, password: string, place: Interface, options: PhoneOptions): Promise<Phone> =>
     Phone.start({
+      codecs: ['PCMU'],
       runtime: world.host(user, place),
       account: `sip:${user}@${SERVER}`,
       password,

@@ -150,6 +150,7 @@ test('between two NATs, whose addresses a server tells, it is heard before the a
       const [alice, bob] = await Promise.all(
         [alicesHost, bobsHost].map((runtime, i) =>
           Phone.start({
+            codecs: ['PCMU'],
             runtime,
             account: `sip:${['alice', 'bob'][i]}@${server}`,
             iceServers: [`stun:${stun}`],

@@ -74,6 +74,7 @@ async function mishap(
       }
       const phone = (runtime: VirtualHost, user: string, password: string) =>
         Phone.start({
+          codecs: ['PCMU'],
           runtime,
           account: `sip:${user}@${serverAddress}`,
           password,

@@ -45,6 +45,7 @@ class Scene {
       listen: [{ protocol: 'udp', address: '203.0.113.50', port: 5060 }],
     })
     this.phone = await Phone.start({
+      codecs: ['PCMU'],
       runtime: this.phoneHost,
       account: `sip:alice@${name}`,
       password: 'a1',

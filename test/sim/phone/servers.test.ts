@@ -29,6 +29,7 @@ async function domain(simulation: Simulation): Promise<{ hosts: VirtualHost[]; s
 
 const phone = (host: VirtualHost, user: 'alice' | 'bob', options: PhoneOptions = {}): Promise<Phone> =>
   Phone.start({
+    codecs: ['PCMU'],
     runtime: withMedia(host),
     account: `sip:${user}@example.com`,
     password: users[user],

@@ -86,6 +86,7 @@ test.each(['udp', 'tcp'] as const)(
             )
           })
         const phone = await Phone.start({
+          codecs: ['PCMU'],
           runtime,
           account: `sip:alice@${server}`,
           server: `sip:${server};transport=${transport}`,

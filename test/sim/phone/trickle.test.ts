@@ -49,6 +49,7 @@ async function call(
       const servers = [await serve(serverHost, sipServer), await serve(stunHost, slowServer)]
       const phone = (runtime: VirtualHost, user: string, password: string, options: PhoneOptions) =>
         Phone.start({
+          codecs: ['PCMU'],
           runtime,
           account: `sip:${user}@${sipServer}`,
           password,
@@ -120,6 +121,7 @@ async function callOverLateRelay(): Promise<{ connected: boolean; restarts: numb
       const relays = [await relay('203.0.113.20', 10, () => false), await relay(slowServer, 600, () => true)]
       const account = (user: string) => `sip:${user}@${sipServer}`
       const bob = await Phone.start({
+        codecs: ['PCMU'],
         runtime: bobsHost,
         account: account('bob'),
         password: 'two',
@@ -127,6 +129,7 @@ async function callOverLateRelay(): Promise<{ connected: boolean; restarts: numb
         trickle: 'off',
       })
       const alice = await Phone.start({
+        codecs: ['PCMU'],
         runtime: alicesHost,
         account: account('alice'),
         password: 'one',

@@ -56,6 +56,7 @@ async function call(scene: Scene): Promise<{ alice: CallReport; bob: CallReport 
       })
       const phone = (runtime: VirtualHost, user: string, password: string, options: PhoneOptions = {}) =>
         Phone.start({
+          codecs: ['PCMU'],
           runtime,
           account: `sip:${user}@${sipServer}`,
           password,
