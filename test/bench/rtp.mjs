@@ -5,7 +5,7 @@ import { median, printProfile } from './figures.mjs'
 import { compiled, NativeProgram } from './native.mjs'
 import { BenchProgram, cpuMs, installed, serveWith, wait, withFolder } from './processes.mjs'
 
-const warmUpMs = 3_000
+const warmUpMs = 1_500
 const counts = [1, 100, 500, 1_000]
 
 /** Each: starts a sender of `count` streams to `port`; { pid, stop }. */

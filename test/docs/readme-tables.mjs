@@ -6,6 +6,7 @@ import { causes } from '../../dist/diagnose/causes.js'
 import { fileFormats } from '../../dist/files/formats.js'
 import { iceSpeedTables } from '../bench/ice-tables.mjs'
 import { jitterTables } from '../bench/jitter-tables.mjs'
+import { mediaTables } from '../bench/media-tables.mjs'
 import { sipSpeedTables } from '../bench/sip-tables.mjs'
 import { iceTable } from '../interop/ice/table.mjs'
 import { mediaTable } from '../interop/media/table.mjs'
@@ -54,6 +55,7 @@ const tables = {
   'natlab-events': eventTable(natlab.events),
   ...iceSpeedTables(results('../bench/results/ice.json')),
   ...jitterTables(results('../bench/results/jitter.json')),
+  ...mediaTables(results('../bench/results/media.json')),
   ...sipSpeedTables(results('../bench/results/sip.json')),
 }
 
