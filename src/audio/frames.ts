@@ -16,6 +16,8 @@ export interface EncodedSource extends AudioSource {
   readPacket(into: Int16Array): Uint8Array | undefined
 }
 
+export const isEncoded = (source: AudioSource): source is EncodedSource => 'readPacket' in source
+
 export interface AudioSink {
   readonly sampleRateHz: number
   /** The samples are the caller's again after the call: copy what is kept. */

@@ -11,7 +11,7 @@ import { createRtpView, parseRtp } from '../rtp/packet.ts'
 import type { DelayBounds } from '../rtp/playout-delay.ts'
 import { EventReceiver } from '../rtp/telephone-event.ts'
 import type { Clock, Millis } from '../runtime/runtime.ts'
-import type { MediaFact, StreamStatistics } from '../trace/facts.ts'
+import type { MediaFact, PlayoutStatistics, StreamStatistics } from '../trace/facts.ts'
 import { FrameSinks } from './frame-sinks.ts'
 import { Hearing } from './hearing.ts'
 import type { StreamParameters } from './parameters.ts'
@@ -242,8 +242,7 @@ export class ReceivePath {
   }
 
   statistics(): StreamStatistics['received'] {
-    const { media, hearing, late, buffer, playout } = this
-    const { playoutDelay } = this.options
+    const { media, hearing, late } = this
     const totals = media.totals()
     return {
       ...totals,
@@ -253,14 +252,20 @@ export class ReceivePath {
       jitterMs: media.jitterMs,
       levelDbfs: hearing.levelDbfs,
       heardMs: hearing.heardMs,
-      playout: {
-        adaptive: playoutDelay.minimumMs < playoutDelay.maximumMs,
-        delayMs: playout.delayMs,
-        targetDelayMs: buffer.targetDelayMs,
-        maximumDelayMs: buffer.maximumDelayMs,
-        discarded: late + (this.dropped.get(outOfRange) ?? 0) + (this.dropped.get(leftOut) ?? 0),
-        ...playout.changes,
-      },
+      playout: this.playoutStatistics(),
+    }
+  }
+
+  private playoutStatistics(): PlayoutStatistics {
+    const { late, buffer, playout } = this
+    const { playoutDelay } = this.options
+    return {
+      adaptive: playoutDelay.minimumMs < playoutDelay.maximumMs,
+      delayMs: playout.delayMs,
+      targetDelayMs: buffer.targetDelayMs,
+      maximumDelayMs: buffer.maximumDelayMs,
+      discarded: late + (this.dropped.get(outOfRange) ?? 0) + (this.dropped.get(leftOut) ?? 0),
+      ...playout.changes,
     }
   }
 
@@ -271,7 +276,7 @@ export class ReceivePath {
       fates: media.fates.metrics(),
       codec: this.codec,
       packetMs: media.packetMs ?? this.parameters.ptimeMs,
-      playout: this.statistics().playout,
+      playout: this.playoutStatistics(),
       signalDbfs: hearing.heardMs > 0 ? hearing.levelDbfs : undefined,
       noiseDbfs: hearing.noiseDbfs,
     }

@@ -4,7 +4,7 @@
 //   source ──> frame ──> encoder ──> payload ─┐
 //                                             ├──> header ──> transport.sendRtp
 //   digits ──────────────────────> event ─────┘
-import type { AudioSource, EncodedSource } from '../audio/frames.ts'
+import { type AudioSource, isEncoded } from '../audio/frames.ts'
 import { LevelMeter } from '../audio/level.ts'
 import { resampled } from '../audio/resample.ts'
 import type { Encoder } from '../codec/codec.ts'
@@ -247,7 +247,7 @@ export class SendPath {
   /** @param frame absent: nothing is to be heard of this packet time */
   private monitor(frame: Int16Array | undefined): void {
     this.level.hear(frame, this.parameters.ptimeMs)
-    if (!this.sinks.isEmpty) this.sinks.write(frame ?? this.silence)
+    this.sinks.write(frame ?? this.silence)
   }
 
   /** Returns whether `frame` now holds audio of the source; its last frame is filled up with silence. */
@@ -273,10 +273,8 @@ export class SendPath {
 
   /** Returns whether `payload` now holds a packet that the source has encoded already, and `frame` its sound. */
   private readPacket(source: AudioSource): boolean {
-    if (!('readPacket' in source)) return false
-    const { encoding, readPacket } = source as EncodedSource
-    if (encoding !== this.parameters.codec.name) return false
-    const packet = readPacket.call(source, this.frame)
+    if (!isEncoded(source) || source.encoding !== this.parameters.codec.name) return false
+    const packet = source.readPacket(this.frame)
     if (!packet) return false
     if (packet.length <= this.payload.length) {
       this.payload.set(packet)
