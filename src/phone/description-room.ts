@@ -30,21 +30,19 @@ export function nameCandidates(
   rtp: TransportAddress,
   asks: boolean | undefined,
 ): { candidates: CandidateAttribute[]; asks: boolean } {
-  const most = withinBudget(candidates, candidateRoomBytes(candidates, kind), rtp)
+  const room = roomBytes(kind)
+  // With relays it is more, because one must be told.
+  const forRelays =
+    !kind.answering && candidates.some(({ type }) => type === 'relay') ? defaults.relayBudgetBytes : 0
+  const most = withinBudget(candidates, room + forRelays, rtp)
   if (asks === false) return { candidates: most, asks }
-  const fewer = withinBudget(candidates, roomBytes(kind) - extendedReportsLengthBytes, rtp)
+  const fewer = withinBudget(candidates, room - extendedReportsLengthBytes, rtp)
   const settled = asks ?? overUdp(fewer) === overUdp(most)
   return { candidates: settled ? fewer : most, asks: settled }
 }
 
 const overUdp = (candidates: readonly CandidateAttribute[]): number =>
   candidates.filter(({ transport }) => transport === 'udp').length
-
-/** With relays it is more, because one must be told. */
-function candidateRoomBytes(candidates: readonly CandidateAttribute[], kind: DescriptionKind): number {
-  const relays = candidates.some(({ type }) => type === 'relay') ? defaults.relayBudgetBytes : 0
-  return roomBytes(kind) + (kind.answering ? 0 : relays)
-}
 
 const roomBytes = ({ answering, first, keying, codecs, budgetBytes }: DescriptionKind): number =>
   answering

@@ -72,24 +72,27 @@ const connection = (address: string): { version: number; ip: string } => ({
   ip: address,
 })
 
-const audioLine = (local: LocalAudio, audio: AudioText): MediaDescription => ({
-  type: 'audio',
-  port: local.rtp.port,
-  protocol: audio.protocol,
-  payloads: audio.codecs.map((codec) => codec.payloadType).join(' '),
-  ...(audio.mid === undefined ? {} : { mid: audio.mid }),
-  ...formatLines(audio.codecs, isTerse(local, audio)),
-  ...(audio.control?.bandwidth && { bandwidth: writeRtcpBandwidth(audio.control) }),
-  ...(isTerse(local, audio) && audio.ptimeMs === customaryPtimeMs ? {} : { ptime: audio.ptimeMs }),
-  ...(isTerse(local, audio) && audio.direction === 'sendrecv' ? {} : { direction: audio.direction }),
-  ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
-  ...(local.rtcp && !audio.onlyComponent1 ? { rtcp: rtcpAttribute(local) } : {}),
-  ...withOwnLines(audio.ice && local.ice ? writeIce(local.ice, audio) : {}, [
-    ...(audio.iceMismatch ? [{ value: 'ice-mismatch' }] : []),
-    ...writeRtcpAttributes(audio.extendedReports, audio.control?.reducedSize ?? false),
-    ...writeKeying(audio.keying),
-  ]),
-})
+function audioLine(local: LocalAudio, audio: AudioText): MediaDescription {
+  const terse = isTerse(local, audio)
+  return {
+    type: 'audio',
+    port: local.rtp.port,
+    protocol: audio.protocol,
+    payloads: audio.codecs.map((codec) => codec.payloadType).join(' '),
+    ...(audio.mid === undefined ? {} : { mid: audio.mid }),
+    ...formatLines(audio.codecs, terse),
+    ...(audio.control?.bandwidth && { bandwidth: writeRtcpBandwidth(audio.control) }),
+    ...(terse && audio.ptimeMs === customaryPtimeMs ? {} : { ptime: audio.ptimeMs }),
+    ...(terse && audio.direction === 'sendrecv' ? {} : { direction: audio.direction }),
+    ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
+    ...(local.rtcp && !audio.onlyComponent1 ? { rtcp: rtcpAttribute(local) } : {}),
+    ...withOwnLines(audio.ice && local.ice ? writeIce(local.ice, audio) : {}, [
+      ...(audio.iceMismatch ? [{ value: 'ice-mismatch' }] : []),
+      ...writeRtcpAttributes(audio.extendedReports, audio.control?.reducedSize ?? false),
+      ...writeKeying(audio.keying),
+    ]),
+  }
+}
 
 /** RFC 3551 4.5. */
 const customaryPtimeMs = 20
