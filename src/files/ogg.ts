@@ -51,7 +51,6 @@ export class OggReader {
   /** What a packet has on earlier pages. */
   private begun: Uint8Array[] = []
   private begunBytes = 0
-  private isBegun = false
   private begins = false
 
   constructor(private readonly file: RandomAccessFile) {}
@@ -105,7 +104,7 @@ export class OggReader {
     let lengthBytes = 0
     const ended: Uint8Array[] = []
     // What is continued from a page that is lost is no packet.
-    let skips = Boolean(flags & flag.continued) && !this.isBegun
+    let skips = Boolean(flags & flag.continued) && this.begun.length === 0
     for (let i = 0; i < segments; i++) {
       const lace = page[headerBytes + i]!
       lengthBytes += lace
@@ -113,7 +112,8 @@ export class OggReader {
       const part = page.slice(offset, offset + lengthBytes)
       offset += lengthBytes
       lengthBytes = 0
-      if (!skips) ended.push(this.isBegun ? Uint8Array.from(Buffer.concat([...this.begun, part])) : part)
+      if (!skips)
+        ended.push(this.begun.length > 0 ? Uint8Array.from(Buffer.concat([...this.begun, part])) : part)
       skips = false
       this.forget()
     }
@@ -134,15 +134,13 @@ export class OggReader {
 
   private keep(part: Uint8Array): void {
     this.begunBytes += part.length
-    this.isBegun = this.begunBytes <= maximumPacketBytes
-    if (this.isBegun) this.begun.push(part)
+    if (this.begunBytes <= maximumPacketBytes) this.begun.push(part)
     else this.forget()
   }
 
   private forget(): void {
     this.begun = []
     this.begunBytes = 0
-    this.isBegun = false
   }
 }
 

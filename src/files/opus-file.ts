@@ -94,7 +94,7 @@ export class OpusFileReader implements EncodedSource {
       if (this.left.length === 0) {
         const packet = this.peek()
         if (!packet) break
-        this.left = this.hear(this.take(packet))
+        this.left = this.hear(packet)
         continue
       }
       const piece = this.left.subarray(0, into.length - written)
@@ -109,7 +109,7 @@ export class OpusFileReader implements EncodedSource {
     if (this.left.length > 0) return undefined
     let packet = this.peek()
     for (; packet && this.position + samplesOf(packet.data) <= this.head.preSkip; packet = this.peek())
-      this.hear(this.take(packet))
+      this.hear(packet)
     // A packet of stereo goes only to those who asked for it (RFC 7587 6.1); one that is cut at the end is encoded anew.
     if (!packet || packet.ends || isStereo(packet.data) || samplesOf(packet.data) !== into.length)
       return undefined
@@ -117,7 +117,7 @@ export class OpusFileReader implements EncodedSource {
     if (this.head.gain !== 0) return undefined
     // Of the pre-skip a part of a packet may be left: those few milliseconds are sent.
     this.position = Math.max(this.position, this.head.preSkip)
-    const samples = this.hear(this.take(packet))
+    const samples = this.hear(packet)
     if (samples.length !== into.length) {
       this.left = samples
       return undefined
@@ -132,11 +132,6 @@ export class OpusFileReader implements EncodedSource {
     this.decoder?.free()
     this.decoder = undefined
     this.file.close()
-  }
-
-  private take(packet: OggPacket): OggPacket {
-    this.next = undefined
-    return packet
   }
 
   /** The next packet of sound, past the headers of the streams. */
@@ -161,8 +156,9 @@ export class OpusFileReader implements EncodedSource {
     this.decoder?.decoderCtl(DecoderCtl.SetGain, head.gain)
   }
 
-  /** What is to be heard of a packet: not the pre-skip, nor what lies beyond the end of the stream. */
+  /** Takes the packet that was peeked at. What is to be heard of it: not the pre-skip, nor what lies beyond the end of the stream. */
   private hear(packet: OggPacket): Int16Array {
+    this.next = undefined
     const samples = this.decode(packet.data)
     const from = Math.max(0, this.head.preSkip - this.position)
     const to = packet.ends && packet.granule !== undefined ? packet.granule - this.position : samples.length
