@@ -7,13 +7,9 @@ import { dtmfTone, silenceFor, toneBurst } from '../audio/tones.ts'
 import { UsageError } from '../errors.ts'
 import type { Millis } from '../runtime/runtime.ts'
 import type { AudioStream } from '../stream/audio-stream.ts'
+import { defaultDurationMs, defaultGapMs, waitMs } from '../stream/digit-sender.ts'
 import type { DtmfOptions } from './dtmf-by-info.ts'
 import type { ReceivedDigit } from './received-digits.ts'
-
-/** As telephone-events have it (stream/digit-sender.ts). */
-const defaultDurationMs: Millis = 100
-const defaultGapMs: Millis = 100
-const pauseMs: Millis = 500
 
 /** @param digits 0-9, *, #, A-D, and w for a pause
  *  @param onSent told when a digit has been sent
@@ -38,7 +34,7 @@ export function digitTones(
   return sequence(
     sampleRateHz,
     [...digits.toUpperCase()].flatMap((digit) => {
-      if (digit === 'W') return [() => silenceFor(pauseMs, sampleRateHz)]
+      if (digit === 'W') return [() => silenceFor(waitMs, sampleRateHz)]
       const tone = dtmfTone(digit)
       return [
         () => toneBurst(tone, durationMs, sampleRateHz),

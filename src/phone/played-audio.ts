@@ -1,6 +1,5 @@
 // What a call plays: files are opened before anybody rings, so that a wrong name is known at once, and streamed once a path is
 // open, at their own rate: what the codec can carry of it is not lost on the way.
-
 import { repeated } from '../audio/sources.ts'
 import { type OpenedSound, openSound } from '../files/open-sound.ts'
 import type { Files } from '../runtime/runtime.ts'

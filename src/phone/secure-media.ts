@@ -35,6 +35,7 @@ export interface SecureMediaOptions {
 
 /** Packets that came before the keys they need: the answer may be slower than media. */
 const keptPackets = 32
+
 export class SecureMedia implements MediaTransport {
   onRtp: MediaTransport['onRtp']
   onRtcp: MediaTransport['onRtcp']

@@ -11,10 +11,10 @@ import {
 import type { Millis } from '../runtime/runtime.ts'
 
 /** ITU-T Q.24 asks for at least 40 ms of tone and of pause; slow IVRs want more. */
-const defaultDurationMs = 100
-const defaultGapMs = 100
+export const defaultDurationMs = 100
+export const defaultGapMs = 100
 /** "w", as modems know it. */
-const waitMs = 500
+export const waitMs = 500
 
 export interface DtmfOptions {
   /** Of each digit; 40 ms and more are safely understood. Default 100. */
