@@ -1,8 +1,5 @@
 // The README's tables of ICE's speed, from what `npm run bench -- ice --save` has measured (results/ice.json).
-
-const row = (cells) => `| ${cells.join(' | ')} |`
-const line = (count) => `|${'---|'.repeat(count)}`
-const table = (columns, rows) => [row(columns), line(columns.length), ...rows.map(row)]
+import { table } from './tables.mjs'
 
 /** Two digits are more than a busy machine gives again. */
 const ms = (value) => (value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString('en'))

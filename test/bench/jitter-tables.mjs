@@ -1,8 +1,6 @@
 // The README's tables of the jitter buffer and of quality under loss, from what `npm run bench -- jitter --save` has computed
 // (results/jitter.json).
-
-const row = (cells) => `| ${cells.join(' | ')} |`
-const table = (columns, rows) => [row(columns), `|${'---|'.repeat(columns.length)}`, ...rows.map(row)]
+import { table } from './tables.mjs'
 
 const cell = ({ delayMs, unplayedPercent }) => `${delayMs.toFixed(0)} ms · ${unplayedPercent.toFixed(2)} %`
 

@@ -1,12 +1,6 @@
 // The README's tables of the speed of media, from what `npm run bench -- media --save` has measured (results/media.json). A part that
 // has not been measured has no table.
-
-const row = (cells) => `| ${cells.join(' | ')} |`
-const table = (columns, rows) => [row(columns), `|${'---|'.repeat(columns.length)}`, ...rows.map(row)]
-const figure = (value, digits = 0) =>
-  value === null || value === undefined
-    ? '-'
-    : value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+import { figure, table } from './tables.mjs'
 
 const pacing = (rows) =>
   table(

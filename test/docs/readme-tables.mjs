@@ -8,6 +8,7 @@ import { iceSpeedTables } from '../bench/ice-tables.mjs'
 import { jitterTables } from '../bench/jitter-tables.mjs'
 import { mediaTables } from '../bench/media-tables.mjs'
 import { sipSpeedTables } from '../bench/sip-tables.mjs'
+import { row } from '../bench/tables.mjs'
 import { iceTable } from '../interop/ice/table.mjs'
 import { mediaTable } from '../interop/media/table.mjs'
 import { signallingTable } from '../interop/table.mjs'
@@ -16,7 +17,6 @@ import { eventTable, networkTable, serverTable, timeTable, unpack } from '../nat
 const file = new URL('../../README.md', import.meta.url)
 
 const results = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
-const row = (cells) => `| ${cells.join(' | ')} |`
 
 /** What may be left out has a question mark. */
 const parameterText = ([name, schema]) => `\`${name}${schema.isOptional() ? '?' : ''}\``
