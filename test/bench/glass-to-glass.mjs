@@ -18,7 +18,8 @@ export async function measureGlassToGlass({ measureMs = 20_000 }) {
   const results = {}
   for (const [name, codec] of Object.entries(codecs)) {
     await codec.load?.()
-    const [one, other] = await startCalls(2, { codec })
+    const { streams, stop } = await startCalls(2, { codec })
+    const [one, other] = streams
     const { sampleRateHz } = codec
     const spoken = []
     const delays = []
@@ -59,8 +60,7 @@ export async function measureGlassToGlass({ measureMs = 20_000 }) {
       max: round(quantile(delays, 1)),
       clicks: delays.length,
     }
-    one.stop()
-    other.stop()
+    stop()
   }
   return results
 }

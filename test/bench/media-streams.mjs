@@ -29,17 +29,24 @@ export async function startStreams(count, to, { srtp = false, threads = 0 } = {}
   }
 }
 
-/** Ends of calls, two and two: each sends a tone to the other, and plays out what comes from there. */
+/** Ends of calls, two and two: each sends a tone to the other, and plays out what comes from there.
+ *  @returns the streams, and what ends them and closes their sockets */
 export async function startCalls(count, { srtp = false, codec = pcmu, threads = 0 } = {}) {
   const { network, pacer } = await ground(threads)
   const streams = []
+  const open = []
   while (streams.length < count) {
     const sockets = [0, 1].map(() => network.openUdp({ address: own, port: 0 }, { media: true }))
     const [one, other] = await Promise.all(sockets)
+    open.push(one, other)
     streams.push(startStream(pacer, one, other.local, { srtp, codec }))
     streams.push(startStream(pacer, other, one.local, { srtp, codec }))
   }
-  return streams
+  const stop = () => {
+    for (const stream of streams) stream.stop()
+    for (const socket of open) socket.close()
+  }
+  return { streams, stop }
 }
 
 function startStream(pacer, socket, to, { srtp, codec = pcmu }) {

@@ -41,7 +41,7 @@ async function sendBare() {
 const options = { srtp: kind.includes('-srtp'), threads: kind.endsWith('-thread') ? 1 : 0 }
 let calls = []
 if (kind === 'bare') await sendBare()
-else if (kind.startsWith('calls')) calls = await startCalls(count, options)
+else if (kind.startsWith('calls')) calls = (await startCalls(count, options)).streams
 else await startStreams(count, to, options)
 serveParent(() => ({ lossPercent: Math.max(...calls.map((call) => call.statistics().received.lossPercent)) }))
 process.send('ready')
