@@ -4,20 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { WavReader } from '../../../src/audio/wav-reader.ts'
 import { UsageError } from '../../../src/errors.ts'
 import { fileBytes, MemoryFile } from '../../unit/audio/memory-file.ts'
+import { seeded } from '../seeded.ts'
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 20_000)
 const firstSeed = Number(process.env['FUZZ_SEED'] ?? 1)
-
-/** mulberry32. */
-function generator(seed: number): (exclusiveMax: number) => number {
-  let state = seed
-  return (exclusiveMax) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * exclusiveMax)
-  }
-}
 
 const names = [
   'pcm8-8k',
@@ -75,7 +65,7 @@ describe('the WAV reader', () => {
     let played = 0
     let refused = 0
     for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
-      const file = new MemoryFile(mutated(generator(seed)))
+      const file = new MemoryFile(mutated(seeded(seed)))
       try {
         const reader = new WavReader(file)
         const frame = new Int16Array(777)

@@ -6,20 +6,10 @@ import { UsageError } from '../../../src/errors.ts'
 import { OggWriter } from '../../../src/files/ogg.ts'
 import { OpusFileReader } from '../../../src/files/opus-file.ts'
 import { MemoryFile } from '../../unit/audio/memory-file.ts'
+import { seeded } from '../seeded.ts'
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 2_000)
 const firstSeed = Number(process.env['FUZZ_SEED'] ?? 1)
-
-/** mulberry32. */
-function generator(seed: number): (exclusiveMax: number) => number {
-  let state = seed
-  return (exclusiveMax) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * exclusiveMax)
-  }
-}
 
 const original = readFileSync(new URL('../../unit/files/two-tones.opus', import.meta.url)).subarray(0, 4_000)
 const head = original.subarray(28, 28 + 19)
@@ -74,7 +64,7 @@ it(`${runs} damaged and invented Ogg/Opus files are survived`, { timeout: 0 }, a
   let played = 0
   let refused = 0
   for (let seed = firstSeed; seed < firstSeed + runs; seed++) {
-    const random = generator(seed)
+    const random = seeded(seed)
     const file = new MemoryFile(random(2) === 0 ? mutated(random) : invented(random))
     try {
       const reader = new OpusFileReader(file)

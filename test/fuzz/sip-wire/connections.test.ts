@@ -8,7 +8,8 @@ import type { Protocol } from '../../../src/sip/flow.ts'
 import { SipTransport } from '../../../src/sip/transport.ts'
 import { SipWire } from '../../../src/sip/wire.ts'
 import { requestText, responseText } from '../../unit/sip-wire/messages.ts'
-import { corpus, mutate, randomBytes, seeded } from './mutation.ts'
+import { seeded } from '../seeded.ts'
+import { corpus, mutate, randomBytes } from './mutation.ts'
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 300)
 const start = Number(process.env['FUZZ_SEED'] ?? 1)

@@ -5,7 +5,8 @@ import { startServer } from '../../../src/serve/server.ts'
 import { SipWire } from '../../../src/sip/wire.ts'
 import { FakeRuntime } from '../../unit/sip-wire/fake-runtime.ts'
 import { requestText, responseText } from '../../unit/sip-wire/messages.ts'
-import { corpus, mutate, randomBytes, seeded } from './mutation.ts'
+import { seeded } from '../seeded.ts'
+import { corpus, mutate, randomBytes } from './mutation.ts'
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 8_000)
 const start = Number(process.env['FUZZ_SEED'] ?? 1)

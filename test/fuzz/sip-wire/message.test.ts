@@ -6,7 +6,8 @@ import { MessageFramer } from '../../../src/sip/framing.ts'
 import { parseMessage, responseTo, serializeMessage } from '../../../src/sip/message.ts'
 import { dialogKey, serverKey } from '../../../src/sip/reliability.ts'
 import { responseDestination, stampReceived } from '../../../src/sip/via.ts'
-import { corpus, mutate, randomBytes, seeded } from './mutation.ts'
+import { seeded } from '../seeded.ts'
+import { corpus, mutate, randomBytes } from './mutation.ts'
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 20_000)
 
