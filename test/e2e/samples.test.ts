@@ -9,6 +9,26 @@ import { Phone } from '../../src/phone/phone.ts'
 import { nodeRuntime } from '../../src/runtime/node.ts'
 import { Floe, temporaryFolder } from './cli/cli.ts'
 
+/** A sample that serves at a port of 127.0.0.1; resolves when it says that it does. */
+async function serving(name: string, says: string, env: Record<string, string> = {}) {
+  const probe = await nodeRuntime.network.listenTcp({ address: '127.0.0.1', port: 0 })
+  const { port } = probe.local
+  probe.close()
+  const sample = new Floe([], {
+    command: [process.execPath, `samples/${name}.mjs`],
+    env: { PORT: String(port), ...env },
+  })
+  await expect.poll(() => sample.stdout, { timeout: 20_000 }).toContain(says)
+  return {
+    port,
+    sample,
+    async stop() {
+      sample.child.kill('SIGTERM')
+      expect((await sample.ended).code).toBe(0)
+    },
+  }
+}
+
 test('own-network asks the oracle, and its phones hear each other over the relay', async () => {
   const sample = new Floe([], { command: [process.execPath, 'samples/own-network.mjs'] })
   const { code, stdout, stderr } = await sample.ended
@@ -18,14 +38,7 @@ test('own-network asks the oracle, and its phones hear each other over the relay
 })
 
 test('hello-call dials echo-bot and reports a healthy call', async () => {
-  const probe = await nodeRuntime.network.listenTcp({ address: '127.0.0.1', port: 0 })
-  const { port } = probe.local
-  probe.close()
-  const bot = new Floe([], {
-    command: [process.execPath, 'samples/echo-bot.mjs'],
-    env: { PORT: String(port) },
-  })
-  await expect.poll(() => bot.stdout, { timeout: 10_000 }).toContain('echo bot at')
+  const { port, sample: bot, stop } = await serving('echo-bot', 'echo bot at')
   const caller = new Floe([`sip:echo@127.0.0.1:${port}`, 'media/hello-8k.wav'], {
     command: [process.execPath, 'samples/hello-call.mjs'],
   })
@@ -33,19 +46,11 @@ test('hello-call dials echo-bot and reports a healthy call', async () => {
   expect(outcome).toMatchObject({ code: 0, stderr: '' })
   expect(JSON.parse(outcome.stdout)).toMatchObject({ codec: 'opus', verdict: { ok: true } })
   await expect.poll(() => bot.stdout, { timeout: 10_000 }).toMatch(/: fine/)
-  bot.child.kill('SIGTERM')
-  expect((await bot.ended).code).toBe(0)
+  await stop()
 })
 
 test('interruptible talks until the caller does', async () => {
-  const probe = await nodeRuntime.network.openUdp({ address: '127.0.0.1', port: 0 })
-  const { port } = probe.local
-  probe.close()
-  const bot = new Floe([], {
-    command: [process.execPath, 'samples/interruptible.mjs'],
-    env: { PORT: String(port) },
-  })
-  await expect.poll(() => bot.stdout, { timeout: 20_000 }).toContain('waiting at')
+  const { port, sample: bot, stop } = await serving('interruptible', 'waiting at')
   const words = [
     'call',
     `sip:bot@127.0.0.1:${port}`,
@@ -58,20 +63,12 @@ test('interruptible talks until the caller does', async () => {
   ]
   expect((await new Floe(words).ended).code).toBe(0)
   await expect.poll(() => bot.stdout, { timeout: 10_000 }).toContain('speaks: interrupted')
-  bot.child.kill('SIGTERM')
-  expect((await bot.ended).code).toBe(0)
+  await stop()
 })
 
 test('recorder greets, beeps, and keeps both directions', async () => {
-  const probe = await nodeRuntime.network.openUdp({ address: '127.0.0.1', port: 0 })
-  const { port } = probe.local
-  probe.close()
   const folder = temporaryFolder()
-  const machine = new Floe([], {
-    command: [process.execPath, 'samples/recorder.mjs'],
-    env: { PORT: String(port), FOLDER: folder },
-  })
-  await expect.poll(() => machine.stdout, { timeout: 20_000 }).toContain('waiting at')
+  const { port, sample: machine, stop } = await serving('recorder', 'waiting at', { FOLDER: folder })
   const phone = await Phone.start({ listen: [{ protocol: 'udp', address: '127.0.0.1', port: 0 }] })
   const call = await phone.call(`sip:recorder@127.0.0.1:${port}`, { play: 'tone:440' })
   await call.waitToHear('media/reply-8k.wav', 20_000)
@@ -90,19 +87,11 @@ test('recorder greets, beeps, and keeps both directions', async () => {
     true,
   )
   expect(toneShare(received, sampleRateHz, 440, received.length >> 1)).toBeGreaterThan(0.9)
-  machine.child.kill('SIGTERM')
-  expect((await machine.ended).code).toBe(0)
+  await stop()
 })
 
 test('conference lets each of three callers hear the other two, and not themselves', async () => {
-  const probe = await nodeRuntime.network.openUdp({ address: '127.0.0.1', port: 0 })
-  const { port } = probe.local
-  probe.close()
-  const bridge = new Floe([], {
-    command: [process.execPath, 'samples/conference.mjs'],
-    env: { PORT: String(port) },
-  })
-  await expect.poll(() => bridge.stdout, { timeout: 20_000 }).toContain('conference at')
+  const { port, sample: bridge, stop } = await serving('conference', 'conference at')
   const phones = await Promise.all(
     [1, 2, 3].map(() => Phone.start({ listen: [{ protocol: 'udp', address: '127.0.0.1', port: 0 }] })),
   )
@@ -119,6 +108,5 @@ test('conference lets each of three callers hear the other two, and not themselv
   expect(bridge.stdout).toContain('3 in the conference')
   await Promise.all(phones.map((phone) => phone.stop()))
   await expect.poll(() => bridge.stdout, { timeout: 10_000 }).toContain('leaves, 0 in the conference')
-  bridge.child.kill('SIGTERM')
-  expect((await bridge.ended).code).toBe(0)
+  await stop()
 })

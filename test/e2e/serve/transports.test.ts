@@ -52,19 +52,14 @@ async function serve(address: string, offered = protocols) {
   return { at, phone }
 }
 
-test.each(
-  protocols.flatMap((protocol) => ['127.0.0.1', '::1'].map((address) => [protocol, address] as const)),
-)('a phone on %s at %s registers, calls, is called back', async (protocol, address) => {
-  const { at, phone } = await serve(address)
-  const alice = await phone('alice', protocol)
-  const bob = await phone('bob', other[protocol])
-  expect(alice.registrationState).toMatchObject({ state: 'registered' })
+/** Each calls the other through the server, and both are heard. */
+async function expectCallsBothWays(alice: Phone, bob: Phone, server: string): Promise<void> {
   for (const [from, to, user] of [
     [alice, bob, 'bob'],
     [bob, alice, 'alice'],
   ] as const) {
     const incoming = to.nextCall()
-    const call = await from.call(`sip:${user}@${at('udp')}`, { play: 'tone:440' })
+    const call = await from.call(`sip:${user}@${server}`, { play: 'tone:440' })
     const answered = await incoming
     await answered.answer({ play: 'tone:620' })
     expect((await answered.waitToHear('tone:440', 10_000)).heard).toBe(true)
@@ -72,6 +67,16 @@ test.each(
     await answered.hangUp()
     expect((await call.ended).verdict).toMatchObject({ ok: true })
   }
+}
+
+test.each(
+  protocols.flatMap((protocol) => ['127.0.0.1', '::1'].map((address) => [protocol, address] as const)),
+)('a phone on %s at %s registers, calls, is called back', async (protocol, address) => {
+  const { at, phone } = await serve(address)
+  const alice = await phone('alice', protocol)
+  const bob = await phone('bob', other[protocol])
+  expect(alice.registrationState).toMatchObject({ state: 'registered' })
+  await expectCallsBothWays(alice, bob, at('udp'))
 })
 
 test('a phone on wss and one on udp that also takes TCP call each other where the server has no point for TCP', async () => {
@@ -79,18 +84,7 @@ test('a phone on wss and one on udp that also takes TCP call each other where th
   const alice = await phone('alice', 'wss')
   // Of one port for both.
   const bob = await phone('bob', 'udp', 'tcp')
-  for (const [from, to, user] of [
-    [alice, bob, 'bob'],
-    [bob, alice, 'alice'],
-  ] as const) {
-    const incoming = to.nextCall()
-    const call = await from.call(`sip:${user}@${at('udp')}`, { play: 'tone:440' })
-    const answered = await incoming
-    await answered.answer({ play: 'tone:620' })
-    expect((await answered.waitToHear('tone:440', 10_000)).heard).toBe(true)
-    await answered.hangUp()
-    expect((await call.ended).verdict).toMatchObject({ ok: true })
-  }
+  await expectCallsBothWays(alice, bob, at('udp'))
 })
 
 test('two accounts of sips: talk, and every hop is TLS; one of sip: is not called so', async () => {

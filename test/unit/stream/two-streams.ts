@@ -1,6 +1,7 @@
 // Streams on virtual time, joined by a network that the test controls, and a codec that keeps every bit.
 import type { AudioSink, AudioSource } from '../../../src/audio/frames.ts'
 import type { Codec } from '../../../src/codec/codec.ts'
+import { l16Codecs } from '../../../src/codec/l16.ts'
 import { createRtpView, parseRtp } from '../../../src/rtp/packet.ts'
 import type { Clock } from '../../../src/runtime/runtime.ts'
 import { VirtualClock } from '../../../src/sim/clock.ts'
@@ -10,28 +11,14 @@ import type { MediaTransport } from '../../../src/stream/media-transport.ts'
 import { type Pacer, WheelPacer } from '../../../src/stream/pacer.ts'
 import type { MediaFact } from '../../../src/trace/facts.ts'
 
-/** L16 (RFC 3551 4.5.11) at a telephone's rate: lossless. */
+/** L16 at a telephone's rate, and others, alike for sound and clock or not: lossless, of any packet time, and nothing is concealed. */
 export const linear = (sampleRateHz = 8000, clockRateHz = sampleRateHz): Codec => ({
   name: 'L16',
   sampleRateHz,
   clockRateHz,
   channels: 1,
-  createEncoder: () => ({
-    encode(pcm, out) {
-      for (let i = 0; i < pcm.length; i++) {
-        out[2 * i] = pcm[i]! >> 8
-        out[2 * i + 1] = pcm[i]!
-      }
-      return 2 * pcm.length
-    },
-  }),
-  createDecoder: () => ({
-    decode(payload, out) {
-      const samples = Math.min(payload.length >> 1, out.length)
-      for (let i = 0; i < samples; i++) out[i] = (payload[2 * i]! << 8) | payload[2 * i + 1]!
-      return samples
-    },
-  }),
+  createEncoder: l16Codecs[0]!.createEncoder,
+  createDecoder: l16Codecs[0]!.createDecoder,
 })
 export const l16 = linear()
 
