@@ -16,27 +16,29 @@ import {
   sdp,
 } from './sipp-scenario.ts'
 
-/** SIPp calls floe, which answers. */
+/** SIPp calls floe, which answers. @param limits how long SIPp waits, where it is to wait long */
 export async function called(
   scene: Scene,
   steps: readonly Step[],
   options: PhoneOptions = {},
+  limits: { waitMs?: number } = {},
 ): Promise<{ call: Call; sipp: Sipp }> {
   const phone = await startPhone(scene, options)
   const incoming = phone.nextCall({ timeoutMs: 20_000 })
-  const sipp = await Sipp.calls(scene, addressOf(phone), steps)
+  const sipp = await Sipp.calls(scene, addressOf(phone), steps, limits)
   const call = await incoming
   await call.answer()
   return { call, sipp }
 }
 
-/** floe calls SIPp. */
+/** floe calls SIPp; the same. */
 export async function calling(
   scene: Scene,
   steps: readonly Step[],
   options: DialOptions & { phone?: PhoneOptions } = {},
+  limits: { waitMs?: number } = {},
 ): Promise<{ call: Call; sipp: Sipp }> {
-  const sipp = await Sipp.called(scene, steps)
+  const sipp = await Sipp.called(scene, steps, limits)
   const phone = await startPhone(scene, options.phone)
   return { call: await phone.call(sipp.uri(), options), sipp }
 }

@@ -1,10 +1,11 @@
 // Session timers (RFC 4028) and UPDATE (RFC 3311) against SIPp. The shortest interval is 90 s: who refreshes does so after 45 s,
 // who is not refreshed hangs up after 60. These rows wait side by side.
 import { expect } from 'vitest'
-import type { Call, PhoneOptions } from '../../../src/index.ts'
+import type { PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
 import { addressOf, expectEcho, startPhone } from '../peers/phone.ts'
 import { Sipp } from '../peers/sipp.ts'
+import { calling as callsSipp, called as sippCalls } from '../peers/sipp-calls.ts'
 import {
   ack,
   hangUp,
@@ -30,24 +31,9 @@ const row = (
   run: (scene: Scene) => Promise<void>,
 ): void => void rows.push({ feature, by, name, run, timeoutMs: waitMs })
 
-async function called(scene: Scene, steps: readonly Step[]): Promise<{ call: Call; sipp: Sipp }> {
-  const phone = await startPhone(scene)
-  const incoming = phone.nextCall({ timeoutMs: 20_000 })
-  const sipp = await Sipp.calls(scene, addressOf(phone), steps, { waitMs })
-  const call = await incoming
-  await call.answer()
-  return { call, sipp }
-}
-
-async function calling(
-  scene: Scene,
-  steps: readonly Step[],
-  options: PhoneOptions = {},
-): Promise<{ call: Call; sipp: Sipp }> {
-  const sipp = await Sipp.called(scene, steps, { waitMs })
-  const phone = await startPhone(scene, options)
-  return { call: await phone.call(sipp.uri()), sipp }
-}
+const called = (scene: Scene, steps: readonly Step[]) => sippCalls(scene, steps, {}, { waitMs })
+const calling = (scene: Scene, steps: readonly Step[], phone: PhoneOptions = {}) =>
+  callsSipp(scene, steps, { phone }, { waitMs })
 
 const takesUpdate = { Allow: 'INVITE, ACK, CANCEL, BYE, UPDATE' }
 const timer = (value: string, more = {}) => ({ Supported: 'timer', 'Session-Expires': value, ...more })
