@@ -8,6 +8,16 @@ export interface Encoder {
   close?(): void
 }
 
+/** An encoder that another thread runs, a packet time behind: a frame is handed over when it is made, and its packet is taken when
+ *  the next frame is due. */
+export interface PipelinedEncoder {
+  /** Copies the frame. Only after the packet of the one before has been taken. */
+  begin(pcm: Int16Array): void
+  /** What `Encoder.encode` would have returned; undefined where the packet is not ready yet: ask again. */
+  finish(out: Uint8Array): number | undefined
+  close(): void
+}
+
 export interface Decoder {
   /** Decodes one payload; returns the samples written into `out`. Never throws on a peer's octets. */
   decode(payload: Uint8Array, out: Int16Array): number
@@ -37,5 +47,7 @@ export interface Codec {
   load?(): Promise<void>
   /** @param fmtp what the receiver asks of its sender */
   createEncoder(fmtp?: string): Encoder
+  /** Preferred where it is there, and where it makes one. */
+  createPipelinedEncoder?(fmtp?: string): PipelinedEncoder | undefined
   createDecoder(): Decoder
 }

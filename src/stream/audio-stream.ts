@@ -269,7 +269,10 @@ export class AudioStream {
     const { sending, receiving, reports } = this
     const quality = estimateQuality(this.reception())
     return {
-      sent: { packets: sending.packets, octets: sending.octets, ssrc: sending.ssrc },
+      sent: {
+        ...{ packets: sending.packets, octets: sending.octets, ssrc: sending.ssrc },
+        ...(sending.delayedFrames > 0 && { delayedFrames: sending.delayedFrames }),
+      },
       received: receiving.statistics(),
       ...(reports?.roundTripMs !== undefined && { roundTripMs: reports.roundTripMs }),
       ...(quality && { quality }),

@@ -1,13 +1,14 @@
 // From a source or a digit to a packet, once a packet time: `sendFrame` is the whole way, top to bottom. Timestamps count
-// samples and never read a clock (RFC 3550 5.1); sequence numbers count what has left.
+// samples and never read a clock (RFC 3550 5.1); sequence numbers count what has left. Where another thread encodes, a frame is
+// made a packet time before its packet leaves, and the two steps come in the other order.
 //
 //   source ──> frame ──> encoder ──> payload ─┐
-//                                             ├──> header ──> transport.sendRtp
+//                make            depart       ├──> header ──> transport.sendRtp
 //   digits ──────────────────────> event ─────┘
 import { type AudioSource, isEncoded } from '../audio/frames.ts'
 import { LevelMeter } from '../audio/level.ts'
 import { resampled } from '../audio/resample.ts'
-import type { Encoder } from '../codec/codec.ts'
+import type { Encoder, PipelinedEncoder } from '../codec/codec.ts'
 import { type RtpHeader, rtpHeaderLengthBytes, writeRtpHeader } from '../rtp/packet.ts'
 import { SentPackets } from '../rtp/sent-packets.ts'
 import { type EventPacket, eventPayloadLengthBytes, writeEvent } from '../rtp/telephone-event.ts'
@@ -67,7 +68,7 @@ export class SendPath {
   /** While nothing plays. */
   sendsSilence: boolean
   private parameters!: StreamParameters
-  private encoder!: Encoder
+  private encoder!: Encoder | PipelinedEncoder
   private frame!: Int16Array
   /** What sinks hear of a frame that is none. */
   private silence!: Int16Array
@@ -81,10 +82,16 @@ export class SendPath {
   /** The part of `buffer` that is sent; frames are nearly always of one length. */
   private packet = this.buffer
   private readonly eventPacket = new Uint8Array(rtpHeaderLengthBytes + eventPayloadLengthBytes)
-  /** Length of a source's encoded frame that could not leave yet: there was no path. Nothing of a file is lost. */
-  private waitingBytes = 0
-  /** Length of a frame that its source had encoded already. */
-  private encodedBytes = 0
+  /** Of the packet time that leaves next: samples in `frame`, or a packet in `payload` that its source had encoded already, or that
+   *  could not leave yet because there was no path. Nothing of a file is lost. */
+  private made: 'nothing' | 'frame' | 'packet' = 'nothing'
+  /** Where it is a packet. */
+  private madeBytes = 0
+  private isAudible = false
+  /** Absent: it is an interjection or silence. */
+  private madeFrom: Playing | undefined
+  /** Frames whose packets another thread had not made in time; they left later. */
+  delayedFrames = 0
   private talking = false
   private playing: Playing | undefined
   private sourceEnds = false
@@ -151,11 +158,12 @@ export class SendPath {
     const same = before?.codec === parameters.codec && before.sendFmtp === parameters.sendFmtp
     if (same && before.ptimeMs === parameters.ptimeMs) return
     this.encoder?.close?.()
-    this.encoder = parameters.codec.createEncoder(parameters.sendFmtp)
+    const { codec, sendFmtp } = parameters
+    this.encoder = codec.createPipelinedEncoder?.(sendFmtp) ?? codec.createEncoder(sendFmtp)
     this.frame = new Int16Array(frameSamples(parameters))
     this.silence = new Int16Array(this.frame.length)
     this.sinks.use(parameters.codec.sampleRateHz)
-    this.waitingBytes = 0
+    this.made = 'nothing'
     for (const each of this.playing ? [this.playing, ...this.interjections] : this.interjections)
       each.source = resampled(each.original, parameters.codec.sampleRateHz)
   }
@@ -210,38 +218,62 @@ export class SendPath {
       return
     }
 
+    // Sound that has waited for a path is not to be heard after all.
+    if (this.made === 'packet' && (this.muted || this.parameters.quiet)) this.made = 'nothing'
+    const pipelined = 'begin' in this.encoder
+    if (!pipelined) this.make()
+    this.depart(sendPayloadType, skipped)
+    if (pipelined) this.make()
+  }
+
+  /** What leaves next, where the packet time before has left. */
+  private make(): void {
+    if (this.made !== 'nothing') return
     const { quiet } = this.parameters
-    const interjected = !quiet && this.waitingBytes === 0 && this.readInterjection()
-    const fromSource = !quiet && !interjected && (this.waitingBytes > 0 || this.readSource())
-    const audible = interjected || (fromSource && !this.muted)
-    this.monitor(audible ? this.frame : undefined)
-    if (!fromSource && !interjected && !this.sendsSilence) {
+    const interjected = !quiet && this.readInterjection()
+    const read = quiet || interjected ? 'nothing' : this.readSource()
+    if (read === 'nothing' && !interjected && !this.sendsSilence) return
+    this.madeFrom = read === 'nothing' ? undefined : this.playing
+    this.isAudible = interjected || (read !== 'nothing' && !this.muted)
+    this.made = this.isAudible && read === 'packet' ? 'packet' : 'frame'
+    if (!this.isAudible) this.frame.fill(0)
+    if (this.made === 'frame' && 'begin' in this.encoder) this.encoder.begin(this.frame)
+  }
+
+  private depart(payloadType: number, skipped: number): void {
+    const payloadBytes = this.made === 'frame' ? this.encode() : this.madeBytes
+    if (this.made === 'nothing' || payloadBytes === undefined) {
+      this.monitor(undefined)
       this.talking = false
       return
     }
-    if (!audible) {
-      this.frame.fill(0)
-      this.waitingBytes = 0
-      this.encodedBytes = 0
-    }
-    const payloadBytes =
-      this.waitingBytes || this.encodedBytes || this.encoder.encode(this.frame, this.payload)
-    this.encodedBytes = 0
+    this.monitor(this.isAudible ? this.frame : undefined)
     if (payloadBytes === 0) {
       this.talking = false
-      if (fromSource) this.noteFrameSent()
+      this.made = 'nothing'
+      this.noteFrameSent()
       return
     }
 
     // A packet after a pause begins a talkspurt (RFC 3551 4.1).
     this.header.marker = !this.talking || skipped > 0
-    this.header.payloadType = sendPayloadType
+    this.header.payloadType = payloadType
     this.header.timestamp = this.timestamp
     writeRtpHeader(this.buffer, this.header)
     const left = this.transmit(this.packetWith(payloadBytes), payloadBytes)
     this.talking = left
-    this.waitingBytes = fromSource && !left ? payloadBytes : 0
-    if (fromSource && left) this.noteFrameSent()
+    this.made = left || !this.madeFrom ? 'nothing' : 'packet'
+    this.madeBytes = payloadBytes
+    if (left) this.noteFrameSent()
+  }
+
+  /** Returns the octets of the packet; undefined where another thread has not made it in time: it leaves later. */
+  private encode(): number | undefined {
+    const { encoder, frame, payload } = this
+    if (!('begin' in encoder)) return encoder.encode(frame, payload)
+    const payloadBytes = encoder.finish(payload)
+    if (payloadBytes === undefined) this.delayedFrames++
+    return payloadBytes
   }
 
   /** @param frame absent: nothing is to be heard of this packet time */
@@ -250,37 +282,38 @@ export class SendPath {
     this.sinks.write(frame ?? this.silence)
   }
 
-  /** Returns whether `frame` now holds audio of the source; its last frame is filled up with silence. */
-  private readSource(): boolean {
+  /** Returns what now holds audio of the source, `frame` alone or a packet; a last frame is filled up with silence. */
+  private readSource(): 'nothing' | 'frame' | 'packet' {
     const { playing, frame } = this
-    if (!playing) return false
+    if (!playing) return 'nothing'
     let read = 0
     try {
-      if (this.readPacket(playing.source)) {
+      const packet = this.readPacket(playing.source)
+      if (packet !== 'nothing') {
         this.sourceEnds = false
-        return true
+        return packet
       }
       read = playing.source.read(frame)
     } catch (error) {
       this.finishPlaying()?.reject(error)
-      return false
+      return 'nothing'
     }
     frame.fill(0, read)
     this.sourceEnds = read < frame.length
-    if (read === 0) this.finishPlaying()?.resolve('ended')
-    return read > 0
+    if (read > 0) return 'frame'
+    this.finishPlaying()?.resolve('ended')
+    return 'nothing'
   }
 
-  /** Returns whether `payload` now holds a packet that the source has encoded already, and `frame` its sound. */
-  private readPacket(source: AudioSource): boolean {
-    if (!isEncoded(source) || source.encoding !== this.parameters.codec.name) return false
+  /** Of a source that has encoded its sound already: 'packet' where `payload` and `madeBytes` now tell that, and `frame` the sound. */
+  private readPacket(source: AudioSource): 'nothing' | 'frame' | 'packet' {
+    if (!isEncoded(source) || source.encoding !== this.parameters.codec.name) return 'nothing'
     const packet = source.readPacket(this.frame)
-    if (!packet) return false
-    if (packet.length <= this.payload.length) {
-      this.payload.set(packet)
-      this.encodedBytes = packet.length
-    }
-    return true
+    if (!packet) return 'nothing'
+    if (packet.length > this.payload.length) return 'frame'
+    this.payload.set(packet)
+    this.madeBytes = packet.length
+    return 'packet'
   }
 
   /** Returns whether `frame` now holds audio of an interjection. */
@@ -299,8 +332,8 @@ export class SendPath {
   }
 
   private noteFrameSent(): void {
-    const { playing } = this
-    if (!playing) return
+    const playing = this.madeFrom
+    if (!playing || playing !== this.playing) return
     if (!playing.started) {
       playing.started = true
       this.options.record({ layer: 'audio', type: 'play-started', what: playing.what })
@@ -312,7 +345,7 @@ export class SendPath {
     const { playing } = this
     if (!playing) return undefined
     this.playing = undefined
-    this.waitingBytes = 0
+    if (this.made === 'packet') this.made = 'nothing'
     playing.source.close()
     if (playing.started) this.options.record({ layer: 'audio', type: 'play-ended', what: playing.what })
     return playing

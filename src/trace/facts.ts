@@ -175,7 +175,13 @@ export type MediaFact =
 
 /** RFC 3550 6.4 and appendix A.3, A.8; both directions of one stream. */
 export interface StreamStatistics {
-  sent: { packets: number; octets: number; ssrc: number }
+  sent: {
+    packets: number
+    octets: number
+    ssrc: number
+    /** Packet times in which a packet was not ready, because the threads that encode had too much to do; absent: none. */
+    delayedFrames?: number
+  }
   received: {
     packets: number
     octets: number
