@@ -1,5 +1,6 @@
 // AES in counter mode with HMAC-SHA1 (RFC 3711 4.1.1 and 4.2.1; RFC 6188 for 256 bits).
-import { type Cipher, createCipheriv, createHmac, timingSafeEqual } from 'node:crypto'
+import { type Cipher, createCipheriv, timingSafeEqual } from 'node:crypto'
+import { HmacSha1 } from './hmac-sha1.ts'
 import type { SessionKeys } from './key-derivation.ts'
 import type { Transform } from './transform.ts'
 
@@ -9,6 +10,7 @@ export class CounterTransform implements Transform {
   /** The block cipher itself: one object for all packets, where a counter-mode one would be made for each. */
   private readonly cipher: Cipher
   private counters = Buffer.alloc(16 * blockBytes)
+  private readonly mac: HmacSha1
 
   constructor(
     private readonly keys: SessionKeys,
@@ -17,6 +19,7 @@ export class CounterTransform implements Transform {
   ) {
     this.cipher = createCipheriv(`aes-${8 * keyBytes}-ecb`, keys.cipher, null)
     this.cipher.setAutoPadding(false)
+    this.mac = new HmacSha1(keys.authentication)
   }
 
   seal(
@@ -31,7 +34,7 @@ export class CounterTransform implements Transform {
     const stream = this.keyStream(ssrc, index, length - header)
     for (let i = 0; i < header; i++) out[i] = packet[i]!
     for (let i = header; i < length; i++) out[i] = packet[i]! ^ stream[i - header]!
-    const tag = this.tag(out.subarray(0, length), trailer)
+    const tag = this.mac.of(out, length, trailer)
     for (let i = 0; i < this.tagBytes; i++) out[length + i] = tag[i]!
     return length + this.tagBytes
   }
@@ -46,17 +49,13 @@ export class CounterTransform implements Transform {
   ): Uint8Array | undefined {
     const length = packet.length - this.tagBytes
     if (length < header) return undefined
-    const body = packet.subarray(0, length)
-    const tag = this.tag(body, trailer).subarray(0, this.tagBytes)
+    const tag = this.mac.of(packet, length, trailer).subarray(0, this.tagBytes)
     if (!timingSafeEqual(tag, packet.subarray(length))) return undefined
+    const body = packet.subarray(0, length)
     if (!encrypted) return body
     const stream = this.keyStream(ssrc, index, length - header)
     for (let i = header; i < length; i++) body[i]! ^= stream[i - header]!
     return body
-  }
-
-  private tag(body: Uint8Array, trailer: Uint8Array): Buffer {
-    return createHmac('sha1', this.keys.authentication).update(body).update(trailer).digest()
   }
 
   /** RFC 3711 4.1.1: the salt, with the SSRC from octet 4 and the index from octet 8 on; the last two octets count blocks. */
