@@ -9,6 +9,8 @@ export { VoiceActivity, type VoiceActivityOptions } from './audio/voice-activity
 export { WavReader } from './audio/wav-reader.ts'
 export { WavWriter } from './audio/wav-writer.ts'
 export type { Codec, Decoder, Encoder } from './codec/codec.ts'
+export { opusWith } from './codec/opus.ts'
+export type { OpusOptions } from './codec/opus-parameters.ts'
 export type { CallReport, Verdict } from './diagnose/call-report.ts'
 export { exitCodeOfReport } from './diagnose/exit-code.ts'
 export { formatPairs, formatReport } from './diagnose/format-report.ts'

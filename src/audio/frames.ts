@@ -11,9 +11,9 @@ export interface AudioSource {
 export interface EncodedSource extends AudioSource {
   /** The codec's name in the rtpmap. */
   readonly encoding: string
-  /** Fills `into` as `read` does and returns the packet that holds just that; undefined where none does, and `read` goes on from the
-   *  same place. */
-  readPacket(into: Int16Array): Uint8Array | undefined
+  /** Fills `into` as `read` does and returns the packet that holds just that; undefined where none does or it is not taken, and
+   *  `read` goes on from the same place. */
+  readPacket(into: Int16Array, takes?: (packet: Uint8Array) => boolean): Uint8Array | undefined
 }
 
 export const isEncoded = (source: AudioSource): source is EncodedSource => 'readPacket' in source

@@ -129,7 +129,7 @@ export function phoneFlags(command: Command): Command {
     .option('--no-ice-tcp', 'offer no ICE candidates for TCP')
     .option(
       '--codec <name>',
-      'offer these codecs, best first: opus, G722, PCMU, PCMA (all, in this order, by default); repeat for several',
+      'offer these codecs, best first: opus, G722, PCMU, PCMA (all, in this order, by default); repeat for several; opus:bitrate=24000:dtx and the like set Opus',
       collect,
     )
     .option('--trace <file>', 'write a capture file (pcapng) of everything that is sent and received')

@@ -4,13 +4,17 @@
 export interface Encoder {
   /** Encodes one frame; returns the octets written into `out`, 0 where nothing need be sent. */
   encode(pcm: Int16Array, out: Uint8Array): number
+  /** How much of what is sent the peer's reports let expect to be lost, for a codec that can arm itself against it. */
+  expectLoss?(percent: number): void
+  /** Whether the peer takes a packet that was encoded elsewhere as it is; absent: any. */
+  takes?(packet: Uint8Array): boolean
   /** Frees what the garbage collector does not see. */
   close?(): void
 }
 
 /** An encoder that another thread runs, a packet time behind: a frame is handed over when it is made, and its packet is taken when
  *  the next frame is due. */
-export interface PipelinedEncoder {
+export interface PipelinedEncoder extends Pick<Encoder, 'expectLoss' | 'takes'> {
   /** Copies the frame. Only after the packet of the one before has been taken. */
   begin(pcm: Int16Array): void
   /** What `Encoder.encode` would have returned; undefined where the packet is not ready yet: ask again. */

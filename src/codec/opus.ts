@@ -1,46 +1,53 @@
-// Opus (RFC 6716) by libopus, compiled to WebAssembly, as RFC 7587 carries it: mono inside, though the rtpmap always says two
-// channels; 48 kHz; what the peer's fmtp asks of our encoder is heeded; lost packets are recovered from the next one, or concealed.
-// Leaves out stereo.
+// Opus (RFC 6716) by libopus, compiled to WebAssembly, as RFC 7587 carries it: 48 kHz, mono inside, though the rtpmap always says two
+// channels; a peer's stereo is mixed down. Lost packets are recovered from the next one, or concealed. What both ends ask of each
+// other: opus-parameters.ts. Leaves out stereo of our own.
 import {
-  Application,
-  Bandwidth,
   createDecoder,
   createEncoder,
-  type EncoderOptions,
   loadLibopus,
   type OpusDecoderHandle,
   type OpusEncoderHandle,
 } from 'libopus-wasm'
 import type { Codec, Decoder, Encoder } from './codec.ts'
+import { longestPacketSamples } from './opus-packet.ts'
+import {
+  checkOpusOptions,
+  encoderOptions,
+  lossToArmAgainst,
+  type OpusOptions,
+  type OpusParameters,
+  type OpusSettings,
+  readOpusParameters,
+  writeOpusParameters,
+} from './opus-parameters.ts'
+import { largestPayloadBytes, OpusReadyPackets } from './opus-ready-packets.ts'
 
 const sampleRateHz = 48_000
-/** RFC 7587 3.1.1: what speech in full band takes. */
-const defaultBitrate = 32_000
-/** RFC 7587 6.1. */
-const bitrateRange = { from: 6_000, to: 510_000 }
-/** Half of the effort of 10, and hardly to be told from it in speech. */
-const complexity = 5
-/** What in-band FEC is tuned to, in percent, while nobody measures it for us. */
-const expectedLossPercent = 5
+/** What in-band FEC is tuned to, in percent, until the peer's reports tell how much it loses. */
+const firstExpectedLossPercent = 5
 /** A packet as short as this says that nothing is said (DTX); it need not be sent. */
 const dtxBytes = 2
-const largestPayloadBytes = 1_200
 /** 2.5 ms (RFC 6716 2.1.4): gaps are recovered in multiples of it. */
 const shortestFrameSamples = 120
 /** 10 ms: SILK conceals no shorter frames (RFC 6716 2.1.4), and leaves a step in the sound where less is taken of one. */
 const concealedFrameSamples = 480
-/** Longest packet (RFC 6716 3.2.5), in samples. */
-const longestPacketSamples = 5_760
 
 /** The handle comes a microtask later, libopus being loaded already; the first frame is due a packet time later. */
 class OpusEncoder implements Encoder {
   private handle: OpusEncoderHandle | undefined
   private closed = false
+  private lossPercent: number
+  private readonly settings: OpusSettings
+  private readonly ready: OpusReadyPackets
 
-  constructor(fmtp: string | undefined) {
-    void createEncoder(encoderOptions(fmtp)).then((handle) => {
+  constructor(options: OpusOptions, asked: OpusParameters) {
+    this.settings = encoderOptions(options, asked)
+    this.lossPercent = this.settings.fec ? firstExpectedLossPercent : 0
+    this.ready = new OpusReadyPackets(asked)
+    void createEncoder(this.settings).then((handle) => {
       if (this.closed) handle.free()
       else this.handle = handle
+      this.expectLoss(this.lossPercent)
     })
   }
 
@@ -50,6 +57,15 @@ class OpusEncoder implements Encoder {
     if (packet.length <= dtxBytes) return 0
     out.set(packet)
     return packet.length
+  }
+
+  expectLoss(percent: number): void {
+    this.lossPercent = percent
+    this.handle?.setPacketLossPercent(lossToArmAgainst(percent, this.settings))
+  }
+
+  takes(packet: Uint8Array): boolean {
+    return this.ready.takes(packet)
   }
 
   close(): void {
@@ -126,53 +142,22 @@ class OpusDecoder implements Decoder {
   }
 }
 
-/** RFC 7587 6.1: what a receiver's parameters ask of the sender. */
-export function encoderOptions(fmtp = ''): EncoderOptions {
-  const parameters = new Map(
-    fmtp.split(';').map((part) => {
-      const [name = '', value = ''] = part.split('=')
-      return [name.trim().toLowerCase(), value.trim()]
-    }),
-  )
-  const number = (name: string): number | undefined => {
-    const value = Number(parameters.get(name) || Number.NaN)
-    return Number.isFinite(value) ? value : undefined
-  }
-  const isSet = (name: string): boolean => parameters.get(name) === '1'
-  const most = Math.max(
-    bitrateRange.from,
-    Math.min(number('maxaveragebitrate') ?? defaultBitrate, bitrateRange.to),
-  )
+/** Opus as it is wanted. @throws UsageError where that cannot be */
+export function opusWith(options: OpusOptions): Codec {
+  checkOpusOptions(options)
+  const fmtp = writeOpusParameters(options)
   return {
-    sampleRate: sampleRateHz,
-    channels: 1,
-    application: Application.Voip,
-    complexity,
-    bitrate: Math.min(most, defaultBitrate),
-    fec: isSet('useinbandfec'),
-    packetLossPercent: isSet('useinbandfec') ? expectedLossPercent : 0,
-    dtx: isSet('usedtx'),
-    vbr: !isSet('cbr'),
-    maxBandwidth: bandwidthFor(number('maxplaybackrate') ?? sampleRateHz),
+    name: 'opus',
+    sampleRateHz,
+    clockRateHz: sampleRateHz,
+    channels: 2,
+    packetTimesMs: [10, 20, 40, 60],
+    concealment: 'own',
+    ...(fmtp && { fmtp }),
+    load: async () => void (await loadLibopus()),
+    createEncoder: (asked) => new OpusEncoder(options, readOpusParameters(asked)),
+    createDecoder: () => new OpusDecoder(),
   }
 }
 
-const bandwidthFor = (playbackRateHz: number): Bandwidth => {
-  if (playbackRateHz >= 48_000) return Bandwidth.Fullband
-  if (playbackRateHz >= 24_000) return Bandwidth.Superwideband
-  if (playbackRateHz >= 16_000) return Bandwidth.Wideband
-  return playbackRateHz >= 12_000 ? Bandwidth.Mediumband : Bandwidth.Narrowband
-}
-
-export const opus: Codec = {
-  name: 'opus',
-  sampleRateHz,
-  clockRateHz: sampleRateHz,
-  channels: 2,
-  packetTimesMs: [10, 20, 40, 60],
-  concealment: 'own',
-  fmtp: 'useinbandfec=1',
-  load: async () => void (await loadLibopus()),
-  createEncoder: (fmtp) => new OpusEncoder(fmtp),
-  createDecoder: () => new OpusDecoder(),
-}
+export const opus: Codec = opusWith({})

@@ -23,7 +23,7 @@ export const fileFormats = {
     name: 'Ogg/Opus (`.opus`)',
     begins: (octets) => text(octets) === 'OggS',
     reads:
-      'mono and stereo, chained streams, output gain; in a call with Opus and the same packet time the packets go out as they are',
+      'mono and stereo, chained streams, output gain; in a call with Opus and the same packet time the packets go out as they are, where bitrate and channels suit the far end',
     writes: 'mono, 48 kHz, 32 kbit/s; whole to the last second at every moment',
   },
   mp3: {

@@ -10,14 +10,13 @@ import {
   type OpusEncoderHandle,
 } from 'libopus-wasm'
 import type { AudioSink, EncodedSource } from '../audio/frames.ts'
+import { longestPacketSamples, samplesOf } from '../codec/opus-packet.ts'
 import { UsageError } from '../errors.ts'
 import type { RandomAccessFile } from '../runtime/runtime.ts'
 import { type OggPacket, OggReader, OggWriter } from './ogg.ts'
 
 /** Granule positions count samples at this rate, whatever was encoded (RFC 7845 4). */
 const sampleRateHz = 48_000
-/** The longest packet (RFC 6716 3.2.5), in samples. */
-const longestPacketSamples = 5_760
 /** 20 ms. */
 const frameSamples = 960
 /** RFC 7845 4.2 asks for 80 ms before what is to be heard; the encoder's own delay is less. */
@@ -105,16 +104,15 @@ export class OpusFileReader implements EncodedSource {
     return written
   }
 
-  readPacket(into: Int16Array): Uint8Array | undefined {
+  readPacket(into: Int16Array, takes = (_: Uint8Array): boolean => true): Uint8Array | undefined {
     if (this.left.length > 0) return undefined
     let packet = this.peek()
     for (; packet && this.position + samplesOf(packet.data) <= this.head.preSkip; packet = this.peek())
       this.hear(packet)
-    // A packet of stereo goes only to those who asked for it (RFC 7587 6.1); one that is cut at the end is encoded anew.
-    if (!packet || packet.ends || isStereo(packet.data) || samplesOf(packet.data) !== into.length)
-      return undefined
+    // One that is cut at the end is encoded anew.
+    if (!packet || packet.ends || samplesOf(packet.data) !== into.length) return undefined
     // Nobody would apply the gain to it (RFC 7845 5.1).
-    if (this.head.gain !== 0) return undefined
+    if (this.head.gain !== 0 || !takes(packet.data)) return undefined
     // Of the pre-skip a part of a packet may be left: those few milliseconds are sent.
     this.position = Math.max(this.position, this.head.preSkip)
     const samples = this.hear(packet)
@@ -175,26 +173,6 @@ export class OpusFileReader implements EncodedSource {
       return new Int16Array(0)
     }
   }
-}
-
-/** RFC 6716 3.1: the s bit of the TOC octet. */
-const isStereo = (packet: Uint8Array): boolean => (packet[0]! & 0x04) !== 0
-
-/** RFC 6716 3.1, tables 2 and 3: frames of a packet times the length of each; 0 where it is none. */
-export function samplesOf(packet: Uint8Array): number {
-  const toc = packet[0]
-  if (toc === undefined) return 0
-  const configuration = toc >> 3
-  const frames = [1, 2, 2, (packet[1] ?? 0) & 0x3f][toc & 3]!
-  const samples = frames * frameSamplesOf(configuration)
-  return samples > longestPacketSamples ? 0 : samples
-}
-
-/** CELT from 2.5 ms, hybrid 10 and 20 ms, SILK from 10 to 60 ms. */
-function frameSamplesOf(configuration: number): number {
-  if (configuration >= 16) return 120 << (configuration & 3)
-  if (configuration >= 12) return 480 << (configuration & 1)
-  return [480, 960, 1_920, 2_880][configuration & 3]!
 }
 
 /** A recording in Ogg/Opus: mono, 48 kHz, 32 kbit/s. What a process that is killed loses is the last second at most. */

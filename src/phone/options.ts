@@ -90,7 +90,7 @@ export interface PhoneOptions extends CallerOptions {
   srtpKeying?: 'dtls' | 'sdes'
   /** Suites that are offered with keys in the SDP, best first, by their names of RFC 4568. */
   srtpSuites?: string[]
-  /** Codecs by RTP name, or as objects of your own, best first: so they are offered, and of an offer those are taken, in the order of
+  /** Codecs by RTP name ("opus:bitrate=24000:dtx" with settings), or as objects, `opusWith({ … })` or your own, best first: so they are offered, and of an offer those are taken, in the order of
    *  the far end (RFC 3264 6.1). Default opus, G722, PCMU, PCMA. */
   codecs?: readonly (string | Codec)[]
   /** Packet time to offer, in ms. Default 20. */

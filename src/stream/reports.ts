@@ -26,6 +26,8 @@ export interface SentMedia {
   readonly leavesAt: Millis
   /** Of this very instant, whether or not a packet is due (RFC 3550 6.4.1). */
   timestampAt(now: Millis): number
+  /** So much of it was lost since the peer's report before. @param fraction of 256 */
+  learnLoss(fraction: number): void
 }
 
 export interface ReportsOptions {
@@ -198,6 +200,7 @@ export class Reports {
     this.roundTripMs =
       roundTripMs(compactNtp(this.ntpAt(now)), block.lastSenderReport, block.delaySinceLastSenderReport) ??
       this.roundTripMs
+    sent.learnLoss(block.fractionLost)
     this.heard = {
       lossPercent: Math.min(100, lossPercent),
       jitterMs: (block.jitterTicks / this.options.clockRateHz()) * 1000,

@@ -15,6 +15,7 @@ import { type EventPacket, eventPayloadLengthBytes, writeEvent } from '../rtp/te
 import type { Millis, Random } from '../runtime/runtime.ts'
 import type { MediaFact } from '../trace/facts.ts'
 import { DigitSender } from './digit-sender.ts'
+import { ExpectedLoss } from './expected-loss.ts'
 import { FrameSinks } from './frame-sinks.ts'
 import type { MediaTransport } from './media-transport.ts'
 import { frameSamples, frameTicks, type StreamParameters } from './parameters.ts'
@@ -35,6 +36,8 @@ interface Playing {
   source: AudioSource
   what: string
   started: boolean
+  /** It has been encoded elsewhere, and what it holds was not refused yet: packets of both kinds in turn would be heard. */
+  isReady: boolean
   resolve: (outcome: 'ended' | 'stopped') => void
   reject: (error: unknown) => void
 }
@@ -93,6 +96,7 @@ export class SendPath {
   /** Frames whose packets another thread had not made in time; they left later. */
   delayedFrames = 0
   private talking = false
+  private readonly expectedLoss = new ExpectedLoss()
   private playing: Playing | undefined
   private sourceEnds = false
   /** Sent in place of what plays, one after the other. */
@@ -141,6 +145,11 @@ export class SendPath {
     this.header.ssrc = random.integer(4_294_967_296)
   }
 
+  /** The peer reports what it lost lately. @param fraction of 256 */
+  learnLoss(fraction: number): void {
+    this.encoder.expectLoss?.(this.expectedLoss.learn(fraction))
+  }
+
   get isPlaying(): boolean {
     return this.playing !== undefined
   }
@@ -160,6 +169,8 @@ export class SendPath {
     this.encoder?.close?.()
     const { codec, sendFmtp } = parameters
     this.encoder = codec.createPipelinedEncoder?.(sendFmtp) ?? codec.createEncoder(sendFmtp)
+    const { percent } = this.expectedLoss
+    if (percent !== undefined) this.encoder.expectLoss?.(percent)
     this.frame = new Int16Array(frameSamples(parameters))
     this.silence = new Int16Array(this.frame.length)
     this.sinks.use(parameters.codec.sampleRateHz)
@@ -172,7 +183,15 @@ export class SendPath {
     this.stopPlaying()
     return new Promise((resolve, reject) => {
       const atCodecRate = resampled(source, this.parameters.codec.sampleRateHz)
-      this.playing = { original: source, source: atCodecRate, what, started: false, resolve, reject }
+      this.playing = {
+        original: source,
+        source: atCodecRate,
+        what,
+        started: false,
+        isReady: isEncoded(source),
+        resolve,
+        reject,
+      }
     })
   }
 
@@ -288,7 +307,7 @@ export class SendPath {
     if (!playing) return 'nothing'
     let read = 0
     try {
-      const packet = this.readPacket(playing.source)
+      const packet = this.readPacket(playing)
       if (packet !== 'nothing') {
         this.sourceEnds = false
         return packet
@@ -306,14 +325,20 @@ export class SendPath {
   }
 
   /** Of a source that has encoded its sound already: 'packet' where `payload` and `madeBytes` now tell that, and `frame` the sound. */
-  private readPacket(source: AudioSource): 'nothing' | 'frame' | 'packet' {
-    if (!isEncoded(source) || source.encoding !== this.parameters.codec.name) return 'nothing'
-    const packet = source.readPacket(this.frame)
+  private readPacket({ source, isReady }: Playing): 'nothing' | 'packet' {
+    if (!isReady || !isEncoded(source) || source.encoding !== this.parameters.codec.name) return 'nothing'
+    const packet = source.readPacket(this.frame, this.takes)
     if (!packet) return 'nothing'
-    if (packet.length > this.payload.length) return 'frame'
     this.payload.set(packet)
     this.madeBytes = packet.length
     return 'packet'
+  }
+
+  /** Whether what plays can be sent as its source has encoded it. */
+  private readonly takes = (packet: Uint8Array): boolean => {
+    const taken = packet.length <= this.payload.length && (this.encoder.takes?.(packet) ?? true)
+    if (!taken) this.playing!.isReady = false
+    return taken
   }
 
   /** Returns whether `frame` now holds audio of an interjection. */

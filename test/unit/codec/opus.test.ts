@@ -1,7 +1,13 @@
 // Opus as floe uses libopus: what goes in comes out, what the peer asks for is heeded, and no packet of a peer's throws.
-import { Bandwidth } from 'libopus-wasm'
+import { Application, createEncoder } from 'libopus-wasm'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { encoderOptions, opus } from '../../../src/codec/opus.ts'
+import { toneShare } from '../../../src/audio/goertzel.ts'
+import { resample } from '../../../src/audio/resample.ts'
+import { readAll } from '../../../src/audio/sources.ts'
+import { opus } from '../../../src/codec/opus.ts'
+import { isStereo } from '../../../src/codec/opus-packet.ts'
+import { openSource } from '../../../src/files/open-sound.ts'
+import { nodeRuntime } from '../../../src/runtime/node.ts'
 
 beforeAll(() => opus.load?.())
 /** Handles come a microtask after they were asked for. */
@@ -107,32 +113,94 @@ describe('a lost packet', () => {
   })
 })
 
-describe('the parameters of the peer (RFC 7587 6.1)', () => {
-  it('are heeded', () => {
-    expect(
-      encoderOptions('maxaveragebitrate=16000; useinbandfec=1;maxplaybackrate=16000;cbr=1;usedtx=1'),
-    ).toMatchObject({
-      bitrate: 16_000,
-      fec: true,
-      vbr: false,
-      dtx: true,
-      maxBandwidth: Bandwidth.Wideband,
-    })
+describe('a packet that was encoded elsewhere', () => {
+  const taken = async (fmtp: string, packet: Uint8Array, packets: number) => {
+    const { encoder } = await coder(fmtp)
+    let count = 0
+    while (count < packets && encoder.takes!(packet)) count++
+    encoder.close?.()
+    return count
+  }
+  /** 20 ms of CELT, in full band. */
+  const packet = (lengthBytes: number, stereo = false) =>
+    new Uint8Array(lengthBytes).fill(stereo ? 0xfc : 0xf8, 0, 1)
+
+  it('is sent as it is where the peer takes it', async () => {
+    expect(await taken('', packet(160), 1_000)).toBe(1_000)
+    expect(await taken('stereo=1', packet(320, true), 1_000)).toBe(1_000)
   })
-  it.each([[undefined], [''], ['nonsense;;=;x'], ['maxaveragebitrate=abc;maxplaybackrate=']])(
-    'may be %s',
-    (fmtp) => {
-      expect(encoderOptions(fmtp)).toMatchObject({
-        bitrate: 32_000,
-        fec: false,
-        vbr: true,
-        maxBandwidth: Bandwidth.Fullband,
-      })
-    },
+  it('is not where the peer wants mono, or packets of one length', async () => {
+    expect(await taken('stereo=0', packet(80, true), 10)).toBe(0)
+    expect(await taken('cbr=1', packet(80), 10)).toBe(0)
+  })
+  it('may be longer than the average that the peer takes, but not for long', async () => {
+    // 24,000 bits a second are 60 octets in 20 ms; 48,000 bits ahead is the most.
+    expect(await taken('maxaveragebitrate=24000', packet(60), 1_000)).toBe(1_000)
+    expect(await taken('maxaveragebitrate=24000', packet(120), 1_000)).toBe(100)
+    // 64,000 where nothing is said of music.
+    expect(await taken('', packet(320), 1_000)).toBe(100)
+  })
+})
+
+describe('loss that the peer reports', () => {
+  const speech = resample(
+    readAll(openSource('media/hello-16k.wav', nodeRuntime.files, 16_000), 10_000),
+    16_000,
+    48_000,
   )
-  it('cannot ask for less or more than there is', () => {
-    expect(encoderOptions('maxaveragebitrate=1').bitrate).toBe(6_000)
-    expect(encoderOptions('maxaveragebitrate=9999999').bitrate).toBe(32_000)
+  /** Every fifth packet of speech is lost: how far what comes in its place is from what it held, 1 for silence. */
+  const error = async (fmtp: string, lossPercent: number | undefined) => {
+    const { encoder, decoder, out } = await coder(fmtp)
+    const whole = opus.createDecoder()
+    await soon()
+    if (lossPercent !== undefined) encoder.expectLoss?.(lossPercent)
+    const [gap, frame, held] = [new Int16Array(960), new Int16Array(960), new Int16Array(960)]
+    const energy = { held: 0, off: 0 }
+    for (let n = 0; (n + 1) * 960 <= speech.length; n++) {
+      const packet = out.slice(0, encoder.encode(speech.subarray(n * 960, (n + 1) * 960), out))
+      if (n % 5 === 4) {
+        decoder.recover!(packet, gap)
+        for (let i = 0; i < 960; i++) {
+          energy.held += held[i]! ** 2
+          energy.off += (held[i]! - gap[i]!) ** 2
+        }
+      }
+      whole.decode(packet, held)
+      if (n % 5 !== 3) decoder.decode(packet, frame)
+    }
+    for (const each of [encoder, decoder, whole]) each.close?.()
+    return energy.off / energy.held
+  }
+
+  it('brings forward error correction in, and its absence takes it out', async () => {
+    // Silence would be off by 1.
+    expect(await error('useinbandfec=1', undefined)).toBeLessThan(0.5)
+    expect(await error('useinbandfec=1', 2)).toBeLessThan(0.5)
+    expect(await error('useinbandfec=1', 20)).toBeLessThan(0.5)
+    expect(await error('useinbandfec=1', 0)).toBeGreaterThan(0.9)
+    expect(await error('', 20)).toBeGreaterThan(0.9)
+  })
+})
+
+describe('stereo of the peer', () => {
+  it.each([
+    ['SILK and CELT', Application.Voip, 48_000],
+    ['CELT', Application.Audio, 96_000],
+  ])('is heard from both sides in mono: %s', async (_, application, bitrate) => {
+    const stereo = await createEncoder({ sampleRate: 48_000, channels: 2, application, bitrate })
+    const decoder = opus.createDecoder()
+    await soon()
+    const [left, right] = [tone(440, 48_000), tone(1_000, 48_000)]
+    const back = new Int16Array(48_000)
+    for (let at = 0; at < 48_000; at += 960) {
+      const pair = Int16Array.from({ length: 1_920 }, (_, i) => (i % 2 ? right : left)[at + (i >> 1)]!)
+      const packet = stereo.encode(pair, { frameSize: 960 })
+      expect(isStereo(packet)).toBe(true)
+      expect(decoder.decode(packet, back.subarray(at))).toBe(960)
+    }
+    for (const hz of [440, 1_000]) expect(toneShare(back, 48_000, hz, 24_000, 19_200)).toBeGreaterThan(0.4)
+    stereo.free()
+    decoder.close?.()
   })
 })
 

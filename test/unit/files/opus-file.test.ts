@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { toneShare } from '../../../src/audio/goertzel.ts'
 import { readAll } from '../../../src/audio/sources.ts'
 import { toneBurst } from '../../../src/audio/tones.ts'
+import { samplesOf } from '../../../src/codec/opus-packet.ts'
 import { UsageError } from '../../../src/errors.ts'
 import { OggReader, OggWriter } from '../../../src/files/ogg.ts'
-import { OpusFileReader, OpusFileWriter, samplesOf } from '../../../src/files/opus-file.ts'
+import { OpusFileReader, OpusFileWriter } from '../../../src/files/opus-file.ts'
 import { MemoryFile } from '../audio/memory-file.ts'
 
 /** One second of 440 Hz, then one of 1000 Hz: mono, 20 ms, by libopus's own tools. */
@@ -204,17 +205,4 @@ describe('recording', () => {
     new OpusFileWriter(file, 1).close()
     expect(readAll(await opened(file.bytes), 1_000).length).toBe(0)
   })
-})
-
-it.each([
-  // RFC 6716 table 2: configuration, code of frames.
-  [0, 0, 480],
-  [3, 0, 2_880],
-  [13, 0, 960],
-  [16, 0, 120],
-  [31, 0, 960],
-  [31, 1, 1_920],
-  [3, 2, 5_760],
-])('configuration %i with frame code %i lasts %i samples', (configuration, code, samples) => {
-  expect(samplesOf(Uint8Array.of((configuration << 3) | code))).toBe(samples)
 })

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { Codec } from '../../../src/codec/codec.ts'
 import { type Compound, parseCompound } from '../../../src/rtcp/compound.ts'
 import { ntpTime } from '../../../src/rtcp/ntp-time.ts'
 import { ReceiverStatistics } from '../../../src/rtp/receiver-statistics.ts'
-import { TwoStreams, type Wire } from './two-streams.ts'
+import { l16, TwoStreams, type Wire } from './two-streams.ts'
 
 const reportsOf = (wire: Wire): Compound[] =>
   wire.rtcp.map(({ data }) => {
@@ -33,6 +34,37 @@ describe('RTCP of a stream', () => {
     expect(remote?.lossPercent).toBeLessThan(11)
     expect(remote?.jitterMs).toBe(0)
     expect(b.stream.statistics().remote).toMatchObject({ lossPercent: 0 })
+  })
+
+  it('lets the encoder expect the loss, soon where it comes, slowly where it goes', async () => {
+    const told: number[] = []
+    const listening: Codec = {
+      ...l16,
+      createEncoder: () => ({ ...l16.createEncoder(), expectLoss: (percent) => told.push(percent) }),
+    }
+    const { time, a } = new TwoStreams({ codec: listening }).start()
+    await time.advance(30_000)
+    expect(told.length).toBeGreaterThan(2)
+    expect(told.every((percent) => percent === 0)).toBe(true)
+    a.wire.delay = (i) => (i % 5 === 3 ? undefined : 30)
+    await time.advance(30_000)
+    expect(told.at(-1)).toBeGreaterThan(15)
+    expect(told.at(-1)).toBeLessThan(21)
+    a.wire.delay = () => 30
+    await time.advance(8_000)
+    expect(told.at(-1)).toBeGreaterThan(5)
+    await time.advance(120_000)
+    expect(told.at(-1)).toBeLessThan(0.5)
+    // Another encoder is told at once.
+    const before = told.length
+    a.stream.update({
+      codec: listening,
+      sendPayloadType: 96,
+      receivePayloadType: 96,
+      ptimeMs: 30,
+      direction: 'sendrecv',
+    })
+    expect(told.length).toBe(before + 1)
   })
 
   it('an SR says which timestamp belongs to which time', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Codec } from '../../../src/codec/codec.ts'
 import { UsageError } from '../../../src/errors.ts'
 import type { StreamParameters } from '../../../src/stream/parameters.ts'
 import { ArraySource, l16, linear, ramp, type SentPacket, TwoStreams } from './two-streams.ts'
@@ -77,6 +78,34 @@ describe('sending', () => {
     expect(await time.run(a.stream.play(source, 'packets'))).toBe('ended')
     const sent = a.wire.rtp.map(({ payload }) => [...payload]).filter(({ length }) => length === 2)
     expect(sent).toEqual([0, 1, 2, 3, 4].map((n) => [7, n]))
+  })
+
+  it('encodes it anew from the first packet on that the peer does not take', async () => {
+    let offered = 0
+    const choosy: Codec = {
+      ...l16,
+      createEncoder: () => ({ ...l16.createEncoder(), takes: () => offered++ < 4 }),
+    }
+    const { time, a } = new TwoStreams({ codec: choosy }).start()
+    let frames = 0
+    const frame = (into: Int16Array) => into.fill(1_000)
+    const source = {
+      sampleRateHz: 8000,
+      encoding: 'L16',
+      read: (into: Int16Array) => (frames++ < 10 ? frame(into).length : 0),
+      readPacket: (into: Int16Array, takes: (packet: Uint8Array) => boolean) => {
+        const packet = Uint8Array.of(7)
+        if (!takes(packet)) return undefined
+        frames++
+        frame(into)
+        return packet
+      },
+      close: () => undefined,
+    }
+    expect(await time.run(a.stream.play(source, 'packets'))).toBe('ended')
+    const lengths = a.wire.rtp.map(({ payload }) => payload.length)
+    expect(lengths.slice(0, 10)).toEqual([1, 1, 1, 1, 320, 320, 320, 320, 320, 320])
+    expect(offered).toBe(5)
   })
 
   it('sends silence while muted, and what is played goes on meanwhile', async () => {
