@@ -7,6 +7,11 @@ export interface AudioSource {
   close(): void
 }
 
+/** A source that can begin anew, as a file can. */
+export interface RewindableSource extends AudioSource {
+  rewind(): void
+}
+
 /** Sound that is encoded already, so that a stream of the same codec and packet time can send it as it is. */
 export interface EncodedSource extends AudioSource {
   /** The codec's name in the rtpmap. */

@@ -1,5 +1,5 @@
 // Sources made of sources: limited in time, one after the other, over and over; and a source over samples in memory.
-import type { AudioSource } from './frames.ts'
+import { type AudioSource, type EncodedSource, isEncoded, type RewindableSource } from './frames.ts'
 import { inOneGo, type Steps } from './steps.ts'
 
 /** Taken from a source that is read as a whole. */
@@ -75,6 +75,34 @@ export function repeated(open: () => AudioSource): AudioSource {
       closed = true
       current.close()
     },
+  }
+}
+
+/** Over and over, the last sample of a round followed by the first of the next. Ends where there are none. */
+export function looped(source: RewindableSource): AudioSource {
+  let closed = false
+  return {
+    sampleRateHz: source.sampleRateHz,
+    read(into) {
+      let written = 0
+      let wasEmpty = false
+      while (!closed) {
+        const length = source.read(rest(into, written))
+        written += length
+        if (written === into.length || (length === 0 && wasEmpty)) break
+        wasEmpty = length === 0
+        source.rewind()
+      }
+      return written
+    },
+    close() {
+      closed = true
+      source.close()
+    },
+    ...(isEncoded(source) && {
+      encoding: source.encoding,
+      readPacket: (...options: Parameters<EncodedSource['readPacket']>) => source.readPacket(...options),
+    }),
   }
 }
 

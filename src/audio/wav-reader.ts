@@ -4,7 +4,7 @@
 import { UsageError } from '../errors.ts'
 import type { RandomAccessFile } from '../runtime/runtime.ts'
 import { aLaw, muLaw } from './companding.ts'
-import type { AudioSource } from './frames.ts'
+import type { RewindableSource } from './frames.ts'
 
 const formatPcm = 1
 const formatFloat = 3
@@ -49,7 +49,7 @@ const encodings: Record<string, { name: string; sampleAt: SampleAt }> = {
   [`${formatMuLaw}/8`]: { name: 'mu-law', sampleAt: (v, o) => muLaw.sampleOf[v.getUint8(o)]! },
 }
 
-export class WavReader implements AudioSource {
+export class WavReader implements RewindableSource {
   readonly sampleRateHz: number
   /** In the file; what is read is mono. */
   readonly channels: number
@@ -107,6 +107,10 @@ export class WavReader implements AudioSource {
       this.position += blocks
     }
     return written
+  }
+
+  rewind(): void {
+    this.position = 0
   }
 
   close(): void {

@@ -37,7 +37,7 @@ export const fileFormats = {
   flac: {
     name: 'FLAC',
     begins: (octets) => text(octets) === 'fLaC',
-    reads: 'with the package `@wasm-audio-decoders/flac`; up to 20 minutes',
+    reads: '4 to 32 bits; any rate and channels (mixed to mono); cut and damaged files',
     writes: '-',
   },
 } as const satisfies Record<string, FileFormat>

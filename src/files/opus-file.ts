@@ -9,7 +9,7 @@ import {
   type OpusDecoderHandle,
   type OpusEncoderHandle,
 } from 'libopus-wasm'
-import type { AudioSink, EncodedSource } from '../audio/frames.ts'
+import type { AudioSink, EncodedSource, RewindableSource } from '../audio/frames.ts'
 import { longestPacketSamples, samplesOf } from '../codec/opus-packet.ts'
 import { UsageError } from '../errors.ts'
 import type { RandomAccessFile } from '../runtime/runtime.ts'
@@ -44,14 +44,19 @@ function readHead({ data }: OggPacket): OpusHead | string {
   return { preSkip: view.getUint16(10, true), gain: view.getInt16(16, true) }
 }
 
-export class OpusFileReader implements EncodedSource {
+const makeDecoder = (): Promise<OpusDecoderHandle> =>
+  createDecoder({ sampleRate: sampleRateHz, channels: 1, maxFrameSize: longestPacketSamples })
+
+export class OpusFileReader implements EncodedSource, RewindableSource {
   readonly sampleRateHz = sampleRateHz
   readonly encoding = 'opus'
   /** Until then there is silence. Rejects where libopus cannot be had. */
   readonly ready: Promise<void>
-  private readonly ogg: OggReader
+  private ogg: OggReader
   private head: OpusHead
   private decoder: OpusDecoderHandle | undefined
+  /** For the next stream, or the same one over again: a decoder cannot forget what it has heard. */
+  private spare: OpusDecoderHandle | undefined
   /** Decoded and not yet read. */
   private left: Int16Array = new Int16Array(0)
   /** Samples of this stream so far, the pre-skip among them. */
@@ -75,16 +80,22 @@ export class OpusFileReader implements EncodedSource {
   }
 
   private async load(): Promise<void> {
-    const decoder = await createDecoder({
-      sampleRate: sampleRateHz,
-      channels: 1,
-      maxFrameSize: longestPacketSamples,
-    })
+    const decoder = await makeDecoder()
     if (this.closed) decoder.free()
-    else {
-      this.decoder = decoder
-      decoder.decoderCtl(DecoderCtl.SetGain, this.head.gain)
-    }
+    else this.useDecoder(decoder)
+    await this.loadSpare()
+  }
+
+  private async loadSpare(): Promise<void> {
+    const decoder = await makeDecoder()
+    if (this.closed) decoder.free()
+    else this.spare = decoder
+  }
+
+  private useDecoder(decoder: OpusDecoderHandle): void {
+    this.decoder?.free()
+    this.decoder = decoder
+    decoder.decoderCtl(DecoderCtl.SetGain, this.head.gain)
   }
 
   read(into: Int16Array): number {
@@ -102,6 +113,14 @@ export class OpusFileReader implements EncodedSource {
       this.left = this.left.subarray(piece.length)
     }
     return written
+  }
+
+  rewind(): void {
+    this.ogg = new OggReader(this.file)
+    this.left = new Int16Array(0)
+    this.position = 0
+    this.next = undefined
+    this.ended = false
   }
 
   readPacket(into: Int16Array, takes = (_: Uint8Array): boolean => true): Uint8Array | undefined {
@@ -128,7 +147,8 @@ export class OpusFileReader implements EncodedSource {
     if (this.closed) return
     this.closed = true
     this.decoder?.free()
-    this.decoder = undefined
+    this.spare?.free()
+    this.decoder = this.spare = undefined
     this.file.close()
   }
 
@@ -151,7 +171,10 @@ export class OpusFileReader implements EncodedSource {
     }
     this.head = head
     this.position = 0
-    this.decoder?.decoderCtl(DecoderCtl.SetGain, head.gain)
+    if (!this.spare) return
+    this.useDecoder(this.spare)
+    this.spare = undefined
+    void this.loadSpare()
   }
 
   /** Takes the packet that was peeked at. What is to be heard of it: not the pre-skip, nor what lies beyond the end of the stream. */

@@ -3,7 +3,7 @@ import type { AudioSink, AudioSource } from '../audio/frames.ts'
 import { silenceDbov } from '../audio/level.ts'
 import type { Hearing } from '../audio/recognise.ts'
 import { UsageError } from '../errors.ts'
-import type { OpenedSound } from '../files/open-sound.ts'
+import { type OpenedSound, openSound } from '../files/open-sound.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { Body, Session } from '../sip/session.ts'
 import type { AudioStream, Levels } from '../stream/audio-stream.ts'
@@ -70,14 +70,14 @@ export abstract class CallAudio {
   /**
    * Streams a file, a tone or a source; resolves when its last frame is sent, rejects where the call ends first (nobody needs
    * to wait for that) and, with UsageError, where it cannot be played.
-   * @param what path of a WAV or Ogg/Opus file, "tone:440", "tone:697+1209", "silence", or an AudioSource
+   * @param what path of a file, "tone:440", "tone:697+1209", "silence", or an AudioSource
    */
   play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
     let sound: OpenedSound
     try {
       sound =
         typeof what === 'string'
-          ? this.playing.open(what, options.loop)
+          ? openSound(what, this.runtime.files, options)
           : { at: () => what, close: () => what.close() }
     } catch (error) {
       return Promise.reject(error)

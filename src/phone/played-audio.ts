@@ -1,6 +1,5 @@
 // What a call plays: files are opened before anybody rings, so that a wrong name is known at once, and streamed once a path is
 // open, at their own rate: what the codec can carry of it is not lost on the way.
-import { repeated } from '../audio/sources.ts'
 import { type OpenedSound, openSound } from '../files/open-sound.ts'
 import type { Files } from '../runtime/runtime.ts'
 import type { AudioStream } from '../stream/audio-stream.ts'
@@ -14,7 +13,7 @@ export class PlayedAudio {
   /** Throws UsageError where it cannot be opened. */
   setFirst(what: string, loop = false): void {
     this.first?.sound.close()
-    this.first = { sound: this.open(what, loop), what }
+    this.first = { sound: openSound(what, this.files, { loop }), what }
   }
 
   /** Resolves with whether it was played to its end; undefined where there is nothing to play. */
@@ -28,23 +27,6 @@ export class PlayedAudio {
     }
     await first.sound.ready
     return (await stream.play(first.sound.at(stream.sampleRateHz), first.what)) === 'ended'
-  }
-
-  /** Throws UsageError where it cannot be opened. */
-  open(what: string, loop = false): OpenedSound {
-    const sound = openSound(what, this.files)
-    if (!loop) return sound
-    let next: OpenedSound | undefined = sound
-    return {
-      ...(sound.ready && { ready: sound.ready }),
-      at: (sampleRateHz) =>
-        repeated(() => {
-          const round = next ?? openSound(what, this.files)
-          next = undefined
-          return round.at(sampleRateHz)
-        }),
-      close: () => next?.close(),
-    }
   }
 
   close(): void {
