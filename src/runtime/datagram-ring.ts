@@ -88,6 +88,11 @@ export class DatagramRing {
 
   // ── the reader's ─────────────────────────────────────────────────────────────────────────────
 
+  /** Changes with every record that has been read. */
+  get read(): number {
+    return Atomics.load(this.head, head.read)
+  }
+
   /** Finds the oldest record; false where there is none. */
   next(): boolean {
     const { words, halves, mask } = this

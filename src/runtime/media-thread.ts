@@ -40,8 +40,10 @@ export const word = {
   mainCalled: 2,
   /** The last `flush` that was obeyed. */
   flushed: 3,
+  /** Always 0: the main thread waits for its change to let go of the processor for a moment. */
+  nap: 4,
 } as const
-export const wordCount = 4
+export const wordCount = 5
 
 export const threadIs = {
   /** It will look into its ring before it rests. */

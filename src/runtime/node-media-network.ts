@@ -26,6 +26,11 @@ const incomingRingBytes = 1 << 22
 const departureLeadMs: Millis = 5
 /** The thread looks into its ring by itself before this is over. */
 const looksWithinMs: Millis = longestSleepMs + 1
+/** The system lets whoever runs go on for a millisecond and more, though a thread that has something to send waits for that very
+ *  processor: after so much of making frames the main thread lets go of it, as long as that makes no frame late. */
+const workMs: Millis = 0.25
+const napMs: Millis = 0.02
+const spareMs: Millis = 2
 /** Records handled before others have their turn. */
 const recordsPerLook = 512
 /** Nobody waits longer for a thread that is stuck. */
@@ -79,6 +84,9 @@ class MediaThread {
   private readonly openings = new Map<number, Opening>()
   private nextId = 1
   private flushes = 0
+  /** What has arrived is taken in once the frames that are being made are handed down: nobody has to call for that. */
+  private lookIsDue = false
+  private workingSince: Millis = 0
   private why = ''
   /** Resolves when it runs; rejects where it cannot. */
   readonly started: Promise<void>
@@ -138,10 +146,19 @@ class MediaThread {
   send(id: number, data: Uint8Array, to: TransportAddress, departAt: Millis = 0): void {
     if (!this.outgoing.write(id, departAt, to.address, to.port, data)) return
     const { words } = this
+    const now = performance.now()
+    if (!this.lookIsDue) {
+      this.lookIsDue = true
+      this.workingSince = now
+      setImmediate(this.look)
+    } else if (now - this.workingSince > workMs && departAt - now > spareMs) {
+      Atomics.wait(words, word.nap, 0, napMs)
+      this.workingSince = performance.now()
+    }
     const state = Atomics.load(words, word.thread)
     if (state === threadIs.awake) return
     if (state === threadIs.asleep) {
-      if (departAt < performance.now() + looksWithinMs) this.ring()
+      if (departAt < now + looksWithinMs) this.ring()
     } else if (Atomics.compareExchange(words, word.thread, threadIs.idle, threadIs.awake) === threadIs.idle)
       this.worker.postMessage('look' satisfies ToThread)
   }
@@ -198,6 +215,7 @@ class MediaThread {
 
   private readonly look = (): void => {
     const { words, incoming, sockets } = this
+    this.lookIsDue = false
     Atomics.store(words, word.mainCalled, 0)
     for (let count = 0; incoming.next(); count++) {
       if (count === recordsPerLook) {

@@ -40,8 +40,8 @@ interface Departure {
 const toleranceMs: Millis = 0.01
 /** A timer fires up to so much late: it is set so much before the thread has to sleep. */
 const timerLatenessMs: Millis = 1.2
-/** Media wakes the main thread no more often than this: it bears its time of arrival. */
-const mediaRestMs: Millis = 2
+/** The main thread is called for media that waits for so long, which bears its time of arrival: most often it looks by itself. */
+const mediaWaitsMs: Millis = 4
 /** A socket that fails says so with every datagram. */
 const complaintRestMs: Millis = 1_000
 
@@ -56,8 +56,8 @@ const sockets = new Map<number, ThreadSocket>()
 const waiting: Departure[] = []
 let timer: NodeJS.Timeout | undefined
 let turnIsDue = false
-let calledAt = 0
 let callTimer: NodeJS.Timeout | undefined
+let readBefore = 0
 
 const offsetMs = clockOriginMs() - data.originMs
 /** On the clock of the main thread. */
@@ -138,12 +138,19 @@ function turnSoon(): void {
 // ---- in ----------------------------------------------------------------------------------------------------------------
 
 function callMain(): void {
-  clearTimeout(callTimer)
+  if (Atomics.exchange(words, word.mainCalled, 1) === 0) tell('look')
+}
+
+function callMainLater(): void {
+  readBefore = incoming.read
+  callTimer = setTimeout(callUnlessItLooks, mediaWaitsMs)
+}
+
+function callUnlessItLooks(): void {
   callTimer = undefined
-  if (Atomics.exchange(words, word.mainCalled, 1) === 0) {
-    calledAt = now()
-    tell('look')
-  }
+  if (incoming.isEmpty) return
+  if (incoming.read === readBefore) callMain()
+  else callMainLater()
 }
 
 /** RFC 7983: RTP and RTCP. */
@@ -152,8 +159,8 @@ const isMedia = (data: Uint8Array): boolean => data.length > 0 && data[0]! >> 6 
 function receive(id: number, data: Uint8Array, from: TransportAddress): void {
   const at = now()
   incoming.write(id, at, from.address, from.port, data)
-  if (!isMedia(data) || at - calledAt >= mediaRestMs) callMain()
-  else callTimer ??= setTimeout(callMain, mediaRestMs)
+  if (!isMedia(data)) callMain()
+  else if (!callTimer) callMainLater()
 }
 
 // ---- sockets -----------------------------------------------------------------------------------------------------------

@@ -24,8 +24,10 @@ export interface Pacer {
   add(periodMs: Millis, onDue: OnDue): PacedTask
 }
 
-/** Slots are a millisecond apart: finer than timers can tell, and coarse enough that a slot's streams share a wake-up. */
+/** Slots are a millisecond apart: finer than timers can tell, and coarse enough that a slot's streams share a wake-up. Where the
+ *  network keeps departure times somebody else wakes up as well: half as often. */
 const slotSpacingMs = 1
+const leadingSlotSpacingMs = 2
 /** A timer that fires this early serves its slot all the same. */
 const toleranceMs = 0.25
 /** Of a wheel that runs ahead: slots due within so much are served in one go. */
@@ -71,7 +73,8 @@ export class WheelPacer implements Pacer {
     const now = this.clock.now()
     let wheel = this.slots.filter((slot) => slot.periodMs === periodMs)
     if (wheel.length === 0) {
-      const count = Math.max(1, Math.floor(periodMs / slotSpacingMs))
+      const spacingMs = this.leadMs > 0 ? leadingSlotSpacingMs : slotSpacingMs
+      const count = Math.max(1, Math.floor(periodMs / spacingMs))
       wheel = Array.from({ length: count }, (_, index) => ({
         periodMs,
         dueAt: now + (index * periodMs) / count,

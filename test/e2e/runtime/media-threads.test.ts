@@ -75,6 +75,26 @@ describe('media threads', () => {
     }
   })
 
+  it('bring media, alone and in numbers, whether or not the main thread is sending', async () => {
+    const [a, b] = [await open(), await open(nodeRuntime.network)]
+    const packet = (n: number): Uint8Array => Uint8Array.of(0x80, n)
+    const texts = (count: number): string[] =>
+      Array.from({ length: count }, (_, n) => Buffer.from(packet(n)).toString())
+    for (const count of [1, 2, 50]) {
+      const atA = received(a, count)
+      for (let n = 0; n < count; n++) b.send(packet(n), a.local)
+      expect((await atA).map(({ text }) => text)).toEqual(texts(count))
+    }
+    const [atA, atB] = [received(a, 50), received(b, 50)]
+    for (let n = 0; n < 50; n++) {
+      b.send(packet(n), a.local)
+      a.send(packet(n), b.local, runtime.clock.now() + 4)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    expect((await atA).map(({ text }) => text)).toEqual(texts(50))
+    expect((await atB).map(({ text }) => text)).toEqual(texts(50))
+  })
+
   it.runIf(hasIpv6)('reach IPv6', async () => {
     const [a, b] = [
       await open(threaded, { address: '::1', port: 0 }),

@@ -112,7 +112,7 @@ describe('pacer', () => {
       }
       perSlot.set(first, (perSlot.get(first) ?? 0) + 1)
     }
-    expect([...perSlot.values()]).toEqual(Array(20).fill(5))
+    expect([...perSlot.values()]).toEqual(Array(10).fill(10))
     expect(pacer.error).toMatchObject({ skipped: 0, maximumMs: 0 })
   })
 
