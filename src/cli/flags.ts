@@ -35,6 +35,7 @@ export interface PhoneFlags extends TlsFlags {
   iceTcp?: boolean
   interface?: string[]
   codec?: string[]
+  ptime?: number
   trace?: string
   srtp?: SrtpPolicy
   srtpKeying?: 'dtls' | 'sdes'
@@ -131,6 +132,11 @@ export function phoneFlags(command: Command): Command {
       '--codec <name>',
       'offer these codecs, best first: opus, G722, PCMU, PCMA (all, in this order, by default); repeat for several; opus:bitrate=24000:dtx and the like set Opus',
       collect,
+    )
+    .option(
+      '--ptime <ms>',
+      'ask the far end for packets of 10, 20, ... 120 ms (20 by default); what is sent is what the far end asks for',
+      wholeNumber(10, 120),
     )
     .option('--trace <file>', 'write a capture file (pcapng) of everything that is sent and received')
     .addOption(
@@ -253,6 +259,7 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
     ...(merged.codec && {
       codecs: merged.codec.flatMap((c) => c.split(',')).map((c) => c.trim().toUpperCase()),
     }),
+    ...(merged.ptime !== undefined && { ptimeMs: merged.ptime }),
     ...(merged.bind !== undefined && { listen: parseBind(merged.bind, tls?.cert !== undefined) }),
   }
 }

@@ -60,6 +60,7 @@ export interface CodecReport {
   name: string
   payloadType: number
   receivePayloadType: number
+  /** Length of the packets we send; of those that come `statistics` tells. */
   ptimeMs: Millis
   telephoneEvent: boolean
   /** What we may do. */

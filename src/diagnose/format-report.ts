@@ -1,5 +1,6 @@
 // A report as text for people: verdict first, then what happened, then every pair. Colours are the caller's, by callback.
 import { formatAddress } from '../runtime/address.ts'
+import type { Millis } from '../runtime/runtime.ts'
 import type { CallReport, PairReport, RestartReport, Verdict } from './call-report.ts'
 import { causes } from './causes.ts'
 import { redirectText, transferText } from './handed-over.ts'
@@ -133,15 +134,19 @@ const restartText = ({ atMs, by, why, pathAfterMs, silentMs }: RestartReport): s
     ...(silentMs === undefined ? [] : [`media back after ${seconds(silentMs)}`]),
   ].join(' · ')
 
-const codecText = ({ codec }: CallReport): string | undefined =>
+const codecText = ({ codec, statistics }: CallReport): string | undefined =>
   codec &&
   [
     `${codec.name} (${codec.payloadType})`,
-    `${codec.ptimeMs} ms`,
+    packetTimesText(codec.ptimeMs, statistics?.received.packetMs),
     codec.direction,
     ...(codec.telephoneEvent ? ['telephone-event'] : []),
     ...(codec.rtcpMux ? ['rtcp-mux'] : []),
   ].join(', ')
+
+/** Each end says what it wants to be sent, so the two ways can differ. */
+const packetTimesText = (sentMs: Millis, receivedMs = sentMs): string =>
+  sentMs === receivedMs ? `${sentMs} ms` : `${sentMs} ms sent, ${receivedMs} ms received`
 
 const srtpText = ({ srtp }: CallReport): string | undefined =>
   srtp && `${srtp.suite}, keys ${srtp.by === 'dtls' ? 'by DTLS' : 'in the SDP'}`

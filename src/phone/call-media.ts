@@ -36,7 +36,8 @@ export interface CallMediaOptions extends Pick<AudioStreamOptions, 'playoutDelay
   openPath: (request: Omit<PathRequest, 'signalling'>) => Promise<MediaPath>
   /** Best first. */
   codecs: readonly Codec[]
-  ptimeMs: Millis
+  /** Asked of the peer; absent: what it wants itself, or 20 ms. */
+  ptimeMs?: Millis | undefined
   telephoneEvents?: boolean
   srtp: Omit<SecureMediaOptions, 'clock' | 'random' | 'record'>
   silence: boolean
@@ -79,6 +80,9 @@ export class CallMedia {
     if (this.stream) this.stream.sendsSilence = sends
   }
 
+  /** Of packets, in descriptions from now on. */
+  ptimeMs: Millis | undefined
+
   private silence: boolean
   private opening: Promise<MediaPath> | undefined
   private holding = false
@@ -105,6 +109,7 @@ export class CallMedia {
     const { runtime, record } = options
     this.codecs = describeCodecs(options.codecs)
     this.silence = options.silence
+    this.ptimeMs = options.ptimeMs
     this.sessionId = String(1 + runtime.random.integer(0x7fffffff))
     this.paths = new PathSuccession(runtime.clock)
     this.secure = new SecureMedia(
@@ -400,7 +405,7 @@ export class CallMedia {
       origin: { sessionId: this.sessionId, version: 1, address: rtp.address },
       codecs: this.codecs,
       telephoneEvent: this.options.telephoneEvents ?? true,
-      ptimeMs: this.options.ptimeMs,
+      ...(this.ptimeMs !== undefined && { ptimeMs: this.ptimeMs }),
       // What we want; what the peer wants it says itself.
       direction: this.holding ? 'sendonly' : 'sendrecv',
       rtp,
@@ -448,7 +453,7 @@ export class CallMedia {
     const { expectsMedia } = this
     this.negotiated = negotiated
     if (this.expectsMedia && !expectsMedia) this.expectedSince = this.options.runtime.clock.now()
-    record(describeNegotiated(negotiated))
+    record(describeNegotiated(negotiated, streamParameters(negotiated, this.options.codecs).ptimeMs))
     for (const problem of negotiated.problems) record({ layer: 'sdp', type: 'problem', ...problem })
     const { ice } = negotiated
     if (!(ice && path.agent) && requiresIce(policy)) {

@@ -25,7 +25,7 @@ import { OwnDescription } from './early-media.ts'
 import { tricklePackage } from './fragments.ts'
 import { MediaConnection } from './media-connection.ts'
 import type { NetworkWatch } from './network-watch.ts'
-import type { CallOptions, DialOptions } from './options.ts'
+import { type CallOptions, checkPtime, type DialOptions } from './options.ts'
 
 export class Call extends CallAudio {
   /** Rejects with CallFailed (refused, cancelled), TimeoutError (nobody answered) or NetworkError. */
@@ -161,6 +161,8 @@ export class Call extends CallAudio {
     const { incoming, description } = this
     if (!incoming || !description) throw new UsageError('only an incoming call can be answered')
     this.options = { ...this.options, ...options }
+    checkPtime(options)
+    if (options.ptimeMs !== undefined) this.media.ptimeMs = options.ptimeMs
     if (options.silence !== undefined) this.media.sendsSilence = options.silence
     this.openFiles(options)
     await description.sendFinal()

@@ -2,6 +2,7 @@
 import type { Codec } from '../codec/codec.ts'
 import { UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
+import { ptimeRangeMs } from '../sdp/negotiation.ts'
 import type { ListeningPoint } from '../sip/flow.ts'
 import type { Replaces } from '../sip/replaces.ts'
 import type { PrivacyLevel } from '../sip/session.ts'
@@ -93,7 +94,8 @@ export interface PhoneOptions extends CallerOptions {
   /** Codecs by RTP name ("opus:bitrate=24000:dtx" with settings), or as objects, `opusWith({ … })` or your own, best first: so they are offered, and of an offer those are taken, in the order of
    *  the far end (RFC 3264 6.1). Default opus, G722, PCMU, PCMA. */
   codecs?: readonly (string | Codec)[]
-  /** Packet time to offer, in ms. Default 20. */
+  /** Length of the packets to ask of the far end, in ms: 10, 20, ... 120. What is sent is as long as the far end asks for, and as
+   *  this where it says nothing. Default 20, and in answers what the far end asks for. */
   ptimeMs?: Millis
   /** Offer and take DTMF as telephone-events (RFC 4733). Default true; false leaves it to the audio. */
   telephoneEvents?: boolean
@@ -128,6 +130,8 @@ export interface CallOptions {
   recordBoth?: string
   /** Find DTMF digits in the audio too. Default: where the far end takes no telephone-events, since it will hardly send any. */
   detectDtmf?: boolean
+  /** As the phone's `ptimeMs`, for this call. */
+  ptimeMs?: Millis
   /** Seconds of received audio kept in memory for `hasHeard`. Default 120. */
   keepHeardSeconds?: number
   /** Send silence while nothing is played, so that the far end and NATs see a stream. Default true. */
@@ -157,7 +161,6 @@ export const defaults = {
   threads: 0,
   registerExpires: 300,
   redirects: 5,
-  ptimeMs: 20,
   srtpSuites: ['AES_CM_128_HMAC_SHA1_80'],
   codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
   keepHeardSeconds: 120,
@@ -185,8 +188,18 @@ export function threadsOf({ threads = defaults.threads }: PhoneOptions): number 
   throw new UsageError(`threads is ${threads}: use a whole number from 0 to ${mostThreads}`)
 }
 
-/** Throws UsageError where a suite is named that nobody knows, or a delay that cannot be. */
+/** Throws UsageError where no packet can be that long. */
+export function checkPtime({ ptimeMs }: { ptimeMs?: Millis }): void {
+  const { from, to, step } = ptimeRangeMs
+  if (ptimeMs === undefined || (ptimeMs >= from && ptimeMs <= to && ptimeMs % step === 0)) return
+  throw new UsageError(
+    `packet time ${ptimeMs} ms is not possible: use a multiple of ${step} from ${from} to ${to}`,
+  )
+}
+
+/** Throws UsageError where a suite is named that nobody knows, or a delay or a packet time that cannot be. */
 export function checkMedia(options: PhoneOptions): void {
+  checkPtime(options)
   playoutBounds(options.playoutDelay)
   for (const name of options.srtpSuites ?? [])
     if (!suiteByName(name))

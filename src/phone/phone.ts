@@ -32,6 +32,7 @@ import { NetworkWatch } from './network-watch.ts'
 import {
   type CallOptions,
   checkMedia,
+  checkPtime,
   type DialOptions,
   defaults,
   type PhoneOptions,
@@ -222,6 +223,7 @@ export class Phone {
     const uri = this.completeTarget(target)
     const via = this.server ?? uri
     const towards = await this.towards(via)
+    checkPtime(options)
     const call = this.createCall('outgoing', { uri: via, address: towards }, options)
     await call.dial(options, (handler, offer) => {
       const session = this.userAgent.invite(uri, handler, {
@@ -403,7 +405,7 @@ export class Phone {
         return paths.open({ ...request, signalling })
       },
       codecs: this.codecs,
-      ptimeMs: this.options.ptimeMs ?? defaults.ptimeMs,
+      ptimeMs: options.ptimeMs ?? this.options.ptimeMs,
       ...(this.options.telephoneEvents === false && { telephoneEvents: false }),
       srtp: {
         policy: srtp ?? (isSecure ? 'prefer' : 'answer'),

@@ -2,6 +2,7 @@
 import type { Codec } from '../codec/codec.ts'
 import { codecByName, codecNames } from '../codec/registry.ts'
 import { InvariantError, UsageError } from '../errors.ts'
+import type { Millis } from '../runtime/runtime.ts'
 import type { CodecDescription, NegotiatedAudio } from '../sdp/description.ts'
 import { sameCodec } from '../sdp/formats.ts'
 import type { StreamParameters } from '../stream/parameters.ts'
@@ -26,10 +27,14 @@ export function streamParameters(negotiated: NegotiatedAudio, codecs: readonly C
     alsoReceiveEvents: negotiated.alsoReceiveEvents,
     ...(extendedReports && { extendedReports }),
     ...(rtcpBandwidth && { rtcpBandwidth }),
-    ptimeMs: own.packetTimesMs?.findLast((possible) => possible <= ptimeMs) ?? ptimeMs,
+    ptimeMs: packetTimeMs(own, ptimeMs),
     direction,
   }
 }
+
+/** The longest that the codec has within what was agreed; its shortest, where that is longer: no codec is asked for what it has not. */
+const packetTimeMs = ({ packetTimesMs }: Codec, agreedMs: Millis): Millis =>
+  packetTimesMs?.findLast((possible) => possible <= agreedMs) ?? packetTimesMs?.[0] ?? agreedMs
 
 /** What everybody gives to Opus; and telephone-event's by custom, which are left to it. */
 const customaryTypes: Readonly<Record<string, number>> = { opus: 111 }

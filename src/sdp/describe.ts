@@ -38,13 +38,14 @@ const iceOf = (section: MediaSection): Extract<SdpFact, { type: 'description' }>
   return ice ? (ice.lite ? 'lite' : 'full') : 'none'
 }
 
-export const describeNegotiated = (audio: NegotiatedAudio): SdpFact => ({
+/** @param ptimeMs as it is sent: a codec need not have packets of the length that was agreed */
+export const describeNegotiated = (audio: NegotiatedAudio, ptimeMs = audio.ptimeMs): SdpFact => ({
   layer: 'sdp',
   type: 'negotiated',
   codec: audio.codec.name,
   payloadType: audio.codec.sendPayloadType,
   receivePayloadType: audio.codec.receivePayloadType,
-  ptimeMs: audio.ptimeMs,
+  ptimeMs,
   telephoneEvent: audio.telephoneEvent !== undefined,
   mediaDirection: audio.direction,
   ...(audio.remoteRtp ? { remoteRtp: audio.remoteRtp } : {}),

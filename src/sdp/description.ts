@@ -114,7 +114,8 @@ export interface LocalAudio {
   origin: { sessionId: string; version: number; address: string }
   codecs: CodecDescription[]
   telephoneEvent: boolean
-  ptimeMs: number
+  /** What we want to be sent. Absent: 20 in an offer, and in an answer what the peer wants. */
+  ptimeMs?: number
   direction: Direction
   /** The default destination of RTP (c= and m=). */
   rtp: TransportAddress

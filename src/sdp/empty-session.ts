@@ -2,7 +2,7 @@
 // RFC 3264 5).
 import type { LocalAudio } from './description.ts'
 import { readSession } from './session-description.ts'
-import { writeSession } from './writing.ts'
+import { customaryPtimeMs, writeSession } from './writing.ts'
 
 /** Throws RemoteError where the text is malformed. */
 export const isWithoutMedia = (offer: string): boolean => readSession(offer).sections.length === 0
@@ -15,7 +15,7 @@ export const answerWithoutMedia = (local: LocalAudio): string =>
       protocol: 'RTP/AVP',
       codecs: [],
       direction: 'inactive',
-      ptimeMs: local.ptimeMs,
+      ptimeMs: local.ptimeMs ?? customaryPtimeMs,
       rtcpMux: false,
       extendedReports: false,
       offer: false,

@@ -36,7 +36,7 @@ import {
   rtpDestination,
   type SessionText,
 } from './session-description.ts'
-import { writeSession } from './writing.ts'
+import { customaryPtimeMs, writeSession } from './writing.ts'
 
 const profiles: readonly string[] = ['RTP/AVP', 'RTP/AVPF', ...secureProfiles]
 
@@ -44,7 +44,7 @@ const profiles: readonly string[] = ['RTP/AVP', 'RTP/AVPF', ...secureProfiles]
 const ownMid = '0'
 
 /** Frames that every codec here can be cut into; anything else a peer asks for is brought into this range. */
-const ptimeRangeMs = { from: 10, to: 120, step: 10 }
+export const ptimeRangeMs = { from: 10, to: 120, step: 10 }
 
 /** The peer's half of the audio, seen from ours. */
 export interface RemoteAudio {
@@ -89,7 +89,7 @@ export const createOffer = (local: LocalAudio, previous?: string): { text: strin
       ...(mid === undefined ? {} : { mid }),
       codecs: [...local.codecs, ...events],
       direction: local.direction,
-      ptimeMs: local.ptimeMs,
+      ptimeMs: local.ptimeMs ?? customaryPtimeMs,
       rtcpMux: local.rtcpMux,
       extendedReports: local.extendedReports ?? false,
       offer: true,
@@ -144,7 +144,7 @@ export const createAnswer = (
   const event = local.telephoneEvent ? telephoneEventFor(codec, section.codecs) : undefined
   const direction = both(local.direction, offer.direction)
   const rtcpMux = offer.rtcpMux && local.rtcpMux
-  const ptimeMs = agreedPtime(section, local.ptimeMs)
+  const ptimeMs = agreedPtime(section, local.ptimeMs ?? customaryPtimeMs)
   const keyed = answerKeying(section, local.keying)
   const text = writeSession(
     local,
@@ -158,7 +158,8 @@ export const createAnswer = (
         ...(event ? [asTelephoneEvent(event.clockRateHz, event.payloadType)] : []),
       ],
       direction,
-      ptimeMs,
+      // What we want to be sent need not be what we send (RFC 8866 6.4).
+      ptimeMs: local.ptimeMs ?? ptimeMs,
       rtcpMux,
       // Who has not heard of them is not asked for them.
       extendedReports: local.extendedReports === true && section.control.extendedReports !== undefined,
@@ -242,7 +243,7 @@ export const readAnswer = (
           },
         }
       : {}),
-    ptimeMs: agreedPtime(theirs, ours.ptimeMs ?? 20),
+    ptimeMs: agreedPtime(theirs, ours.ptimeMs ?? customaryPtimeMs),
     direction: both(ours.direction, audio.direction),
     ...agreedTransport(audio, ours.rtcpMux && audio.rtcpMux, ours.ice !== undefined),
     ...agreedControl(theirs),

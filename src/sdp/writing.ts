@@ -82,7 +82,7 @@ function audioLine(local: LocalAudio, audio: AudioText): MediaDescription {
     ...(audio.mid === undefined ? {} : { mid: audio.mid }),
     ...formatLines(audio.codecs, terse),
     ...(audio.control?.bandwidth && { bandwidth: writeRtcpBandwidth(audio.control) }),
-    ...(terse && audio.ptimeMs === customaryPtimeMs ? {} : { ptime: audio.ptimeMs }),
+    ...(terse && local.ptimeMs === undefined ? {} : { ptime: audio.ptimeMs }),
     ...(terse && audio.direction === 'sendrecv' ? {} : { direction: audio.direction }),
     ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
     ...(local.rtcp && !audio.onlyComponent1 ? { rtcp: rtcpAttribute(local) } : {}),
@@ -95,7 +95,7 @@ function audioLine(local: LocalAudio, audio: AudioText): MediaDescription {
 }
 
 /** RFC 3551 4.5. */
-const customaryPtimeMs = 20
+export const customaryPtimeMs = 20
 
 /** An offer with candidates must leave in one datagram (RFC 3261 18.1.1): it goes without the rtpmap of static types, which
  *  RFC 3264 5.1 recommends and nobody needs, without what is the default anyhow, and as those of browsers without the fmtp of

@@ -250,6 +250,7 @@ export class ReceivePath {
       lossPercent: totals.expected === 0 ? 0 : (totals.lost / totals.expected) * 100,
       late,
       jitterMs: media.jitterMs,
+      ...(media.packetMs !== undefined && { packetMs: media.packetMs }),
       levelDbfs: hearing.levelDbfs,
       heardMs: hearing.heardMs,
       playout: this.playoutStatistics(),

@@ -81,6 +81,7 @@ export type SdpFact =
       /** What we send, and what we expect to receive. */
       payloadType: number
       receivePayloadType: number
+      /** Of what we send. */
       ptimeMs: number
       telephoneEvent: boolean
       /** What we may do: "sendonly" means that we send. */
@@ -193,6 +194,8 @@ export interface StreamStatistics {
     reordered: number
     late: number
     jitterMs: Millis
+    /** Length of the packets that come, by their timestamps; absent until two have come in a row. */
+    packetMs?: Millis
     /** Mean level of what was audible, dB relative to full scale; -Infinity (null in JSON) where nothing was. */
     levelDbfs: number
     /** Milliseconds of decoded audio above silence. */

@@ -73,6 +73,21 @@ describe('call and answer', () => {
     expect(alice.stderr).toMatch(/prompt-8k\.wav was not heard/)
   })
 
+  test('--ptime: each end is sent the packets that it asks for', async () => {
+    const { sip } = await serve()
+    const sound = ['--codec', 'PCMU', '--play', 'tone:440', '--loop', '--ptime']
+    const bob = floe(['answer', '--as', `bob@${sip}`, ...sound, '30'])
+    await bob.line(registered)
+    const call = ['call', 'bob', '--as', `alice@${sip}`, '--for', '3s', ...sound]
+    const alice = await run([...call, '60'])
+    expect(alice.code).toBe(0)
+    expect(reportOf(alice).codec).toMatchObject({ ptimeMs: 30 })
+    expect(reportOf(await bob.ended).codec).toMatchObject({ ptimeMs: 60 })
+    const odd = await run([...call, '25'])
+    expect(odd.code).toBe(2)
+    expect(odd.stderr).toMatch(/packet time 25 ms is not possible: use a multiple of 10 from 10 to 120/)
+  })
+
   test('echo gives one’s own file back', async () => {
     const { sip } = await serve()
     const echo = floe(['echo', '--as', `echo@${sip}`])

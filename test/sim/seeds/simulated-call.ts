@@ -213,7 +213,6 @@ class SimulatedCall {
       lite: plan.lite ?? false,
       openPath: (request) => paths.open({ ...request, signalling: signalling() }),
       codecs: [pcmu],
-      ptimeMs: defaults.ptimeMs,
       srtp: { policy: 'off', keying: [], suites: [], certificate: () => unused() },
       silence: true,
       gatherLimitMs: defaults.gatherLimitMs,

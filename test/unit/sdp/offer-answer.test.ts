@@ -210,6 +210,17 @@ describe('ptime', () => {
     expect(ptime('a=ptime:1')).toBe(10)
     expect(ptime('a=ptime:soon')).toBe(20)
   })
+
+  test('each way has its own where we want another', () => {
+    const { text, negotiated } = answer(peerAudio('a=ptime:30'), local({ ptimeMs: 60 }))
+    expect(negotiated.ptimeMs).toBe(30)
+    expect(text).toContain('a=ptime:60\r\n')
+    const offer = createOffer(local({ ptimeMs: 40 })).text
+    expect(offer).toContain('a=ptime:40\r\n')
+    expect(readAnswer(offer, peerAudio('a=ptime:10')).ptimeMs).toBe(10)
+    expect(readAnswer(offer, peerAudio()).ptimeMs).toBe(40)
+    expect(readAnswer(offer, peerAudio('a=maxptime:30')).ptimeMs).toBe(30)
+  })
 })
 
 describe('m-lines', () => {
