@@ -1,9 +1,9 @@
 // The profile file: accounts and their settings under names, in YAML, so that passwords stand on no command line.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
-import { UsageError } from '../index.ts'
+import { nodeRuntime, UsageError } from '../index.ts'
 
 /** Who may call. */
 interface CallerSettings {
@@ -58,9 +58,10 @@ export function readProfile(name: string): CallerSettings & Record<string, unkno
     throw new UsageError(
       `profile "${name}" needs the file ${file}, which does not exist: write it as the README shows`,
     )
+  const text = nodeRuntime.files.readText(file)
   let content: unknown
   try {
-    content = parseYaml(readFileSync(file, 'utf8'))
+    content = parseYaml(text)
   } catch (error) {
     // Only the first line: what follows may quote the file, and with it a password.
     throw new UsageError(

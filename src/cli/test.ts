@@ -1,7 +1,6 @@
 // floe test FILES: run scenario files, print what happened, write JUnit.
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { formatReport, nodeRuntime, UsageError } from '../index.ts'
+import { formatReport, nodeRuntime } from '../index.ts'
 import {
   formatJunit,
   parseScenarios,
@@ -25,7 +24,9 @@ export function addTest(program: Command, finish: (code: number) => void): void 
   outputFlags(command).action(async (files: string[], flags: Flags) => {
     const output = new Output(flags)
     // All files are read before the first call is made: a mistake in the last one should not cost a minute.
-    const scenarios = files.flatMap((file) => parseScenarios(read(file), file, process.env))
+    const scenarios = files.flatMap((file) =>
+      parseScenarios(nodeRuntime.files.readText(file), file, process.env),
+    )
     // So is a file that cannot be written told; and results of another run are not taken for those of this one.
     if (flags.junit !== undefined) nodeRuntime.files.writeText(flags.junit, formatJunit([]))
     const results: ScenarioResult[] = []
@@ -46,16 +47,6 @@ export function addTest(program: Command, finish: (code: number) => void): void 
     output.event({ type: 'summary', passed: results.length - failed, failed })
     finish(failed === 0 ? exitCodes.ok : exitCodes.assertion)
   })
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new UsageError(
-      `${file} cannot be read (${(error as NodeJS.ErrnoException).code}): name a scenario file`,
-    )
-  }
 }
 
 function showStep(output: Output, step: StepResult): void {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -91,6 +91,9 @@ describe('where settings come from', () => {
     expect(() => phoneOptions({ profile: 'home' })).toThrow(/has no profile "home"; it has: work/)
     profile('profiles: { work: { password: s3cret ')
     expect(() => phoneOptions({ profile: 'work' })).toThrow(/^(?!.*s3cret).*not YAML/)
+    rmSync(join(folder, 'config.yaml'))
+    mkdirSync(join(folder, 'config.yaml'))
+    expect(() => phoneOptions({ profile: 'work' })).toThrow(/^cannot read .*config.yaml: it is a folder$/)
   })
 })
 
