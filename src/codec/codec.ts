@@ -45,13 +45,16 @@ export interface Codec {
   readonly packetTimesMs?: readonly number[]
   /** How gaps are filled: by repeating the waveform, or by the decoder's own way; absent: with silence. */
   readonly concealment?: 'waveform' | 'own'
+  /** Where to encode a frame takes far longer than to hand it to another thread: the name by which `codecByName` makes the codec
+   *  there. */
+  readonly threadName?: string
   /** What we ask of those who send to us. */
   readonly fmtp?: string
   /** Awaited once before the first encoder or decoder is made. */
   load?(): Promise<void>
   /** @param fmtp what the receiver asks of its sender */
   createEncoder(fmtp?: string): Encoder
-  /** Preferred where it is there, and where it makes one. */
-  createPipelinedEncoder?(fmtp?: string): PipelinedEncoder | undefined
+  /** Preferred where it is there, and where it makes one. All frames have so many samples. */
+  createPipelinedEncoder?(frameSamples: number, fmtp?: string): PipelinedEncoder | undefined
   createDecoder(): Decoder
 }

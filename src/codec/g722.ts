@@ -81,6 +81,7 @@ export const g722: Codec = {
   clockRateHz: 8000,
   channels: 1,
   concealment: 'waveform',
+  threadName: 'G722',
   staticPayloadType: 9,
   createEncoder: () => new G722Encoder(),
   createDecoder: () => new G722Decoder(),

@@ -131,6 +131,22 @@ export function checkOpusOptions(options: OpusOptions): OpusOptions {
   return options
 }
 
+/** As `parseOpusOptions` reads them. */
+export function writeOpusOptions({
+  bitrateBps,
+  complexity,
+  application,
+  ...switches
+}: OpusOptions): string[] {
+  const { dtx, fec, constantBitrate: cbr } = switches
+  return Object.entries({ bitrate: bitrateBps, complexity, application, dtx, fec, cbr }).flatMap(
+    ([name, value]) => {
+      if (value === undefined) return []
+      return `${name}=${value === true ? 'yes' : value === false ? 'no' : value}`
+    },
+  )
+}
+
 /** As a person writes them: "bitrate=24000", "dtx", "fec=no".
  *  @throws UsageError where one is unknown or cannot be */
 export function parseOpusOptions(settings: readonly string[]): OpusOptions {

@@ -18,6 +18,7 @@ import {
   type OpusParameters,
   type OpusSettings,
   readOpusParameters,
+  writeOpusOptions,
   writeOpusParameters,
 } from './opus-parameters.ts'
 import { largestPayloadBytes, OpusReadyPackets } from './opus-ready-packets.ts'
@@ -153,6 +154,7 @@ export function opusWith(options: OpusOptions): Codec {
     channels: 2,
     packetTimesMs: [10, 20, 40, 60],
     concealment: 'own',
+    threadName: ['opus', ...writeOpusOptions(options)].join(':'),
     ...(fmtp && { fmtp }),
     load: async () => void (await loadLibopus()),
     createEncoder: (asked) => new OpusEncoder(options, readOpusParameters(asked)),

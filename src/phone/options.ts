@@ -115,6 +115,9 @@ export interface PhoneOptions extends CallerOptions {
    *  process share them, and each call goes to the one with the fewest sockets. 0: media leaves from the main thread, as it does
    *  where threads cannot be had. Counts in the real world alone. Default 0. */
   threads?: number
+  /** Threads that encode Opus and G.722, for more calls than one core can encode; shared and chosen as those of `threads`. What
+   *  is sent leaves a packet time later then. 0: the main thread encodes, as it does where threads cannot be had. Default 0. */
+  codecThreads?: number
   /** The world to run in; the real one by default. */
   runtime?: Runtime
 }
@@ -159,6 +162,7 @@ export interface DialOptions extends CallOptions {
 
 export const defaults = {
   threads: 0,
+  codecThreads: 0,
   registerExpires: 300,
   redirects: 5,
   srtpSuites: ['AES_CM_128_HMAC_SHA1_80'],
@@ -183,9 +187,10 @@ export const defaults = {
 const mostThreads = 64
 
 /** Throws UsageError where it is no number of threads. */
-export function threadsOf({ threads = defaults.threads }: PhoneOptions): number {
-  if (Number.isInteger(threads) && threads >= 0 && threads <= mostThreads) return threads
-  throw new UsageError(`threads is ${threads}: use a whole number from 0 to ${mostThreads}`)
+export function threadsOf(options: PhoneOptions, name: 'threads' | 'codecThreads'): number {
+  const count = options[name] ?? defaults[name]
+  if (Number.isInteger(count) && count >= 0 && count <= mostThreads) return count
+  throw new UsageError(`${name} is ${count}: use a whole number from 0 to ${mostThreads}`)
 }
 
 /** Throws UsageError where no packet can be that long. */

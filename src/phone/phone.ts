@@ -105,7 +105,7 @@ export class Phone {
    */
   static async start(options: PhoneOptions = {}): Promise<Phone> {
     const { signal } = options
-    const world = options.runtime ?? (await runtimeWithMediaThreads(threadsOf(options)))
+    const world = options.runtime ?? (await runtimeWithMediaThreads(threadsOf(options, 'threads')))
     if (signal?.aborted) throw new UsageError('starting the phone was given up')
     const phone = new Phone(options, world)
     let onAbort = (): void => undefined
@@ -135,7 +135,7 @@ export class Phone {
     const runtime = options.dnsServers ? askingServers(seen, options.dnsServers) : seen
     this.runtime = runtime
     checkMedia(options)
-    this.codecs = chosenCodecs(options)
+    this.codecs = chosenCodecs(options, world, warn)
     const { iceServers = [], httpProxy, tls, tlsCa: authorities = tls?.ca, interfaces } = options
     if (interfaces) checkInterfaces(interfaces, runtime.network.interfaces())
     const servers = parseIceServers(iceServers)
@@ -436,6 +436,7 @@ export class Phone {
 
   /** Of what concerns all calls, those that are up and those to come. */
   private warn(message: string): void {
+    if (this.warnings.includes(message)) return
     this.warnings.push(message)
     for (const call of this.calls) call.trace.record({ layer: 'call', type: 'warning', message })
   }

@@ -1,12 +1,13 @@
 // What was negotiated, as the codecs and numbers that a stream runs with; and our codecs as a description names them.
 import type { Codec } from '../codec/codec.ts'
 import { codecByName, codecNames } from '../codec/registry.ts'
+import { encodedInThreads } from '../codec/threaded-encoder.ts'
 import { InvariantError, UsageError } from '../errors.ts'
-import type { Millis } from '../runtime/runtime.ts'
+import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { CodecDescription, NegotiatedAudio } from '../sdp/description.ts'
 import { sameCodec } from '../sdp/formats.ts'
 import type { StreamParameters } from '../stream/parameters.ts'
-import { defaults, type PhoneOptions } from './options.ts'
+import { defaults, type PhoneOptions, threadsOf } from './options.ts'
 
 /** @param codecs those that were offered, or that could be answered with */
 export function streamParameters(negotiated: NegotiatedAudio, codecs: readonly Codec[]): StreamParameters {
@@ -64,11 +65,19 @@ export function describeCodecs(codecs: readonly Codec[]): CodecDescription[] {
   }))
 }
 
-/** Throws UsageError where one is named that nobody knows. */
-export function chosenCodecs(options: PhoneOptions): Codec[] {
+const endedThread =
+  'a codec thread has ended: its calls go on in the main thread, and the next phone starts another one'
+
+/** With encoders in threads, where that is asked for. Throws UsageError where one is named that nobody knows. */
+export function chosenCodecs(
+  options: PhoneOptions,
+  runtime: Runtime,
+  warn: (message: string) => void,
+): Codec[] {
+  const threads = threadsOf(options, 'codecThreads')
   return (options.codecs ?? defaults.codecs).map((codec) => {
     const found = typeof codec === 'string' ? codecByName(codec) : codec
     if (!found) throw new UsageError(`codec ${codec} is unknown: use ${codecNames.join(', ')}`)
-    return found
+    return encodedInThreads(found, threads, runtime, () => warn(endedThread))
   })
 }

@@ -20,6 +20,7 @@ import { nodeNames } from './dns.ts'
 import { errnoOf } from './node-addresses.ts'
 import { withMediaThreads } from './node-media-network.ts'
 import { connectTcp, listenTcp } from './node-tcp.ts'
+import { startThread } from './node-thread.ts'
 import { listenTls, startTls } from './node-tls.ts'
 import { openUdp, sourceAddressFor } from './node-udp.ts'
 import { acceptWebSocket, openWebSocket } from './node-websocket.ts'
@@ -252,6 +253,7 @@ const runtimeOn = (ofNetwork: Network): Runtime => ({
   network: ofNetwork,
   random,
   files,
+  startThread,
   /** Containers of one image share the first of these; the second tells them apart. */
   get machine(): string {
     return [machineId(), hostname()].join(' ')

@@ -240,6 +240,18 @@ export interface Files {
   writeText(path: string, text: string): void
 }
 
+/** Another thread of the process. What is posted is cloned; a SharedArrayBuffer is shared. It keeps no process alive. */
+export interface Thread {
+  post(message: unknown): void
+  onMessage: ((message: unknown) => void) | undefined
+}
+
+/** As the one that started it sees it. */
+export interface StartedThread extends Thread {
+  /** Called once; nothing is heard of it any more. */
+  onEnd: (() => void) | undefined
+}
+
 export interface Runtime {
   readonly clock: Clock
   readonly network: Network
@@ -247,4 +259,7 @@ export interface Runtime {
   readonly files: Files
   /** Tells this machine from others, at each start the same; absent where nothing does. */
   readonly machine?: string
+  /** Runs a module of floe's own, which exports `serve(thread: Thread)`, in another thread; resolves when `serve` has. Undefined
+   *  where a thread cannot be had. Absent: there are none. */
+  startThread?(module: URL): Promise<StartedThread | undefined>
 }

@@ -168,10 +168,11 @@ export class SendPath {
     if (same && before.ptimeMs === parameters.ptimeMs) return
     this.encoder?.close?.()
     const { codec, sendFmtp } = parameters
-    this.encoder = codec.createPipelinedEncoder?.(sendFmtp) ?? codec.createEncoder(sendFmtp)
+    const samples = frameSamples(parameters)
+    this.encoder = codec.createPipelinedEncoder?.(samples, sendFmtp) ?? codec.createEncoder(sendFmtp)
     const { percent } = this.expectedLoss
     if (percent !== undefined) this.encoder.expectLoss?.(percent)
-    this.frame = new Int16Array(frameSamples(parameters))
+    this.frame = new Int16Array(samples)
     this.silence = new Int16Array(this.frame.length)
     this.sinks.use(parameters.codec.sampleRateHz)
     this.made = 'nothing'

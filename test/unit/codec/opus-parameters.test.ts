@@ -68,6 +68,8 @@ describe('what a user wants', () => {
     expect(codecByName('opus:bitrate=24000:dtx:fec=no')?.fmtp).toBe('maxaveragebitrate=24000;usedtx=1')
     expect(codecByName('OPUS:CBR:COMPLEXITY=10:APPLICATION=AUDIO')?.fmtp).toBe('useinbandfec=1;cbr=1')
     expect(codecByName('PCMU:dtx')).toBeUndefined()
+    for (const name of ['opus', 'opus:bitrate=24000:complexity=9:application=audio:dtx=yes:fec=no:cbr=yes'])
+      expect(codecByName(name)?.threadName).toBe(name)
   })
   it.each(['bitrate=5999', 'bitrate=high', 'complexity=11', 'application=music', 'volume=11'])(
     'cannot be %s',
