@@ -1,6 +1,7 @@
 // Reads a WAV file (RIFF, or RF64 or BW64 for more than 4 GB) piece by piece as mono 16-bit PCM at the file's own rate: integer PCM of
 // 8, 16, 24 and 32 bits, floats of 32 and 64 bits, A-law and mu-law, any number of channels (mixed down to their mean).
-// Takes what there is of a file that was cut short. Leaves out compressed formats, loops and cue points.
+// Takes what there is of a file that was cut short, and what comes while it is played where its length is not known. Leaves out
+// compressed formats, loops and cue points.
 import { UsageError } from '../errors.ts'
 import type { RandomAccessFile } from '../runtime/runtime.ts'
 import { aLaw, muLaw } from './companding.ts'
@@ -55,7 +56,10 @@ export class WavReader implements RewindableSource {
   readonly channels: number
   /** "PCM 16 bit", "A-law", ... */
   readonly encoding: string
+  /** As the file was when it was opened. */
   readonly totalSamples: number
+  /** Where to stop; a file of unknown length may grow. */
+  private readonly endSample: number
   private readonly format: Format
   private readonly dataStart: number
   private readonly view: DataView
@@ -66,7 +70,7 @@ export class WavReader implements RewindableSource {
    *  @throws UsageError in one sentence where it is not a WAV file that floe can read; the file is closed then */
   constructor(private readonly file: RandomAccessFile) {
     try {
-      const { format, dataStart, dataBytes } = readHeader(file)
+      const { format, dataStart, dataBytes, mayGrow } = readHeader(file)
       this.format = format
       this.dataStart = dataStart
       this.sampleRateHz = format.sampleRateHz
@@ -74,6 +78,7 @@ export class WavReader implements RewindableSource {
       this.encoding = format.name
       const blockBytes = format.bytesPerSample * format.channels
       this.totalSamples = Math.floor(dataBytes / blockBytes)
+      this.endSample = mayGrow ? Number.POSITIVE_INFINITY : this.totalSamples
       this.piece = new Uint8Array(Math.ceil(pieceBytes / blockBytes) * blockBytes)
       this.view = new DataView(this.piece.buffer)
     } catch (error) {
@@ -90,8 +95,8 @@ export class WavReader implements RewindableSource {
     const { channels, bytesPerSample, sampleAt } = this.format
     const blockBytes = channels * bytesPerSample
     let written = 0
-    while (written < into.length && this.position < this.totalSamples) {
-      const wanted = Math.min(into.length - written, this.totalSamples - this.position) * blockBytes
+    while (written < into.length && this.position < this.endSample) {
+      const wanted = Math.min(into.length - written, this.endSample - this.position) * blockBytes
       const piece = this.piece.subarray(0, Math.min(wanted, this.piece.length))
       const blocks = Math.floor(
         this.file.read(piece, this.dataStart + this.position * blockBytes) / blockBytes,
@@ -118,7 +123,16 @@ export class WavReader implements RewindableSource {
   }
 }
 
-function readHeader(file: RandomAccessFile): { format: Format; dataStart: number; dataBytes: number } {
+interface Header {
+  format: Format
+  dataStart: number
+  /** That are there. */
+  dataBytes: number
+  /** Its writer did not say where it ends, and may not have ended. */
+  mayGrow: boolean
+}
+
+function readHeader(file: RandomAccessFile): Header {
   const bad = (what: string): UsageError => new UsageError(`${file.path} cannot be played: ${what}.`)
   const sizeBytes = file.sizeBytes()
   const bytes = (position: number, length: number): DataView => {
@@ -151,10 +165,12 @@ function readHeader(file: RandomAccessFile): { format: Format; dataStart: number
       if (!format) throw bad('its audio comes before the description of its format')
       const unknown = declared === sizeUnknown || (declared === 0 && riffUnfinished)
       const present = sizeBytes - position
+      const said = unknown ? size64 : declared
       return {
         format,
         dataStart: position,
-        dataBytes: Math.min(unknown ? (size64 ?? present) : declared, present),
+        dataBytes: Math.min(said ?? present, present),
+        mayGrow: said === undefined,
       }
     }
     position += declared + (declared & 1)

@@ -72,11 +72,17 @@ export class ReceivedAudio {
     if (both && isOpus)
       throw new UsageError(`${path} cannot be recorded: both directions are recorded as WAV alone`)
     const file = this.runtime.files.openForWriting(path)
-    if (isOpus) this.recordTo(path, new OpusFileWriter(file, this.runtime.random.integer(2 ** 32)))
-    else {
-      const rateHz = this.stream?.sampleRateHz ?? firstRateHz
-      const writer = new WavWriter(file, rateHz, both ? 2 : 1)
-      this.recordTo(path, writer, both ? new TwoWayRecording(writer) : undefined)
+    try {
+      if (isOpus) this.recordTo(path, new OpusFileWriter(file, this.runtime.random.integer(2 ** 32)))
+      else {
+        const rateHz = this.stream?.sampleRateHz ?? firstRateHz
+        const writer = new WavWriter(file, rateHz, both ? 2 : 1)
+        this.recordTo(path, writer, both ? new TwoWayRecording(writer) : undefined)
+      }
+    } catch (error) {
+      // Not even the header could be written.
+      file.close()
+      throw error
     }
   }
 

@@ -5,6 +5,7 @@ import { randomBytes, randomFillSync, randomInt } from 'node:crypto'
 import {
   appendFileSync,
   closeSync,
+  constants,
   fstatSync,
   ftruncateSync,
   openSync,
@@ -168,6 +169,11 @@ const FILE_REASONS: Record<string, string> = {
   ENOTDIR: 'a part of the path is not a folder',
   EROFS: 'the disk is read-only',
   ENOSPC: 'the disk is full',
+  EDQUOT: 'no more of the disk is granted to this user',
+  EFBIG: 'no larger file is permitted',
+  EIO: 'the disk fails',
+  ESPIPE: 'it is a pipe or a device, not a file',
+  ENXIO: 'it is a pipe or a device, not a file',
   EMFILE: 'too many files are open',
 }
 
@@ -231,11 +237,13 @@ const SECRET_MODE = 0o600
 const files: Files = {
   openForReading: (path) =>
     attempt('read', path, () => {
-      const fd = openSync(path, 'r')
-      // A folder opens well and would only fail when it is read.
-      if (!fstatSync(fd).isDirectory()) return new NodeFile(path, fd)
+      // A pipe that nobody writes would hold up the process until somebody does.
+      const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+      const stat = fstatSync(fd)
+      if (stat.isFile()) return new NodeFile(path, fd)
       closeSync(fd)
-      throw Object.assign(new Error(path), { code: 'EISDIR' })
+      // A folder opens well and would only fail when it is read; what else there is cannot be read by position.
+      throw Object.assign(new Error(path), { code: stat.isDirectory() ? 'EISDIR' : 'ESPIPE' })
     }),
   openForWriting: (path, { secret = false } = {}) =>
     new NodeFile(

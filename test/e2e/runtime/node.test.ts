@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -298,6 +299,23 @@ describe('files', () => {
     expect(() => files.openForReading(folder)).toThrow(`cannot read ${folder}: it is a folder`)
     expect(() => files.openForWriting(folder)).toThrow(`cannot write ${folder}: it is a folder`)
     expect(() => files.writeText(join(missing, 'x'), '')).toThrow(UsageError)
+  })
+
+  it('says what is no file, and does not wait for who might write into a pipe', () => {
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const reason = 'it is a pipe or a device, not a file'
+    expect(() => files.openForReading(pipe)).toThrow(`cannot read ${pipe}: ${reason}`)
+    expect(() => files.openForReading('/dev/zero')).toThrow(`cannot read /dev/zero: ${reason}`)
+    const file = files.openForWriting(pipe)
+    expect(() => file.write(bytes('hello'), 0)).toThrow(`cannot write ${pipe}: ${reason}`)
+    file.close()
+  })
+
+  it('says that the disk is full', () => {
+    const file = files.openForWriting('/dev/full')
+    expect(() => file.write(bytes('hello'), 0)).toThrow('cannot write /dev/full: the disk is full')
+    file.close()
   })
 })
 

@@ -104,6 +104,25 @@ describe('reading', () => {
     expect(samplesOf(zero)).toEqual([5])
   })
 
+  it('is read as far as it has come where it grows or is cut while it is played', () => {
+    const growing = new MemoryFile(riff(mono16, chunk('data', bytesOf(Int16Array.of(1, 2)), 0xffff_ffff)))
+    const reader = new WavReader(growing)
+    const read = (of: WavReader, length: number) => {
+      const into = new Int16Array(length)
+      return [...into.subarray(0, of.read(into))]
+    }
+    expect(reader.totalSamples).toBe(2)
+    expect(read(reader, 1)).toEqual([1])
+    growing.bytes = Uint8Array.from([...growing.bytes, 3, 0, 4, 0])
+    expect(read(reader, 9)).toEqual([2, 3, 4])
+    const shrinking = new MemoryFile(riff(mono16, chunk('data', bytesOf(Int16Array.of(1, 2, 3, 4)))))
+    const cut = new WavReader(shrinking)
+    expect(read(cut, 1)).toEqual([1])
+    shrinking.bytes = shrinking.bytes.subarray(0, -3)
+    expect(read(cut, 9)).toEqual([2])
+    expect(read(cut, 9)).toEqual([])
+  })
+
   it('reads an empty file as empty, not the chunk behind it', () => {
     expect(samplesOf(riff(mono16, chunk('data', new Uint8Array(0)), chunk('LIST', ascii('INFO'))))).toEqual(
       [],
