@@ -1,13 +1,13 @@
 // Datagrams on their way between two threads: a ring of records in shared memory, with one writer and one reader, who never wait
-// for each other. What does not fit is dropped and counted, as a full socket buffer would do. Leaves out waking the other side.
+// for each other. What does not fit is dropped, as a full socket buffer would do, and the writer knows. Leaves out waking the other side.
 //
 //   record: lengthBytes i32 │ socket i32 │ time f64 │ dataLength u16 │ port u16 │ addressLength u8 │ address │ data │ up to 8 n
 
 import type { Millis } from './runtime.ts'
 
-/** Places in the head of the memory, in 32-bit words: written and read so far in bytes modulo 2^32, records dropped. */
-const head = { written: 0, read: 1, dropped: 2 } as const
-const headBytes = 16
+/** Places in the head of the memory, in 32-bit words: written and read so far in bytes modulo 2^32. */
+const head = { written: 0, read: 1 } as const
+const headBytes = 8
 const recordHeadBytes = 24
 const recordAlignment = 8
 /** In the place of a length: the record did not fit before the end and stands at the beginning. */
@@ -45,18 +45,13 @@ export class DatagramRing {
     this.mask = capacityBytes - 1
   }
 
-  /** Records that found no room. */
-  get dropped(): number {
-    return Atomics.load(this.head, head.dropped)
-  }
-
   get isEmpty(): boolean {
     return Atomics.load(this.head, head.written) === Atomics.load(this.head, head.read)
   }
 
   // ── the writer's ─────────────────────────────────────────────────────────────────────────────
 
-  /** Copies the data. Returns whether there was room. */
+  /** Copies the data. Returns whether there was room; without, the datagram is dropped. */
   write(socket: number, time: Millis, address: string, port: number, data: Uint8Array): boolean {
     const { bytes, mask, words } = this
     const size =
@@ -64,10 +59,7 @@ export class DatagramRing {
     let written = this.head[head.written]!
     const free = mask + 1 - ((written - Atomics.load(this.head, head.read)) | 0)
     const beforeEnd = mask + 1 - (written & mask)
-    if (free < (size <= beforeEnd ? size : beforeEnd + size)) {
-      Atomics.add(this.head, head.dropped, 1)
-      return false
-    }
+    if (free < (size <= beforeEnd ? size : beforeEnd + size)) return false
     if (size > beforeEnd) {
       words[(written & mask) >> 2] = continuesAtStart
       written = (written + beforeEnd) | 0

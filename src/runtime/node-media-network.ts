@@ -33,6 +33,9 @@ const napMs: Millis = 0.02
 const spareMs: Millis = 2
 /** Records handled before others have their turn. */
 const recordsPerLook = 512
+/** A socket whose thread does not keep up says so again. */
+const complaintRestMs: Millis = 1_000
+const notSent = 'the thread of the media sockets does not keep up, packets were dropped: use more threads'
 /** Nobody waits longer for a thread that is stuck. */
 const exitLimitMs: Millis = 200
 
@@ -40,6 +43,7 @@ class ThreadSocket implements UdpSocket {
   onDatagram: UdpSocket['onDatagram']
   onError: UdpSocket['onError']
   private closed = false
+  private complainedAt = Number.NEGATIVE_INFINITY
   private from: TransportAddress = { address: '', port: 0 }
 
   constructor(
@@ -49,7 +53,11 @@ class ThreadSocket implements UdpSocket {
   ) {}
 
   send(data: Uint8Array, to: TransportAddress, departAt?: Millis): void {
-    if (!this.closed) this.thread.send(this.id, data, to, departAt)
+    if (this.closed || this.thread.send(this.id, data, to, departAt)) return
+    const now = performance.now()
+    if (now - this.complainedAt < complaintRestMs) return
+    this.complainedAt = now
+    this.onError?.(new Error(notSent))
   }
 
   /** The record that the ring has found. */
@@ -143,8 +151,9 @@ class MediaThread {
     })
   }
 
-  send(id: number, data: Uint8Array, to: TransportAddress, departAt: Millis = 0): void {
-    if (!this.outgoing.write(id, departAt, to.address, to.port, data)) return
+  /** Returns whether there was room for it. */
+  send(id: number, data: Uint8Array, to: TransportAddress, departAt: Millis = 0): boolean {
+    if (!this.outgoing.write(id, departAt, to.address, to.port, data)) return false
     const { words } = this
     const now = performance.now()
     if (!this.lookIsDue) {
@@ -156,11 +165,12 @@ class MediaThread {
       this.workingSince = performance.now()
     }
     const state = Atomics.load(words, word.thread)
-    if (state === threadIs.awake) return
+    if (state === threadIs.awake) return true
     if (state === threadIs.asleep) {
       if (departAt < now + looksWithinMs) this.ring()
     } else if (Atomics.compareExchange(words, word.thread, threadIs.idle, threadIs.awake) === threadIs.idle)
       this.worker.postMessage('look' satisfies ToThread)
+    return true
   }
 
   close(id: number): void {

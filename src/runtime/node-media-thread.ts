@@ -44,6 +44,8 @@ const timerLatenessMs: Millis = 1.2
 const mediaWaitsMs: Millis = 4
 /** A socket that fails says so with every datagram. */
 const complaintRestMs: Millis = 1_000
+const notTakenIn =
+  'the program was busy for so long that packets which had come were dropped: give it less to do at once'
 
 if (!parentPort) throw new Error('a media thread is started by node-media-network.ts')
 const port = parentPort
@@ -158,7 +160,10 @@ const isMedia = (data: Uint8Array): boolean => data.length > 0 && data[0]! >> 6 
 
 function receive(id: number, data: Uint8Array, from: TransportAddress): void {
   const at = now()
-  incoming.write(id, at, from.address, from.port, data)
+  if (!incoming.write(id, at, from.address, from.port, data)) {
+    const socket = sockets.get(id)
+    if (socket) complain(id, socket, new Error(notTakenIn))
+  }
   if (!isMedia(data)) callMain()
   else if (!callTimer) callMainLater()
 }

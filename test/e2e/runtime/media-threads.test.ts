@@ -190,6 +190,34 @@ describe('media threads', () => {
     expect(await atB).toMatchObject([{ text: 'still here' }])
   })
 
+  it('drop what finds no room while either side is busy, say so, and go on', async () => {
+    const [a, b] = [await open(), await open(nodeRuntime.network)]
+    const large = new Uint8Array(60_000)
+    const complaint = (): Promise<string> =>
+      new Promise((resolve) => {
+        a.onError = ({ message }) => resolve(message)
+      })
+    const sending = complaint()
+    for (let n = 0; n < 1_000; n++) a.send(large, b.local)
+    expect(await sending).toBe(
+      'the thread of the media sockets does not keep up, packets were dropped: use more threads',
+    )
+    const receiving = complaint()
+    const pause = new Int32Array(new SharedArrayBuffer(4))
+    for (let n = 0; n < 300; n++) {
+      b.send(large, a.local)
+      // The main thread does nothing else meanwhile; the other one can empty the buffer of the socket.
+      Atomics.wait(pause, 0, 0, 2)
+    }
+    expect(await receiving).toContain('the program was busy for so long that packets')
+    const arrived = new Promise<string>((resolve) => {
+      a.onDatagram = (data) => data.length < large.length && resolve(Buffer.from(data).toString())
+    })
+    const again = setInterval(() => b.send(bytes('still here'), a.local), 20)
+    expect(await arrived).toBe('still here')
+    clearInterval(again)
+  })
+
   it('leave sockets that are not for media where they were', async () => {
     const before = workers.length
     const socket = await threaded.openUdp(loopback)
