@@ -40,6 +40,7 @@ export interface PhoneFlags extends TlsFlags {
   srtp?: SrtpPolicy
   srtpKeying?: 'dtls' | 'sdes'
   srtpSuite?: string[]
+  threads?: number
 }
 
 interface Profile extends PhoneFlags {
@@ -151,6 +152,11 @@ export function phoneFlags(command: Command): Command {
       ),
     )
     .option('--srtp-suite <name>', 'with sdes, offer these suites, best first; repeat for several', collect)
+    .option(
+      '--threads <count>',
+      'media sockets in so many threads, which send each packet at its time: for hundreds of calls at once',
+      wholeNumber(0, 64),
+    )
 }
 
 /** Raw sound on standard input or output, in the place of a file. */
@@ -260,6 +266,7 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
       codecs: merged.codec.flatMap((c) => c.split(',')).map((c) => c.trim().toUpperCase()),
     }),
     ...(merged.ptime !== undefined && { ptimeMs: merged.ptime }),
+    ...(merged.threads !== undefined && { threads: merged.threads }),
     ...(merged.bind !== undefined && { listen: parseBind(merged.bind, tls?.cert !== undefined) }),
   }
 }

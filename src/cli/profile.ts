@@ -47,6 +47,7 @@ const profileKeys = new Set([
   'srtp',
   'srtpKeying',
   'srtpSuite',
+  'threads',
   'allow',
   'callers',
 ])
@@ -86,6 +87,7 @@ export function readProfile(name: string): CallerSettings & Record<string, unkno
     turn,
     codec,
     ptime,
+    threads,
     srtpSuite,
     iceLite,
     iceTcp,
@@ -108,6 +110,7 @@ export function readProfile(name: string): CallerSettings & Record<string, unkno
     turn: list(turn),
     codec: list(codec),
     ptime: ptime === undefined ? undefined : Number(ptime),
+    threads: threads === undefined ? undefined : Number(threads),
     srtpSuite: list(srtpSuite),
     interface: list(interfaces),
     allow: list(allow),

@@ -53,6 +53,18 @@ for (const lossy of [false, true]) {
     expectHeard(heard, hello)
   })
 
+  const inThread = 'uac: one call answered by floe, its media in a thread, sent back and heard'
+  if (!lossy)
+    row(inThread, async (scene) => {
+      const address = `${peerHost}:${await freePort()}`
+      const args = words`answer --bind ${address} --threads 1 --play ${hello} --hear ${hello}`
+      const phone = Floe.start(scene, 'answer', args)
+      await phone.listening()
+      await sippCaller(scene, address, { calls: 1, pauseMs: 30_000 })
+      const { code } = await phone.ended(40_000)
+      expect(code).toBe(exit.ok)
+    })
+
   row('uas: floe calls, and hears its audio sent back', async (scene) => {
     const { address } = await sippAnswerer(scene)
     const heard = `${scene.folder}/heard.wav`

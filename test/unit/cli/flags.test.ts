@@ -75,11 +75,14 @@ describe('where settings come from', () => {
   })
 
   test('a profile, which flags override', () => {
-    profile('profiles:\n  work: { as: alice@pbx, password: 1234, stun: stun.example, ice: require }\n')
+    profile(
+      'profiles:\n  work: { as: alice@pbx, password: 1234, stun: stun.example, ice: require, threads: 2 }\n',
+    )
     expect(phoneOptions({ profile: 'work', ice: 'off' })).toEqual({
       account: 'sip:alice@pbx',
       password: '1234',
       ice: 'off',
+      threads: 2,
       iceServers: ['stun:stun.example'],
     })
   })
