@@ -166,10 +166,11 @@ const receivedText = ({ statistics }: CallReport): string | undefined => {
   const { received, dropped } = statistics
   const level = received.levelDbfs === null ? 'digital silence' : `${received.levelDbfs} dBFS`
   const heard = received.packets > 0 ? `, ${level}, ${seconds(received.heardMs)} of sound` : ''
+  const clipped = received.clippedSamples > 0 ? `, ${received.clippedSamples} samples clipped` : ''
   const thrown = Object.entries(dropped).map(([why, count]) => `; ${count} dropped: ${why}`)
   return (
     `${received.packets} packets, ${received.lost} lost (${received.lossPercent.toFixed(1)} %), ` +
-    `jitter ${received.jitterMs} ms, played after ${Math.round(received.playout.delayMs)} ms${heard}${thrown.join('')}`
+    `jitter ${received.jitterMs} ms, played after ${Math.round(received.playout.delayMs)} ms${heard}${clipped}${thrown.join('')}`
   )
 }
 

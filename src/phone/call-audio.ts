@@ -1,12 +1,11 @@
 // What is played, recorded, heard and dialled in a call: the half of Call that deals in audio.
 import type { AudioSink, AudioSource } from '../audio/frames.ts'
-import { silenceDbov } from '../audio/level.ts'
 import type { Hearing } from '../audio/recognise.ts'
 import { UsageError } from '../errors.ts'
 import { type OpenedSound, openSound } from '../files/open-sound.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { Body, Session } from '../sip/session.ts'
-import type { AudioStream, Levels } from '../stream/audio-stream.ts'
+import { type AudioStream, type Levels, silentLevels } from '../stream/audio-stream.ts'
 import type { Trace } from '../trace/trace.ts'
 import { AudioStreams } from './audio-streams.ts'
 import { toError } from './call-errors.ts'
@@ -176,7 +175,7 @@ export abstract class CallAudio {
 
   /** How loud it is now, as a meter shows it: dBov, -127 for silence. */
   levels(): Levels {
-    return this.media.stream?.levels() ?? { sentDbov: silenceDbov, receivedDbov: silenceDbov }
+    return this.media.stream?.levels() ?? silentLevels
   }
 
   /** Received audio as mono PCM at the sink's rate, gaps filled with silence. */

@@ -253,6 +253,7 @@ export class ReceivePath {
       ...(media.packetMs !== undefined && { packetMs: media.packetMs }),
       levelDbfs: hearing.levelDbfs,
       heardMs: hearing.heardMs,
+      clippedSamples: this.level.clippedSamples,
       playout: this.playoutStatistics(),
     }
   }

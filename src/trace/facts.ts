@@ -200,6 +200,8 @@ export interface StreamStatistics {
     levelDbfs: number
     /** Milliseconds of decoded audio above silence. */
     heardMs: Millis
+    /** Decoded samples that are as loud as G.711 can say, -0.2 dBov: something on the way was too loud. */
+    clippedSamples: number
     playout: PlayoutStatistics
   }
   /** From RTCP: what the far end's reports say of ours, SR or reference time (RFC 3550 6.4.1, RFC 3611 4.5). */

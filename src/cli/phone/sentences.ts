@@ -146,8 +146,8 @@ export function answerLines(command: string, answer: Answer): string[] {
       return formatReport(answer['report'] as CallReport).split('\n')
     case 'levels':
       return (answer['calls'] as Answer[]).map(
-        ({ call, sentDbov, receivedDbov }) =>
-          `call ${call}: sent ${sentDbov} dBov, received ${receivedDbov} dBov`,
+        ({ call, sentDbov, sentPeakDbov, receivedDbov, receivedPeakDbov }) =>
+          `call ${call}: sent ${sentDbov} dBov (peak ${sentPeakDbov}), received ${receivedDbov} dBov (peak ${receivedPeakDbov})`,
       )
     case 'digits':
       return [`sent ${answer['digits']}`]

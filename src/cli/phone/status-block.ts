@@ -11,10 +11,14 @@ import type { Switchboard } from './switchboard.ts'
 /** Levels kept of each call, as many as the bars show. */
 const levelsKept = 8
 const statisticsMs = 1_000
+/** Peaks above it are about to be clipped, or are. */
+const tooLoudDbov = -3
 
 interface Samples {
   sentDbov: number[]
   receivedDbov: number[]
+  /** Who is too loud. */
+  loud: string[]
   media: string | undefined
   mediaAt: number
 }
@@ -32,6 +36,10 @@ export class StatusBlock {
       const samples = this.samplesOf(line)
       samples.sentDbov = [...samples.sentDbov, levels.sentDbov].slice(-levelsKept)
       samples.receivedDbov = [...samples.receivedDbov, levels.receivedDbov].slice(-levelsKept)
+      samples.loud = [
+        ...(levels.sentPeakDbov > tooLoudDbov ? ['you are too loud'] : []),
+        ...(levels.receivedPeakDbov > tooLoudDbov ? ['they are too loud'] : []),
+      ]
       const now = this.board.now()
       if (now - samples.mediaAt < statisticsMs) continue
       samples.mediaAt = now
@@ -46,7 +54,7 @@ export class StatusBlock {
 
   private callView(line: Line): CallView {
     const { number, remote, displayName, rings, muted, recordingTo } = line
-    const { sentDbov, receivedDbov, media } = this.samplesOf(line)
+    const { sentDbov, receivedDbov, loud, media } = this.samplesOf(line)
     return {
       number,
       who: nameOf(displayName, remote),
@@ -54,7 +62,7 @@ export class StatusBlock {
       rings,
       state: stateText(line),
       ...(line.answeredAt !== undefined && { durationMs: this.board.now() - line.answeredAt }),
-      flags: [...(muted ? ['muted'] : []), ...(recordingTo === undefined ? [] : ['recording'])],
+      flags: [...(muted ? ['muted'] : []), ...(recordingTo === undefined ? [] : ['recording']), ...loud],
       sentDbov,
       receivedDbov,
       ...(media !== undefined && { media }),
@@ -64,7 +72,13 @@ export class StatusBlock {
   private samplesOf(line: Line): Samples {
     let samples = this.samples.get(line)
     if (!samples) {
-      samples = { sentDbov: [], receivedDbov: [], media: undefined, mediaAt: Number.NEGATIVE_INFINITY }
+      samples = {
+        sentDbov: [],
+        receivedDbov: [],
+        loud: [],
+        media: undefined,
+        mediaAt: Number.NEGATIVE_INFINITY,
+      }
       this.samples.set(line, samples)
     }
     return samples

@@ -160,6 +160,7 @@ export const statistics = (
       jitterMs: 1.234,
       levelDbfs: -18.04,
       heardMs: 3600,
+      clippedSamples: 0,
       playout: {
         adaptive: true,
         delayMs: 40,
@@ -188,6 +189,7 @@ export const nothingReceived: Partial<StreamStatistics['received']> = {
   jitterMs: 0,
   levelDbfs: Number.NEGATIVE_INFINITY,
   heardMs: 0,
+  clippedSamples: 0,
 }
 
 export const invited: (FactBody | number)[] = [

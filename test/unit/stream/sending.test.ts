@@ -136,20 +136,24 @@ describe('sending', () => {
     expect(pcmOf(a.wire.rtp).every((sample) => sample === 0)).toBe(true)
   })
 
-  it('shows both levels: at once where it is loud, falling afterwards, -127 for silence', async () => {
+  it('shows both levels and peaks: at once where it is loud, falling afterwards, -127 for silence', async () => {
     const { time, a, b } = new TwoStreams().start()
-    const silent = { sentDbov: -127, receivedDbov: -127 }
+    const silent = { sentDbov: -127, receivedDbov: -127, sentPeakDbov: -127, receivedPeakDbov: -127 }
     expect(a.stream.levels()).toEqual(silent)
-    const loud = new Int16Array(4000).fill(16_384)
+    const loud = Int16Array.from({ length: 4000 }, (_, i) => (i % 4 === 0 ? 32_767 : 0))
     const ended = a.stream.play(new ArraySource(loud), 'loud')
     await time.advance(300)
-    expect(a.stream.levels()).toEqual({ sentDbov: -6, receivedDbov: -127 })
-    expect(b.stream.levels()).toEqual({ sentDbov: -127, receivedDbov: -6 })
+    expect(a.stream.levels()).toEqual({ ...silent, sentDbov: -6, sentPeakDbov: 0 })
+    expect(b.stream.levels()).toEqual({ ...silent, receivedDbov: -6, receivedPeakDbov: 0 })
+    expect(b.stream.statistics().received.clippedSamples).toBeGreaterThan(200)
+    expect(a.stream.statistics().received.clippedSamples).toBe(0)
     await time.run(ended)
     await time.advance(1_000)
     expect(a.stream.levels().sentDbov).toBeLessThan(-50)
     expect(a.stream.levels().sentDbov).toBeGreaterThan(-70)
-    await time.advance(5_000)
+    expect(a.stream.levels().sentPeakDbov).toBeLessThan(-9)
+    expect(a.stream.levels().sentPeakDbov).toBeGreaterThan(-13)
+    await time.advance(11_000)
     expect([a.stream.levels(), b.stream.levels()]).toEqual([silent, silent])
   })
 
