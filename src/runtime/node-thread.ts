@@ -5,12 +5,18 @@ import type { StartedThread } from './runtime.ts'
 
 export function startThread(module: URL): Promise<StartedThread | undefined> {
   return new Promise((resolve) => {
-    const worker = new Worker(new URL('./node-thread-entry.js', import.meta.url), {
-      workerData: module.href,
-      name: 'floe',
-      // What was to be loaded or measured with the program is not the thread's.
-      execArgv: [],
-    })
+    let worker: Worker
+    try {
+      worker = new Worker(new URL('./node-thread-entry.js', import.meta.url), {
+        workerData: module.href,
+        name: 'floe',
+        // What was to be loaded or measured with the program is not the thread's.
+        execArgv: [],
+      })
+    } catch {
+      resolve(undefined)
+      return
+    }
     const thread: StartedThread = {
       post: (message) => worker.postMessage(message),
       onMessage: undefined,

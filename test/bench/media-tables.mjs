@@ -38,6 +38,18 @@ const cost = (codecs) =>
     ]),
   )
 
+const codecThreads = (rows) =>
+  table(
+    ['codec', 'codec threads', 'calls', 'CPU a call', 'of it the main thread'],
+    rows.map(({ codec, threads, calls, cpuPercent, mainPercent }) => [
+      codec,
+      figure(threads),
+      figure(calls),
+      `${figure(cpuPercent, 2)} %`,
+      `${figure(mainPercent, 2)} %`,
+    ]),
+  )
+
 const garbage = (ways) =>
   table(
     ['', 'allocated for a packet', 'most of it by'],
@@ -78,7 +90,7 @@ const delay = (codecs) =>
     Object.entries(codecs).map(([name, { p50, max }]) => [name, `${figure(p50)} ms`, `${figure(max)} ms`]),
   )
 
-const writers = { pacing, calls, cost, garbage, srtp, dtls, delay }
+const writers = { pacing, calls, cost, codecThreads, garbage, srtp, dtls, delay }
 
 /** @returns {Record<string, string[]>} lines of each table by its name */
 export const mediaTables = (results) =>

@@ -1,7 +1,8 @@
 // Media: pacing and processor time of many streams over UDP, what a stream costs without sockets, garbage, SRTP, DTLS, and the delay
-// from file to recording. --only=pacing|cost|garbage|srtp|dtls|delay|profile for one of them; --save writes results/media.json.
+// from file to recording. --only=pacing|cost|codecThreads|garbage|srtp|dtls|delay|profile for one of them; --save writes results/media.json.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { measureCodecThreads } from './codec-threads.mjs'
 import { measureDtls } from './dtls.mjs'
 import { measureGlassToGlass } from './glass-to-glass.mjs'
 import { mediaTables } from './media-tables.mjs'
@@ -15,6 +16,7 @@ export async function benchMedia({ only, save, ...options }) {
   const results = {}
   const parts = {
     cost: async () => ({ cost: await measureStreamCost(options) }),
+    codecThreads: async () => ({ codecThreads: await measureCodecThreads(options) }),
     garbage: async () => ({ garbage: await measureGarbage(options) }),
     srtp: async () => ({ srtp: await measureSrtp(options) }),
     dtls: async () => ({ dtls: await measureDtls(options) }),

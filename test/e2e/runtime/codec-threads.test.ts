@@ -176,24 +176,39 @@ describe('encoders in threads', () => {
 })
 
 describe('a process with codec threads', () => {
-  it.each(['', 'process.exit(0)'])('ends whatever its encoders are about: %s', async (end) => {
-    const program = `const { encodedInThreads } = await import(${JSON.stringify(built('codec/threaded-encoder.js'))})
-      const { opus } = await import(${JSON.stringify(built('codec/opus.js'))})
-      const { nodeRuntime } = await import(${JSON.stringify(built('runtime/node.js'))})
-      const codec = encodedInThreads(opus, 2, nodeRuntime, () => {})
-      await codec.load()
-      for (let i = 0; i < 10; i++) codec.createPipelinedEncoder(960).begin(new Int16Array(960))
-      ${end}`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (data) => {
-        output += data
+  /** Runs a program that has a codec with such threads; resolves with its exit code and what it has written. */
+  const run = (program: string, flags: string[] = []): Promise<{ code: number | null; output: string }> =>
+    new Promise((done) => {
+      const source = `const { encodedInThreads } = await import(${JSON.stringify(built('codec/threaded-encoder.js'))})
+        const { opus } = await import(${JSON.stringify(built('codec/opus.js'))})
+        const { nodeRuntime } = await import(${JSON.stringify(built('runtime/node.js'))})
+        const codec = encodedInThreads(opus, 2, nodeRuntime, () => {})
+        await codec.load()
+        ${program}`
+      const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', source], {
+        stdio: ['ignore', 'pipe', 'pipe'],
       })
-    const code = await new Promise((done) => child.on('close', done))
-    expect({ code, output }).toEqual({ code: 0, output: '' })
+      let output = ''
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (data) => {
+          output += data
+        })
+      child.on('close', (code) => done({ code, output }))
+    })
+
+  it.each(['', 'process.exit(0)'])('ends whatever its encoders are about: %s', async (end) => {
+    const program = `for (let i = 0; i < 10; i++) codec.createPipelinedEncoder(960).begin(new Int16Array(960))
+      ${end}`
+    expect(await run(program)).toEqual({ code: 0, output: '' })
+  })
+
+  it('encodes by itself where it may not have any', async () => {
+    const permission = process.allowedNodeEnvironmentFlags.has('--permission')
+      ? '--permission'
+      : '--experimental-permission'
+    const flags = [permission, '--allow-fs-read=*', '--no-warnings']
+    const program = 'console.log(codec.createPipelinedEncoder(960))'
+    expect(await run(program, flags)).toEqual({ code: 0, output: 'undefined\n' })
   })
 })
 
