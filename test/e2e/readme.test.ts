@@ -47,7 +47,8 @@ describe('commands', () => {
       expect.stringMatching(/^floe phone /),
     ])
     // The default ports may be taken on this machine: the server gets others, and the address says so.
-    const { sip } = await serve()
+    const server = floe(['serve', '--port', '0', '--stun-port', '0'])
+    const sip = String((await server.line(({ type }) => type === 'serving'))['sip'])
     const [, answer, call, phone] = commands('floe').map((line) =>
       line.replaceAll('@127.0.0.1', `@${sip}`).split(' ').slice(1),
     )

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { hearFile } from '../../../src/phone/hearing.ts'
 import { nodeRuntime } from '../../../src/runtime/node.ts'
-import { floe, reportOf, run, serve, temporaryFolder } from './cli.ts'
+import { floe, plain, reportOf, run, serve, temporaryFolder } from './cli.ts'
 
 const registered = (line: { type?: string }) => line.type === 'listening'
 
@@ -57,7 +57,7 @@ describe('call and answer', () => {
 
   test('what was expected and not heard: exit 1 and one sentence', async () => {
     const { sip } = await serve()
-    const bob = floe(['answer', '--as', `bob@${sip}`, '--play', 'media/reply-8k.wav'])
+    const bob = floe(['answer', '--as', `bob@${sip}`, '--play', 'media/reply-8k.wav', ...plain])
     await bob.line(registered)
     const alice = await run([
       'call',
@@ -90,7 +90,7 @@ describe('call and answer', () => {
 
   test('echo gives one’s own file back', async () => {
     const { sip } = await serve()
-    const echo = floe(['echo', '--as', `echo@${sip}`])
+    const echo = floe(['echo', '--as', `echo@${sip}`, ...plain])
     await echo.line(registered)
     const call = [
       'call',
@@ -123,6 +123,7 @@ describe('call and answer', () => {
       '--play',
       'tone:440',
       '--loop',
+      ...plain,
     ])
     await bob.line((line) => line.type === 'listening')
     const call = await run(['call', 'bob', '--for', '1s', ...tcp], { FLOE_PASSWORD: 'a1' })
@@ -239,7 +240,7 @@ describe('Ctrl-C at every stage: a decent end and exit 130', () => {
   test('in the call: BYE, and the recording is whole', async () => {
     const { sip } = await serve()
     const file = join(temporaryFolder(), 'heard.wav')
-    const bob = floe(['answer', '--as', `bob@${sip}`, '--play', 'tone:440'])
+    const bob = floe(['answer', '--as', `bob@${sip}`, '--play', 'tone:440', ...plain])
     await bob.line(registered)
     const alice = floe(['call', 'bob', '--as', `alice@${sip}`, '--record', file])
     await alice.line((line) => line.type === 'first-heard')

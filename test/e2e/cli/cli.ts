@@ -3,25 +3,35 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { CallReport } from '../../../src/index.ts'
+import { formatAddress } from '../../../src/runtime/address.ts'
+import { nodeRuntime } from '../../../src/runtime/node.ts'
+import { type RunningServer, startServer } from '../../../src/serve/server.ts'
 
 const program = 'dist/cli/main.js'
 
+/** G.711, which costs nothing, where the codec is not on trial: flags of whoever answers. */
+export const plain = ['--codec', 'PCMU']
+
 const running = new Set<Floe>()
+const servers: RunningServer[] = []
 const folders: string[] = []
 
-afterEach(async () => {
+/** Of a test that has started or made something. */
+async function tidy(): Promise<void> {
   for (const floe of running) floe.child.kill('SIGKILL')
   await Promise.all([...running].map((floe) => floe.ended))
   running.clear()
+  for (const server of servers.splice(0)) server.stop()
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
-})
+}
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'floe-test-'))
   folders.push(folder)
+  onTestFinished(tidy)
   return folder
 }
 
@@ -50,6 +60,7 @@ export class Floe {
       stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     })
     running.add(this)
+    onTestFinished(tidy)
     this.child.stdout!.on('data', (data) => {
       this.stdout += data
       for (const watcher of this.watchers) watcher()
@@ -122,16 +133,16 @@ export function reportOf(outcome: Outcome): CallReport {
   return found['report'] as CallReport
 }
 
-/** `floe serve` on free ports, ready. */
-export async function serve(...users: string[]): Promise<{ server: Floe; sip: string; stun: string }> {
-  const server = floe([
-    'serve',
-    '--port',
-    '0',
-    '--stun-port',
-    '0',
-    ...users.flatMap((user) => ['--user', user]),
-  ])
-  const ready = await server.line((line) => line.type === 'serving')
-  return { server, sip: String(ready['sip']), stun: String(ready['stun']) }
+/** The server of `floe serve` on free ports, in this process: starting another one takes longer than most tests. */
+export async function serve(...users: string[]): Promise<{ sip: string; stun: string }> {
+  const anyPort = { address: '127.0.0.1', port: 0 }
+  const server = await startServer({
+    runtime: nodeRuntime,
+    listen: (['udp', 'tcp'] as const).map((protocol) => ({ protocol, ...anyPort })),
+    stun: anyPort,
+    ...(users.length > 0 && { users: Object.fromEntries(users.map((user) => user.split(':'))) }),
+  })
+  servers.push(server)
+  onTestFinished(tidy)
+  return { sip: formatAddress(server.sip[0]!), stun: formatAddress(server.stun!) }
 }

@@ -1,22 +1,19 @@
 // floe phone --control in real processes: two phones at a server, and what a program may do wrong.
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { hearFile } from '../../../src/phone/hearing.ts'
 import { nodeRuntime } from '../../../src/runtime/node.ts'
-import { run, serve, temporaryFolder } from './cli.ts'
+import { plain, run, serve, temporaryFolder } from './cli.ts'
 import { ControlledPhone } from './controlled-phone.ts'
 import { until } from './fake-sound.ts'
-
-// Several processes each, on a machine that may be busy.
-vi.setConfig({ testTimeout: 90_000 })
 
 const hello = 'media/hello-8k.wav'
 
 async function twoPhones(): Promise<{ alice: ControlledPhone; bob: ControlledPhone; sip: string }> {
   const { sip } = await serve()
   const [alice, bob] = await Promise.all(
-    ['alice', 'bob'].map((name) => ControlledPhone.start(['--as', `${name}@${sip}`])),
+    ['alice', 'bob'].map((name) => ControlledPhone.start(['--as', `${name}@${sip}`, ...plain])),
   )
   return { alice: alice!, bob: bob!, sip }
 }
@@ -101,7 +98,7 @@ describe('a call', () => {
 
   test('is held by both ends, resumed, written into, handed over, and taken back attended', async () => {
     const { alice, bob, sip } = await inCall()
-    const carol = await ControlledPhone.start(['--as', `carol@${sip}`])
+    const carol = await ControlledPhone.start(['--as', `carol@${sip}`, ...plain])
     await alice.do('hold')
     await bob.event('hold', { local: false, remote: true })
     await bob.do('hold')

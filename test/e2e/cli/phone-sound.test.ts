@@ -1,16 +1,13 @@
 // Speaker and microphone of the phone through the system's tools.
 import { join } from 'node:path'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { Speaker } from '../../../src/cli/sound/speaker.ts'
 import { Phone } from '../../../src/index.ts'
 import { hearFile } from '../../../src/phone/hearing.ts'
 import { nodeRuntime } from '../../../src/runtime/node.ts'
-import { floe, serve, temporaryFolder } from './cli.ts'
+import { floe, plain, serve, temporaryFolder } from './cli.ts'
 import { ControlledPhone } from './controlled-phone.ts'
 import { FakeSound, until } from './fake-sound.ts'
-
-// Several processes each, on a machine that may be busy.
-vi.setConfig({ testTimeout: 90_000 })
 
 const patienceMs = 30_000
 
@@ -18,7 +15,7 @@ const patienceMs = 30_000
 async function inCall(flags: string[]): Promise<{ sound: FakeSound; alice: ControlledPhone }> {
   const { sip } = await serve()
   const sound = new FakeSound(temporaryFolder())
-  const bob = floe(['answer', '--as', `bob@${sip}`, '--for', '60s'])
+  const bob = floe(['answer', '--as', `bob@${sip}`, '--for', '60s', ...plain])
   await bob.line((line) => line.type === 'listening')
   const alice = await ControlledPhone.start(['--as', `alice@${sip}`, ...flags], { env: sound.environment })
   await alice.do('dial', { target: 'bob' })
@@ -75,7 +72,7 @@ test('a tool that dies is told in one sentence, and the call goes on', async () 
 
 test('no tool at all: one sentence', async () => {
   const { sip } = await serve()
-  const bob = floe(['answer', '--as', `bob@${sip}`])
+  const bob = floe(['answer', '--as', `bob@${sip}`, ...plain])
   await bob.line((line) => line.type === 'listening')
   const alice = await ControlledPhone.start(['--as', `alice@${sip}`, '--speaker'], {
     env: { PATH: temporaryFolder() },

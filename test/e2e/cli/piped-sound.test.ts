@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { toneShare } from '../../../src/audio/goertzel.ts'
 import { readAll } from '../../../src/audio/sources.ts'
 import { toneBurst } from '../../../src/audio/tones.ts'
-import { Floe, floe, reportOf, serve } from './cli.ts'
+import { Floe, floe, plain, reportOf, serve } from './cli.ts'
 
 test('what comes on standard input is sent to its end, and what is heard goes to standard output and nothing else', async () => {
   const { sip } = await serve()
@@ -18,6 +18,7 @@ test('what comes on standard input is sent to its end, and what is heard goes to
     'tone:440',
     '--for',
     '2500ms',
+    ...plain,
   ])
   await bob.line(({ type }) => type === 'listening')
   const alice = new Floe(

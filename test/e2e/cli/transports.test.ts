@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { floe, reportOf, run, temporaryFolder } from './cli.ts'
+import { floe, plain, reportOf, run, temporaryFolder } from './cli.ts'
 
 const file = (name: string): string => `test/fixtures/tls/${name}`
 const authority = ['--tls-ca', file('ca.pem')]
@@ -27,7 +27,7 @@ test('a call from WebSocket over TLS to TLS is heard, and the keys are logged', 
   const keys = join(temporaryFolder(), 'keys')
   const answering = floe([
     ...['answer', '--as', `bob@${sip}`, '--server', servers.tls, ...authority, '--tls-key-log', keys],
-    ...['--play', 'tone:620'],
+    ...['--play', 'tone:620', ...plain],
   ])
   await answering.line((line) => line.type === 'listening')
   const outcome = await run([

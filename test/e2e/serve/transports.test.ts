@@ -37,6 +37,7 @@ async function serve(address: string, offered = protocols) {
     `${host}:${server.sip.find((point) => point.protocol === protocol)!.port}`
   const phone = async (user: string, protocol: Protocol, ...more: Protocol[]): Promise<Phone> => {
     const started = await Phone.start({
+      codecs: ['PCMU'],
       account: `sip:${user}@${at('udp')}`,
       password: 'secret',
       // A WebSocket in the words of browsers.
@@ -62,8 +63,8 @@ async function expectCallsBothWays(alice: Phone, bob: Phone, server: string): Pr
     const call = await from.call(`sip:${user}@${server}`, { play: 'tone:440' })
     const answered = await incoming
     await answered.answer({ play: 'tone:620' })
-    expect((await answered.waitToHear('tone:440', 10_000)).heard).toBe(true)
-    expect((await call.waitToHear('tone:620', 10_000)).heard).toBe(true)
+    expect((await answered.waitToHear('tone:440', 30_000)).heard).toBe(true)
+    expect((await call.waitToHear('tone:620', 30_000)).heard).toBe(true)
     await answered.hangUp()
     expect((await call.ended).verdict).toMatchObject({ ok: true })
   }
@@ -91,6 +92,7 @@ test('two accounts of sips: talk, and every hop is TLS; one of sip: is not calle
   const { at, phone } = await serve('127.0.0.1')
   const start = async (user: string): Promise<Phone> => {
     const started = await Phone.start({
+      codecs: ['PCMU'],
       account: `sips:${user}@${at('tls')}`,
       password: 'secret',
       listen: [{ protocol: 'udp', address: '127.0.0.1', port: 0 }],
@@ -105,7 +107,7 @@ test('two accounts of sips: talk, and every hop is TLS; one of sip: is not calle
   const call = await alice.call('bob', { play: 'tone:440' })
   const answered = await incoming
   await answered.answer({ play: 'tone:620' })
-  expect((await answered.waitToHear('tone:440', 10_000)).heard).toBe(true)
+  expect((await answered.waitToHear('tone:440', 30_000)).heard).toBe(true)
   await answered.hangUp()
   await call.ended
   const protocols = [call, answered].flatMap(({ trace }) =>

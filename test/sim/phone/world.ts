@@ -1,6 +1,6 @@
 // A simulated world for whole phones: virtual time drives floe and sip.js alike, files live in memory.
 import { readFileSync } from 'node:fs'
-import { afterEach, expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { PhoneOptions } from '../../../src/phone/options.ts'
 import { Phone } from '../../../src/phone/phone.ts'
 import type { VirtualHost } from '../../../src/sim/host.ts'
@@ -8,16 +8,10 @@ import { type Simulation, simulate } from '../../../src/sim/simulate.ts'
 
 const files = ['hello-8k.wav', 'hello-16k.wav', 'reply-8k.wav']
 
-let restore: (() => void) | undefined
-afterEach(() => {
-  restore?.()
-  restore = undefined
-})
-
-/** A simulation whose clock is also the global one. */
+/** A simulation whose clock is also the global one, until the end of the test. */
 export function world(seed = 1): Simulation {
   const simulation = simulate(seed)
-  restore = simulation.clock.installGlobals()
+  onTestFinished(simulation.clock.installGlobals())
   return simulation
 }
 
