@@ -1,7 +1,7 @@
 // floe's public API. What is not exported here is floe's own affair.
 export { Conference, type ConferenceOptions, type Seat } from './audio/conference.ts'
 export { EchoLine } from './audio/echo-line.ts'
-export type { AudioSink, AudioSource, EncodedSource } from './audio/frames.ts'
+export type { AudioSink, AudioSource, EncodedSink, EncodedSource } from './audio/frames.ts'
 export { LiveSource } from './audio/live-source.ts'
 export { type MixedInput, mixed } from './audio/mixed-source.ts'
 export { type Hearing, type HearingOptions, hasHeard, type Pcm } from './audio/recognise.ts'
@@ -33,7 +33,8 @@ export {
   UsageError,
 } from './errors.ts'
 export { type OpenedSound, openSound, openSource } from './files/open-sound.ts'
-export { OpusFileReader, OpusFileWriter } from './files/opus-file.ts'
+export { OpusFileReader } from './files/opus-file.ts'
+export { OpusFileWriter } from './files/opus-file-writer.ts'
 export type { AudioStreams, PcmOptions, PcmReadable, PcmWritable } from './phone/audio-streams.ts'
 export { Call } from './phone/call.ts'
 export type { HeldBy } from './phone/call-changes.ts'

@@ -29,3 +29,17 @@ export interface AudioSink {
   write(samples: Int16Array): void
   close(): void
 }
+
+/** A sink that keeps sound as it came where it came in its encoding: packets then, in order, and the time that passes meanwhile;
+ *  samples where it came in another. */
+export interface EncodedSink extends AudioSink {
+  /** The codec's name in the rtpmap. */
+  readonly encoding: string
+  /** Its octets are the caller's again after the call.
+   *  @param timestamp of RTP */
+  writePacket(packet: Uint8Array, timestamp: number): void
+  /** So many samples of time have passed, whose sound came in packets or not at all. */
+  elapse(samples: number): void
+}
+
+export const takesPackets = (sink: AudioSink): sink is EncodedSink => 'writePacket' in sink

@@ -18,9 +18,38 @@ export function samplesOf(packet: Uint8Array): number {
 }
 
 /** CELT from 2.5 ms, hybrid 10 and 20 ms, SILK from 10 to 60 ms. */
-function frameSamplesOf(packet: Uint8Array): number {
+export function frameSamplesOf(packet: Uint8Array): number {
   const configuration = packet[0]! >> 3
   if (configuration >= 16) return 120 << (configuration & 3)
   if (configuration >= 12) return 480 << (configuration & 1)
   return [480, 960, 1_920, 2_880][configuration & 3]!
+}
+
+/** 20 ms of CELT in full band, mono. */
+const usualToc = 31 << 3
+/** Of CELT, the bandwidths as SILK and hybrid configurations have them, in fours: medium band is wide band there (RFC 7845 4.1). */
+const celtOf = [16, 20, 20, 24] as const
+const celtFullBand = 28
+const shortestFrameSamples = 120
+
+/** Packets that ask for concealment (RFC 7845 4.1): of frames without octets (RFC 6716 3.2.1), as long together as the gap to a
+ *  multiple of 2.5 ms. Mode, band, channels and length of a frame stay those of the packet before as long as that goes.
+ *  @param previous absent: nothing came before */
+export function* packetsOfGap(previous: Uint8Array | undefined, gapSamples: number): Generator<Uint8Array> {
+  let toc = previous ? previous[0]! & 0xfc : usualToc
+  let left = gapSamples
+  for (; left >= shortestFrameSamples; toc = shorterFrame(toc)) {
+    const packet = Uint8Array.of(toc)
+    const samples = frameSamplesOf(packet)
+    for (; left >= samples; left -= samples) yield packet
+  }
+}
+
+/** The same with the next shorter frame there is: of CELT where SILK has none. */
+function shorterFrame(toc: number): number {
+  const configuration = toc >> 3
+  const isShortest = frameSamplesOf(Uint8Array.of(toc)) === 480
+  if (configuration >= 16 || !isShortest) return toc - 8
+  // Of 5 ms.
+  return (((configuration >= 14 ? celtFullBand : celtOf[configuration >> 2]!) + 1) << 3) | (toc & 4)
 }

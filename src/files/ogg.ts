@@ -163,6 +163,13 @@ function wholePage(piece: Uint8Array): Uint8Array | 'cut short' | 'damaged' {
   return piece[4] === 0 && checksum(page) === claimed ? page : 'damaged'
 }
 
+/** RFC 3533 6, field 9. */
+export const mostSegments = 255
+const segmentBytes = 255
+
+/** So many a packet takes: what is shorter than a segment ends it. */
+export const segmentsOf = ({ length }: Uint8Array): number => Math.floor(length / segmentBytes) + 1
+
 /** Appends pages to a file; each is whole, so that the file is one at every moment. */
 export class OggWriter {
   private position = 0
@@ -173,26 +180,38 @@ export class OggWriter {
     private readonly serial: number,
   ) {}
 
-  /** One page with these packets, 255 segments of 255 octets at most.
+  /** One page with these packets, of 255 segments at most.
    *  @param granule where the sound stands after them
    *  @throws UsageError where the file cannot be written */
   write(packets: readonly Uint8Array[], granule: number, last = false): void {
-    const lacing = packets.flatMap(({ length }) => [
-      ...new Array<number>(Math.floor(length / 255)).fill(255),
-      length % 255,
+    const page = this.page(packets, granule, this.sequence, last)
+    this.file.write(page, this.position)
+    this.sequence++
+    this.position += page.length
+  }
+
+  /** The packet of the first page by another one of the same length.
+   *  @throws UsageError where the file cannot be written */
+  replaceFirst(packet: Uint8Array): void {
+    this.file.write(this.page([packet], 0, 0, false), 0)
+  }
+
+  private page(packets: readonly Uint8Array[], granule: number, sequence: number, last: boolean): Uint8Array {
+    const lacing = packets.flatMap((packet) => [
+      ...new Array<number>(segmentsOf(packet) - 1).fill(segmentBytes),
+      packet.length % segmentBytes,
     ])
     const header = new Uint8Array(headerBytes + lacing.length)
     const view = new DataView(header.buffer)
     view.setUint32(0, capturePattern)
-    header[5] = (this.sequence === 0 ? flag.first : 0) | (last ? flag.last : 0)
+    header[5] = (sequence === 0 ? flag.first : 0) | (last ? flag.last : 0)
     view.setBigInt64(6, BigInt(granule), true)
     view.setUint32(14, this.serial, true)
-    view.setUint32(18, this.sequence++, true)
+    view.setUint32(18, sequence, true)
     header[26] = lacing.length
     header.set(lacing, headerBytes)
     const page = Uint8Array.from(Buffer.concat([header, ...packets]))
     new DataView(page.buffer).setUint32(22, checksum(page), true)
-    this.file.write(page, this.position)
-    this.position += page.length
+    return page
   }
 }

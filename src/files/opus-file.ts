@@ -1,30 +1,14 @@
-// Opus in Ogg (RFC 7845): files are read as mono PCM of 48 kHz, or packet by packet where a call carries Opus with the same packet
-// time; recordings are encoded, a page a second. Pre-skip, output gain and chained streams are heeded. Leaves out more than two
-// channels (mapping family 1) and seeking.
-import {
-  Application,
-  createDecoder,
-  createEncoder,
-  DecoderCtl,
-  type OpusDecoderHandle,
-  type OpusEncoderHandle,
-} from 'libopus-wasm'
-import type { AudioSink, EncodedSource, RewindableSource } from '../audio/frames.ts'
+// Reads Opus in Ogg (RFC 7845) as mono PCM of 48 kHz, or packet by packet where a call carries Opus with the same packet time.
+// Pre-skip, output gain and chained streams are heeded. Leaves out more than two channels (mapping family 1) and seeking.
+import { createDecoder, DecoderCtl, type OpusDecoderHandle } from 'libopus-wasm'
+import type { EncodedSource, RewindableSource } from '../audio/frames.ts'
 import { longestPacketSamples, samplesOf } from '../codec/opus-packet.ts'
 import { UsageError } from '../errors.ts'
 import type { RandomAccessFile } from '../runtime/runtime.ts'
-import { type OggPacket, OggReader, OggWriter } from './ogg.ts'
+import { type OggPacket, OggReader } from './ogg.ts'
 
 /** Granule positions count samples at this rate, whatever was encoded (RFC 7845 4). */
 const sampleRateHz = 48_000
-/** 20 ms. */
-const frameSamples = 960
-/** RFC 7845 4.2 asks for 80 ms before what is to be heard; the encoder's own delay is less. */
-const preSkipSamples = 3_840
-const packetsPerPage = 50
-const bitrate = 32_000
-const complexity = 5
-
 const ascii = (data: Uint8Array, from: number, to: number): string =>
   String.fromCharCode(...data.subarray(from, to))
 
@@ -195,115 +179,5 @@ export class OpusFileReader implements EncodedSource, RewindableSource {
       // A packet that is none.
       return new Int16Array(0)
     }
-  }
-}
-
-/** A recording in Ogg/Opus: mono, 48 kHz, 32 kbit/s. What a process that is killed loses is the last second at most. */
-export class OpusFileWriter implements AudioSink {
-  readonly sampleRateHz = sampleRateHz
-  private readonly ogg: OggWriter
-  private readonly frame = new Int16Array(frameSamples)
-  private filled = 0
-  private encoder: OpusEncoderHandle | undefined
-  /** Why there will be no encoder: the next `write` tells. */
-  private failure: unknown
-  private begun = false
-  /** What came before libopus was there. */
-  private readonly early: Int16Array[] = []
-  private packets: Uint8Array[] = []
-  private recordedSamples = 0
-  private encodedSamples = 0
-  private closed = false
-
-  /** Takes the file over and closes it. @param serial of the stream: any number of 32 bits */
-  constructor(
-    private readonly file: RandomAccessFile,
-    serial: number,
-  ) {
-    this.ogg = new OggWriter(file, serial)
-    const head = new Uint8Array(19)
-    head.set(Buffer.from('OpusHead'))
-    head[8] = 1
-    head[9] = 1
-    const view = new DataView(head.buffer)
-    view.setUint16(10, preSkipSamples, true)
-    view.setUint32(12, sampleRateHz, true)
-    this.ogg.write([head], 0)
-    const vendor = Buffer.from('floe')
-    const tags = Buffer.alloc(8 + 4 + vendor.length + 4)
-    tags.write('OpusTags')
-    tags.writeUInt32LE(vendor.length, 8)
-    vendor.copy(tags, 12)
-    this.ogg.write([tags], 0)
-    const settings = { sampleRate: sampleRateHz, channels: 1, complexity, bitrate } as const
-    createEncoder({ ...settings, application: Application.Audio }).then(
-      (encoder) => {
-        if (this.closed) encoder.free()
-        else this.encoder = encoder
-      },
-      (error) => {
-        this.failure = error
-      },
-    )
-  }
-
-  get durationMs(): number {
-    return (this.recordedSamples / sampleRateHz) * 1000
-  }
-
-  /** @throws UsageError where the file cannot be written; what was written before stays valid */
-  write(samples: Int16Array): void {
-    if (this.closed) return
-    if (this.failure) throw this.failure
-    this.recordedSamples += samples.length
-    if (this.encoder) {
-      this.begin(this.encoder)
-      this.push(samples)
-    } else this.early.push(samples.slice())
-  }
-
-  /** @throws UsageError where the last page cannot be written; the file is closed and valid all the same */
-  close(): void {
-    if (this.closed) return
-    this.closed = true
-    try {
-      if (this.encoder) this.finish(this.encoder)
-    } finally {
-      this.encoder?.free()
-      this.encoder = undefined
-      this.file.close()
-    }
-  }
-
-  /** The decoder throws away the pre-skip: silence goes before what is recorded, less what the encoder adds by itself. */
-  private begin(encoder: OpusEncoderHandle): void {
-    if (this.begun) return
-    this.begun = true
-    this.push(new Int16Array(preSkipSamples - encoder.getLookahead()))
-    for (const samples of this.early.splice(0)) this.push(samples)
-  }
-
-  private push(samples: Int16Array): void {
-    for (let at = 0; at < samples.length; ) {
-      const piece = samples.subarray(at, at + frameSamples - this.filled)
-      this.frame.set(piece, this.filled)
-      this.filled += piece.length
-      at += piece.length
-      if (this.filled < frameSamples) return
-      // Packets are libopus's own until the next one.
-      this.packets.push(this.encoder!.encode(this.frame, { frameSize: frameSamples }).slice())
-      this.filled = 0
-      this.encodedSamples += frameSamples
-      if (this.packets.length === packetsPerPage) this.ogg.write(this.packets.splice(0), this.encodedSamples)
-    }
-  }
-
-  /** What the encoder still holds comes out behind silence; the last granule position says what is to be heard of it (RFC 7845 4.4). */
-  private finish(encoder: OpusEncoderHandle): void {
-    this.begin(encoder)
-    const end = preSkipSamples + this.recordedSamples
-    while (this.encodedSamples < end || this.packets.length === 0)
-      this.push(new Int16Array(frameSamples - this.filled))
-    this.ogg.write(this.packets.splice(0), end, true)
   }
 }

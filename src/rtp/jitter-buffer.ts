@@ -10,6 +10,7 @@ export type Insertion = 'queued' | 'duplicate' | 'late' | 'early'
 export interface DuePacket {
   payload: Uint8Array
   payloadType: number
+  timestamp: number
   /** From the start of the window that was advanced over. */
   offsetTicks: number
 }
@@ -35,7 +36,12 @@ export class JitterBuffer {
   private readonly slots: (Slot | undefined)[] = new Array(capacityPackets).fill(undefined)
   private readonly delay: PlayoutDelay
   private readonly longestLeadTicks: number
-  private readonly due: DuePacket = { payload: new Uint8Array(0), payloadType: 0, offsetTicks: 0 }
+  private readonly due: DuePacket = {
+    payload: new Uint8Array(0),
+    payloadType: 0,
+    timestamp: 0,
+    offsetTicks: 0,
+  }
   private anchored = false
   /** RTP timestamps of the window that is being played; unsigned 32 bits. */
   private windowStart = 0
@@ -165,6 +171,7 @@ export class JitterBuffer {
   private describe(slot: Slot): DuePacket {
     this.due.payload = slot.payload
     this.due.payloadType = slot.payloadType
+    this.due.timestamp = slot.timestamp
     this.due.offsetTicks = (slot.timestamp - this.windowStart) | 0
     return this.due
   }

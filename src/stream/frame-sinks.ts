@@ -1,9 +1,11 @@
-// Who listens to one direction of a stream: each gets every frame at its own rate. One that fails is taken away, and the stream goes on.
-import type { AudioSink } from '../audio/frames.ts'
+// Who listens to one direction of a stream: each gets every frame at its own rate, or the packets instead where it keeps such. One that
+// fails is taken away, and the stream goes on.
+import { type AudioSink, takesPackets } from '../audio/frames.ts'
 import { resampledSink } from '../audio/resample.ts'
 
 export class FrameSinks {
   private frame: Int16Array = new Int16Array(0)
+  private encoding: string | undefined
   /** Each as it was added, and as it takes the frames' rate. */
   private readonly sinks = new Map<AudioSink, AudioSink>()
 
@@ -32,18 +34,37 @@ export class FrameSinks {
     return this.sinks.size === 0
   }
 
-  write(frame: Int16Array): void {
+  /** @param encoding of the packets that it came in, where they are told of too */
+  write(frame: Int16Array, encoding?: string): void {
     this.frame = frame
+    this.encoding = encoding
     this.sinks.forEach(this.writeTo)
   }
 
   /** Kept, so that a frame leaves no garbage. */
   private readonly writeTo = (atFrameRate: AudioSink, sink: AudioSink): void => {
     try {
-      atFrameRate.write(this.frame)
+      if (takesPackets(sink) && sink.encoding === this.encoding) sink.elapse(this.frame.length)
+      else atFrameRate.write(this.frame)
     } catch (error) {
-      this.sinks.delete(sink)
-      this.onError(error)
+      this.giveUp(sink, error)
     }
+  }
+
+  /** A packet whose sound comes with the frames that follow. */
+  readonly writePacket = (encoding: string, packet: Uint8Array, timestamp: number): void => {
+    for (const sink of this.sinks.keys()) {
+      if (!takesPackets(sink) || sink.encoding !== encoding) continue
+      try {
+        sink.writePacket(packet, timestamp)
+      } catch (error) {
+        this.giveUp(sink, error)
+      }
+    }
+  }
+
+  private giveUp(sink: AudioSink, error: unknown): void {
+    this.sinks.delete(sink)
+    this.onError(error)
   }
 }

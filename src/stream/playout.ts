@@ -23,6 +23,8 @@ const urgentMs = 80
 export type Rates = Pick<Codec, 'sampleRateHz' | 'clockRateHz'>
 
 export class Playout {
+  /** Told of each packet that is heard, in order, ahead of its sound. The octets are the buffer's again after the call. */
+  onPacket: ((encoding: string, packet: Uint8Array, timestamp: number) => void) | undefined
   private readonly samplesPerTick: number
   private readonly samplesPerMs: number
   private readonly decoded: Int16Array
@@ -76,6 +78,11 @@ export class Playout {
   reset(): void {
     this.concealment.reset()
     this.speaking = undefined
+  }
+
+  /** Of the packets that were heard last; undefined before there were any. */
+  get encoding(): string | undefined {
+    return this.speaking?.codec.name
   }
 
   /** How long a packet waits that took as long as most. */
@@ -172,7 +179,8 @@ export class Playout {
     const speaker = this.decoders.get(due.payloadType)
     this.speaking = speaker ?? this.speaking
     const length = Math.min(speaker?.decoder.decode(due.payload, decoded) ?? 0, line.length - now - at)
-    if (length <= 0) return
+    if (!speaker || length <= 0) return
+    this.onPacket?.(speaker.codec.name, due.payload, due.timestamp)
     if (this.speaking?.codec.concealment === 'waveform') this.concealment.heard(decoded, length)
     this.missingSamples = 0
     this.packetSamples = length

@@ -3,7 +3,7 @@
 //
 //   packet ──> parse ──> source admitted ──> statistics ──┬──> jitter buffer
 //                                                         └──> events ──> onDtmf
-//   sinks, onFrame <── hearing <── frame <── decoder <── jitter buffer
+//   sinks, onFrame <── hearing <── frame <── decoder <── jitter buffer ──> sinks that keep packets
 import { LevelMeter } from '../audio/level.ts'
 import type { Codec } from '../codec/codec.ts'
 import { JitterBuffer } from '../rtp/jitter-buffer.ts'
@@ -117,6 +117,7 @@ export class ReceivePath {
       this.buffer = new JitterBuffer(codec.clockRateHz, this.options.playoutDelay, () => this.drop(leftOut))
       this.playout?.close()
       this.playout = new Playout(codec, this.buffer)
+      this.playout.onPacket = this.sinks.writePacket
       this.sinks.use(codec.sampleRateHz)
     }
     this.playable.clear()
@@ -232,7 +233,7 @@ export class ReceivePath {
       if (heard) this.hearing.hear(frame, ptimeMs)
       this.level.hear(heard ? frame : undefined, ptimeMs)
       this.options.onFrame(frame)
-      this.sinks.write(frame)
+      this.sinks.write(frame, this.playout.encoding ?? this.codec.name)
     }
     this.events.handleTimeout(now)
   }

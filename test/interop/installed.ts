@@ -25,6 +25,7 @@ export type Need =
   | 'rtpengine'
   | 'openssl'
   | 'ffmpeg'
+  | 'opusinfo'
   | 'gstreamer'
   | 'tshark'
   /** nft rules and loopback addresses of our own: the private network namespace that `namespace` makes. */
@@ -47,6 +48,7 @@ const present: Record<Need, () => string | undefined> = {
   python: () => program('python3'),
   openssl: () => program('openssl'),
   ffmpeg: () => program('ffmpeg'),
+  opusinfo: () => program('opusinfo'),
   gstreamer: () => program('gst-launch-1.0'),
   tshark: () => program('tshark'),
   'node 22': () => (nodePath(22) ? undefined : 'Node 22 is not installed (test/interop/install)'),

@@ -7,8 +7,9 @@ import { resampled } from '../../../src/audio/resample.ts'
 import { readAll } from '../../../src/audio/sources.ts'
 import { toneBurst } from '../../../src/audio/tones.ts'
 import { WavWriter } from '../../../src/audio/wav-writer.ts'
+import { OggReader } from '../../../src/files/ogg.ts'
 import { openSound } from '../../../src/files/open-sound.ts'
-import { OpusFileWriter } from '../../../src/files/opus-file.ts'
+import { OpusFileWriter } from '../../../src/files/opus-file-writer.ts'
 import { nodeRuntime } from '../../../src/runtime/node.ts'
 import { type InteropCase, interop } from '../case.ts'
 
@@ -136,5 +137,52 @@ rows.push({
     expect(toneShare(samples, 8_000, 440, 4_000, 8_000)).toBeGreaterThan(0.95)
   },
 })
+
+// 20 ms of SILK, of SILK with CELT, of CELT, of CELT in stereo.
+for (const [mode, bitrate, application, channels] of [
+  ['SILK', '12k', 'voip', '1'],
+  ['hybrid', '24k', 'voip', '1'],
+  ['CELT', '64k', 'audio', '1'],
+  ['CELT, stereo', '96k', 'audio', '2'],
+] as const)
+  rows.push({
+    peer: 'ffmpeg, opusinfo',
+    name: `a recording of packets as they came is read, gaps and all: ${mode}`,
+    needs: ['ffmpeg', 'opusinfo'],
+    run: async ({ folder }) => {
+      const [made, path] = [join(folder, 'made.opus'), join(folder, 'floe.opus')]
+      const tone = 'aevalsrc=0.3*sin(440*2*PI*t)|0.3*sin(440*2*PI*t):d=2:s=48000'
+      const options = ['-ac', channels, '-b:a', bitrate, '-application', application]
+      ffmpeg('-f', 'lavfi', '-i', tone, '-c:a', 'libopus', ...options, made)
+      const ogg = new OggReader(files.openForReading(made))
+      const writer = new OpusFileWriter(files.openForWriting(path), 7)
+      const pass = (packets: number) => {
+        for (let n = 0; n < packets; n++) writer.elapse(960)
+      }
+      let timestamp = 0
+      ogg.next()
+      ogg.next()
+      pass(25)
+      for (let n = 0; n < 100; n++, timestamp += 960) {
+        const { data } = ogg.next()!
+        // Nothing is sent for a second, and a little more than whole packets.
+        if (n === 50) {
+          timestamp += 48_120
+          pass(50)
+        }
+        if (![20, 21, 60].includes(n)) writer.writePacket(data, timestamp)
+        pass(1)
+      }
+      writer.close()
+      const told = execFileSync('opusinfo', [path], { encoding: 'utf8' })
+      expect(told).not.toMatch(/warning|error/i)
+      expect(told).toContain('Playback length: 0m:03.500s')
+      expect(told).toContain(`Channels: ${channels}`)
+      const samples = decoded(path, Number(channels) - 1)
+      expect(samples.length).toBe(3.5 * 8_000)
+      for (const fromMs of [600, 2_800, 3_100])
+        expect(toneShare(samples, 8_000, 440, fromMs * 8, 160 * 8)).toBeGreaterThan(0.9)
+    },
+  })
 
 interop(rows)

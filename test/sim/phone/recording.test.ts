@@ -7,6 +7,7 @@ import { readAll } from '../../../src/audio/sources.ts'
 import { toneSource } from '../../../src/audio/tones.ts'
 import { WavReader } from '../../../src/audio/wav-reader.ts'
 import { opus } from '../../../src/codec/opus.ts'
+import { OggReader } from '../../../src/files/ogg.ts'
 import { OpusFileReader } from '../../../src/files/opus-file.ts'
 import type { VirtualHost } from '../../../src/sim/host.ts'
 import { MemoryFile } from '../../unit/audio/memory-file.ts'
@@ -140,6 +141,64 @@ it.each(['opus', 'PCMU'])(
     }
     expect(loudest(440)).toBeGreaterThan(0.9)
     expect(loudest(1_000)).toBeGreaterThan(0.9)
+    // In Opus nothing is encoded on the way: the packets of the file that is played are those of the file that is recorded.
+    const [played, recorded] = [
+      readFileSync('test/unit/files/two-tones.opus'),
+      contents(hosts[1]!, 'heard.opus'),
+    ].map(packetsOf) as [string[], string[]]
+    const kept = played.slice(2).filter((packet) => recorded.includes(packet))
+    if (codec === 'opus') expect(kept.length).toBeGreaterThan(97)
+    else expect(kept).toEqual([])
     await expectNothingLeft(simulation)
   },
 )
+
+function packetsOf(bytes: Uint8Array): string[] {
+  const ogg = new OggReader(new MemoryFile(bytes))
+  const packets = []
+  for (let packet = ogg.next(); packet; packet = ogg.next())
+    packets.push(Buffer.from(packet.data).toString('hex'))
+  return packets
+}
+
+it('a recording in Opus lasts as long as the call, through silence that is not sent and a hold', async () => {
+  await opus.load!()
+  const simulation = world(8)
+  const { clock, internet } = simulation
+  const hosts = [1, 2].map((n) => simulation.host(`host ${n}`, internet.at(`203.0.113.${n}`)))
+  await clock.run(
+    (async () => {
+      const alice = await phoneOn(hosts[0]!, { codecs: ['opus:dtx'] })
+      const bob = await phoneOn(hosts[1]!, { codecs: ['opus'] })
+      const incoming = bob.nextCall()
+      const call = await alice.call('sip:bob@203.0.113.2', { record: 'heard.opus' })
+      const answered = await incoming
+      await answered.answer()
+      await call.connected
+      const wait = (ms: number) => new Promise<void>((resolve) => clock.setTimer(ms, resolve))
+      // Silence, of which little is sent.
+      await wait(3_000)
+      void answered.play('tone:440')
+      await wait(2_000)
+      await answered.hold()
+      await wait(10_000)
+      await answered.resume()
+      await wait(2_000)
+      await call.hangUp()
+      await alice.stop()
+      await bob.stop()
+    })(),
+  )
+  const reader = new OpusFileReader(new MemoryFile(contents(hosts[0]!, 'heard.opus')))
+  await reader.ready
+  const samples = readAll(reader, 60_000)
+  const seconds = samples.length / 48_000
+  expect(seconds).toBeGreaterThan(16.9)
+  expect(seconds).toBeLessThan(17.5)
+  const share = (from: number, to: number) =>
+    toneShare(samples, 48_000, 440, from * 48_000, (to - from) * 48_000)
+  expect(share(3.3, 4.9)).toBeGreaterThan(0.9)
+  expect(share(15.5, 16.9)).toBeGreaterThan(0.9)
+  expect(samples.subarray(8 * 48_000, 14 * 48_000).every((sample) => Math.abs(sample) < 300)).toBe(true)
+  await expectNothingLeft(simulation)
+})

@@ -7,7 +7,8 @@ import { toneBurst } from '../../../src/audio/tones.ts'
 import { samplesOf } from '../../../src/codec/opus-packet.ts'
 import { UsageError } from '../../../src/errors.ts'
 import { OggReader, OggWriter } from '../../../src/files/ogg.ts'
-import { OpusFileReader, OpusFileWriter } from '../../../src/files/opus-file.ts'
+import { OpusFileReader } from '../../../src/files/opus-file.ts'
+import { OpusFileWriter } from '../../../src/files/opus-file-writer.ts'
 import { MemoryFile } from '../audio/memory-file.ts'
 
 /** One second of 440 Hz, then one of 1000 Hz: mono, 20 ms, by libopus's own tools. */
