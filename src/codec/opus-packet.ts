@@ -18,7 +18,7 @@ export function samplesOf(packet: Uint8Array): number {
 }
 
 /** CELT from 2.5 ms, hybrid 10 and 20 ms, SILK from 10 to 60 ms. */
-export function frameSamplesOf(packet: Uint8Array): number {
+function frameSamplesOf(packet: Uint8Array): number {
   const configuration = packet[0]! >> 3
   if (configuration >= 16) return 120 << (configuration & 3)
   if (configuration >= 12) return 480 << (configuration & 1)

@@ -24,7 +24,8 @@ export const fileFormats = {
     begins: (octets) => text(octets) === 'OggS',
     reads:
       'mono and stereo, chained streams, output gain; in a call with Opus and the same packet time the packets go out as they are, where bitrate and channels suit the far end',
-    writes: 'mono, 48 kHz, 32 kbit/s; whole to the last second at every moment',
+    writes:
+      'in a call with Opus the packets as they came, gaps as requests for concealment; else encoded, mono, 32 kbit/s; whole to the last second at every moment',
   },
   mp3: {
     name: 'MP3',
