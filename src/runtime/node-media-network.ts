@@ -27,7 +27,7 @@ const departureLeadMs: Millis = 5
 /** The thread looks into its ring by itself before this is over. */
 const looksWithinMs: Millis = longestSleepMs + 1
 /** The system lets whoever runs go on for a millisecond and more, though a thread that has something to send waits for that very
- *  processor: after so much of making frames the main thread lets go of it, as long as that makes no frame late. */
+ *  processor: after so much work on media the main thread lets go of it, as long as that makes no frame late. */
 const workMs: Millis = 0.25
 const napMs: Millis = 0.02
 const spareMs: Millis = 2
@@ -160,10 +160,7 @@ class MediaThread {
       this.lookIsDue = true
       this.workingSince = now
       setImmediate(this.look)
-    } else if (now - this.workingSince > workMs && departAt - now > spareMs) {
-      Atomics.wait(words, word.nap, 0, napMs)
-      this.workingSince = performance.now()
-    }
+    } else if (departAt - now > spareMs) this.giveWay(now)
     const state = Atomics.load(words, word.thread)
     if (state === threadIs.awake) return true
     if (state === threadIs.asleep) {
@@ -225,6 +222,7 @@ class MediaThread {
 
   private readonly look = (): void => {
     const { words, incoming, sockets } = this
+    if (!this.lookIsDue) this.workingSince = performance.now()
     this.lookIsDue = false
     Atomics.store(words, word.mainCalled, 0)
     for (let count = 0; incoming.next(); count++) {
@@ -235,7 +233,14 @@ class MediaThread {
       const socket = sockets.get(incoming.socket)
       if (socket) socket.receive(incoming)
       else incoming.release()
+      this.giveWay(performance.now())
     }
+  }
+
+  private giveWay(now: Millis): void {
+    if (now - this.workingSince < workMs) return
+    Atomics.wait(this.words, word.nap, 0, napMs)
+    this.workingSince = performance.now()
   }
 
   /** As sockets of the main thread do. */

@@ -24,10 +24,10 @@ export interface Pacer {
   add(periodMs: Millis, onDue: OnDue): PacedTask
 }
 
-/** Slots are a millisecond apart: finer than timers can tell, and coarse enough that a slot's streams share a wake-up. Where the
- *  network keeps departure times somebody else wakes up as well: half as often. */
+/** Slots are a millisecond apart: finer than timers can tell, and coarse enough that a slot's streams share a wake-up. */
 const slotSpacingMs = 1
-const leadingSlotSpacingMs = 2
+/** Where the network keeps departure times somebody else wakes up as well: for every other slot, until so many streams share one. */
+const sharingStreams = 16
 /** A timer that fires this early serves its slot all the same. */
 const toleranceMs = 0.25
 /** Of a wheel that runs ahead: slots due within so much are served in one go. */
@@ -73,8 +73,7 @@ export class WheelPacer implements Pacer {
     const now = this.clock.now()
     let wheel = this.slots.filter((slot) => slot.periodMs === periodMs)
     if (wheel.length === 0) {
-      const spacingMs = this.leadMs > 0 ? leadingSlotSpacingMs : slotSpacingMs
-      const count = Math.max(1, Math.floor(periodMs / spacingMs))
+      const count = Math.max(1, Math.floor(periodMs / slotSpacingMs))
       wheel = Array.from({ length: count }, (_, index) => ({
         periodMs,
         dueAt: now + (index * periodMs) / count,
@@ -87,7 +86,9 @@ export class WheelPacer implements Pacer {
       if (slot.tasks.length === 0 && slot.dueAt < now)
         slot.dueAt += Math.ceil((now - slot.dueAt) / periodMs) * periodMs
     }
-    return wheel.reduce((best, slot) =>
+    const shared = wheel.filter((_, index) => index % 2 === 0)
+    const hasRoom = this.leadMs > 0 && shared.some(({ tasks }) => tasks.length < sharingStreams)
+    return (hasRoom ? shared : wheel).reduce((best, slot) =>
       slot.tasks.length < best.tasks.length ||
       (slot.tasks.length === best.tasks.length && slot.dueAt < best.dueAt)
         ? slot

@@ -116,6 +116,21 @@ describe('pacer', () => {
     expect(pacer.error).toMatchObject({ skipped: 0, maximumMs: 0 })
   })
 
+  it.each([
+    [3, [1, 1, 1]],
+    [100, Array(10).fill(10)],
+    [400, Array(20).fill(20)],
+  ])('shares departure times among streams, and takes all slots for many (%i)', async (count, perSlot) => {
+    const clock = new VirtualClock()
+    const pacer = new WheelPacer(clock, 5)
+    const departures: number[] = []
+    for (let i = 0; i < count; i++) pacer.add(20, (_, departAt) => departures.push(departAt!))
+    await clock.advance(100)
+    const served = new Map<number, number>()
+    for (const at of departures) if (at >= 40 && at < 60) served.set(at, (served.get(at) ?? 0) + 1)
+    expect([...served.values()]).toEqual(perSlot)
+  })
+
   it('hides a stall that is shorter than the lead, and makes up for a longer one or skips', async () => {
     const time = new VirtualClock()
     const clock = new StallingClock(time)
