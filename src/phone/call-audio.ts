@@ -14,7 +14,6 @@ import { Deferred } from './deferred.ts'
 import { digitTones, HeardDigits } from './dtmf-by-audio.ts'
 import { type DtmfOptions, sendDigitsByInfo } from './dtmf-by-info.ts'
 import { type CallOptions, defaults } from './options.ts'
-import { PlayedAudio } from './played-audio.ts'
 import { ReceivedAudio } from './received-audio.ts'
 import { digitOfInfo, type ReceivedDigit, ReceivedDigits } from './received-digits.ts'
 
@@ -33,7 +32,8 @@ export abstract class CallAudio {
   private readonly digits: ReceivedDigits
   private readonly heardDigits: HeardDigits
   private readonly received: ReceivedAudio
-  private readonly playing: PlayedAudio
+  /** Of the options: opened before anybody rings, so that a wrong name is known at once, and played as soon as media flows. */
+  private first: { sound: OpenedSound; what: string } | undefined
   private isMuted = false
 
   constructor(
@@ -50,7 +50,6 @@ export abstract class CallAudio {
       this.receiveDigit(digit)
     })
     this.received = new ReceivedAudio(runtime, keepHeardSeconds, trace.record)
-    this.playing = new PlayedAudio(runtime.files)
     media.onStream = (stream) => this.onStream(stream)
   }
 
@@ -150,8 +149,10 @@ export abstract class CallAudio {
   }
 
   /** Records received audio from now on, into a WAV file at the codec's rate or into Ogg/Opus (".opus"); valid at every moment.
+   *  Throws UsageError where the file cannot be written, CallFailed where the call is over.
    *  @param options.both stereo: what is sent on the left, what is heard on the right */
   record(path: string, options: { both?: boolean } = {}): void {
+    if (this.hasEnded()) throw this.endedError()
     this.received.startRecording(path, options.both)
   }
 
@@ -240,25 +241,29 @@ export abstract class CallAudio {
 
   /** Media can flow: plays what the options name. */
   protected playConfigured(): void {
+    const { first } = this
+    this.first = undefined
+    const played = first ? this.playThrough(first.sound, first.what) : Promise.resolve()
     // A file that cannot be read any more fails `played`, not the process.
-    this.playFirst().catch((error) => this.playedLater.reject(toError(error)))
-  }
-
-  private async playFirst(): Promise<void> {
-    const played = await this.playing.playFirst(this.media.stream)
-    if (played === false && this.hasEnded()) this.playedLater.reject(this.endedError())
-    else this.playedLater.resolve()
+    played.then(
+      () => this.playedLater.resolve(),
+      (error) => this.playedLater.reject(toError(error)),
+    )
   }
 
   protected openFiles(options: CallOptions): void {
-    if (options.play) this.playing.setFirst(options.play, options.loop)
+    const { play: what, loop = false } = options
+    if (what) {
+      this.first?.sound.close()
+      this.first = { sound: openSound(what, this.runtime.files, { loop }), what }
+    }
     if (options.record) this.record(options.record)
     if (options.recordBoth) this.record(options.recordBoth, { both: true })
     this.heardDigits.wanted = options.detectDtmf
   }
 
   protected closeAudio(): void {
-    this.playing.close()
+    this.first?.sound.close()
     this.heardDigits.close()
     this.received.close()
   }

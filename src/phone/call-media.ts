@@ -213,7 +213,6 @@ export class CallMedia {
     const { remoteOffers } = this
     const path = await this.openPath({ withIce: true, components, afresh: true })
     await this.gather(path, gathering.limitMs, gathering.all)
-    this.ensureOpen(path)
     if (this.answering || this.remoteOffers !== remoteOffers) {
       path.close()
       throw new CallFailed('the far end has changed the call meanwhile', 491, 'Request Pending')
@@ -367,11 +366,13 @@ export class CallMedia {
     return path
   }
 
-  /** Throws IceFailed where only a relay may be seen and there is none: nothing else may then be told of us. */
+  /** Throws IceFailed where only a relay may be seen and there is none: nothing else may then be told of us. Throws CallFailed where
+   *  the call has ended meanwhile. */
   private async gather(path: MediaPath, limitMs: Millis, all = false): Promise<void> {
     const relayOnly = this.options.policy === 'relay'
     await path.gather(relayOnly ? relayGatherMs : limitMs, { all })
-    if (!relayOnly || this.closed || path.agent?.defaultCandidate(0, 1)) return
+    this.ensureOpen(path)
+    if (!relayOnly || path.agent?.defaultCandidate(0, 1)) return
     const why = [...path.relayProblems].join('; ') || 'name a TURN server'
     // A path that was to follow the one in use is of no use; that one goes on.
     if (path === this.paths.next) this.paths.dropNext(why)
@@ -382,7 +383,7 @@ export class CallMedia {
   private ensureOpen(path: MediaPath): void {
     if (!this.closed) return
     path.close()
-    throw new InvariantError('the call ended while its media was being opened')
+    throw new CallFailed('the call ended while its media was being opened', 0, 'ended')
   }
 
   /** @param all names every candidate, however long that gets */

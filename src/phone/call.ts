@@ -160,6 +160,7 @@ export class Call extends CallAudio {
   async answer(options: CallOptions = {}): Promise<void> {
     const { incoming, description } = this
     if (!incoming || !description) throw new UsageError('only an incoming call can be answered')
+    if (this.hasEnded()) throw this.endedError()
     this.options = { ...this.options, ...options }
     checkPtime(options)
     if (options.ptimeMs !== undefined) this.media.ptimeMs = options.ptimeMs
@@ -260,7 +261,7 @@ export class Call extends CallAudio {
     let offer: Body | undefined
     try {
       offer = options.lateOffer ? undefined : await this.media.offer()
-      if (this.hasEnded()) return
+      if (this.hasEnded()) throw this.endedError()
       this.attach(invite(this.handler(), offer))
     } catch (error) {
       this.failure = toError(error)

@@ -1,7 +1,7 @@
 // A phone: one SIP user agent, at most one account, any number of calls.
 import type { Codec } from '../codec/codec.ts'
 import { type Certificate, createCertificate } from '../dtls/certificate.ts'
-import { TimeoutError, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { warmUpIce } from '../ice/warm-up.ts'
 import { nodeRuntime, runtimeWithMediaThreads } from '../runtime/node.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
@@ -29,6 +29,7 @@ import { checkInterfaces, signallingAddress } from './media-addresses.ts'
 import { MediaPaths } from './media-paths.ts'
 import { askingServers } from './name-servers.ts'
 import { NetworkWatch } from './network-watch.ts'
+import { NextCalls } from './next-calls.ts'
 import {
   type CallOptions,
   checkMedia,
@@ -65,6 +66,8 @@ const pacerOf = ({ clock, network }: Runtime): Pacer => {
   return pacer
 }
 
+const stopped = (): UsageError => new UsageError('the phone has been stopped: start another one')
+
 let warm = false
 const warmUpOnce = (): void => {
   if (!warm) warmUpIce(nodeRuntime.random)
@@ -82,7 +85,7 @@ export class Phone {
   private readonly callById = new Map<string, Call>()
   private readonly over: string[] = []
   private readonly recent: Fact[] = []
-  private readonly waiting: ((call: Call) => void)[] = []
+  private readonly waiting: NextCalls<Call>
   private registration: SipRegistration | undefined
   private readonly watch: NetworkWatch
   private unwatch: (() => void) | undefined
@@ -145,6 +148,7 @@ export class Phone {
       this.warnings.push(
         'certificates are not verified: whoever is on the way can read and change the signalling',
       )
+    this.waiting = new NextCalls(runtime.clock)
     this.watch = new NetworkWatch(runtime.clock, runtime.network)
     this.paths = new MediaPaths({
       runtime,
@@ -220,10 +224,11 @@ export class Phone {
    * @param target "sip:bob@pbx.example", "bob@pbx.example" or, with an account, just "bob"
    */
   async call(target: string, options: DialOptions = {}): Promise<Call> {
+    this.refuseWhenStopped()
     const uri = this.completeTarget(target)
     const via = this.server ?? uri
-    const towards = await this.towards(via)
     checkPtime(options)
+    const towards = await this.towards(via).finally(() => this.refuseWhenStopped())
     const call = this.createCall('outgoing', { uri: via, address: towards }, options)
     await call.dial(options, (handler, offer) => {
       const session = this.userAgent.invite(uri, handler, {
@@ -242,23 +247,11 @@ export class Phone {
     return call
   }
 
-  /** The next incoming call; rejects with TimeoutError. */
-  async nextCall(options: { timeoutMs?: Millis } = {}): Promise<Call> {
-    return new Promise((resolve, reject) => {
-      const { timeoutMs } = options
-      const timer =
-        timeoutMs === undefined
-          ? undefined
-          : this.runtime.clock.setTimer(timeoutMs, () => {
-              this.waiting.splice(this.waiting.indexOf(take), 1)
-              reject(new TimeoutError(`nobody called within ${timeoutMs / 1000} s`, timeoutMs))
-            })
-      const take = (call: Call) => {
-        timer?.cancel()
-        resolve(call)
-      }
-      this.waiting.push(take)
-    })
+  /** The next incoming call; rejects with TimeoutError, or UsageError where the phone stops first. */
+  nextCall({ timeoutMs }: { timeoutMs?: Millis } = {}): Promise<Call> {
+    const next = this.waiting.next(timeoutMs)
+    if (this.stopped) this.waiting.giveUp(stopped())
+    return next
   }
 
   /**
@@ -302,6 +295,7 @@ export class Phone {
   async stop(options: { deadlineMs?: Millis } = {}): Promise<void> {
     if (this.stopped) return
     this.stopped = true
+    this.waiting.giveUp(stopped())
     for (const call of [...this.calls]) call.abandon('the phone stopped')
     this.paths.close()
     this.unwatch?.()
@@ -346,6 +340,7 @@ export class Phone {
     await Promise.all([ready, ...this.codecs.map((codec) => codec.load?.())])
     // While the registrar or the first callee thinks. Once a process, and not in simulated worlds, whose time is not ours.
     if (runtime.clock === nodeRuntime.clock) runtime.clock.setTimer(0, warmUpOnce)
+    if (this.stopped) return
     if (this.account && options.register !== false) await this.beginRegistration(this.account)
   }
 
@@ -441,6 +436,10 @@ export class Phone {
     for (const call of this.calls) call.trace.record({ layer: 'call', type: 'warning', message })
   }
 
+  private refuseWhenStopped(): void {
+    if (this.stopped) throw stopped()
+  }
+
   /** From where the peer is reached now: the network may have changed since the call began. */
   private async addressTowards(peer: { uri?: string; address: string }): Promise<string> {
     const { network } = this.runtime
@@ -459,7 +458,7 @@ export class Phone {
   }
 
   private readiness(): number {
-    if (this.stopped || (!this.onCall && this.waiting.length === 0)) return 480
+    if (this.stopped || (!this.onCall && !this.waiting.isAwaited)) return 480
     const { maximumCalls = callerDefaults.maximumCalls } = this.options
     return this.userAgent.calls.total >= maximumCalls ? 486 : 200
   }
