@@ -1,6 +1,6 @@
 // Encoders of floe's costly codecs in threads of their own, for when one core is full (encoder-thread.ts is the other end). The
 // threads are the process's: they start when they are asked for first, and each encoder goes to the one with the fewest. Where a
-// thread cannot be had, or has died, encoders are in the main thread. So are decoders, which cost a fifth of that.
+// thread cannot be had, or has died, encoders are in the main thread. So are decoders: that of Opus costs a fifth of its encoder.
 import type { Clock, Millis, Runtime, StartedThread } from '../runtime/runtime.ts'
 import type { Codec, Encoder, PipelinedEncoder } from './codec.ts'
 import { EncoderPlace, placeIs, type ToEncoderThread } from './encoder-place.ts'
@@ -8,7 +8,7 @@ import { EncoderPlace, placeIs, type ToEncoderThread } from './encoder-place.ts'
 /** The longest that packets are waited for which should be there: after a hiccup one frame follows the other at once. */
 const patienceMs: Millis = 5
 /** What is gained of it with every packet that is there: beside a thread with too much to do the main thread does not stand still. */
-const regainedMs: Millis = 0.1
+const regainedMs: Millis = 0.02
 
 class EncoderThread {
   ended = false

@@ -50,6 +50,17 @@ const codecThreads = (rows) =>
     ]),
   )
 
+const conference = (rows) =>
+  table(
+    ['conference at', 'seats', 'to say and to hear a frame of 20 ms', 'seats a core'],
+    rows.map(({ sampleRateHz, seats, frameUs, seatsPerCore }) => [
+      `${figure(sampleRateHz)} Hz`,
+      figure(seats),
+      `${figure(frameUs, 1)} µs`,
+      figure(seatsPerCore),
+    ]),
+  )
+
 const garbage = (ways) =>
   table(
     ['', 'allocated for a packet', 'most of it by'],
@@ -90,7 +101,7 @@ const delay = (codecs) =>
     Object.entries(codecs).map(([name, { p50, max }]) => [name, `${figure(p50)} ms`, `${figure(max)} ms`]),
   )
 
-const writers = { pacing, calls, cost, codecThreads, garbage, srtp, dtls, delay }
+const writers = { pacing, calls, cost, codecThreads, conference, garbage, srtp, dtls, delay }
 
 /** @returns {Record<string, string[]>} lines of each table by its name */
 export const mediaTables = (results) =>

@@ -1,8 +1,9 @@
 // Media: pacing and processor time of many streams over UDP, what a stream costs without sockets, garbage, SRTP, DTLS, and the delay
-// from file to recording. --only=pacing|cost|codecThreads|garbage|srtp|dtls|delay|profile for one of them; --save writes results/media.json.
+// from file to recording. --only=pacing|cost|codecThreads|conference|garbage|srtp|dtls|delay|profile for one of them; --save writes results/media.json.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { measureCodecThreads } from './codec-threads.mjs'
+import { measureConference } from './conference.mjs'
 import { measureDtls } from './dtls.mjs'
 import { measureGlassToGlass } from './glass-to-glass.mjs'
 import { mediaTables } from './media-tables.mjs'
@@ -17,6 +18,7 @@ export async function benchMedia({ only, save, ...options }) {
   const parts = {
     cost: async () => ({ cost: await measureStreamCost(options) }),
     codecThreads: async () => ({ codecThreads: await measureCodecThreads(options) }),
+    conference: async () => ({ conference: await measureConference(options) }),
     garbage: async () => ({ garbage: await measureGarbage(options) }),
     srtp: async () => ({ srtp: await measureSrtp(options) }),
     dtls: async () => ({ dtls: await measureDtls(options) }),
