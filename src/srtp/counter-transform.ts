@@ -5,11 +5,18 @@ import type { SessionKeys } from './key-derivation.ts'
 import type { Transform } from './transform.ts'
 
 const blockBytes = 16
+/** The key stream is made for so many packets in one go: what a call of the cipher costs hardly depends on its length. */
+const packetsAhead = 8
 
 export class CounterTransform implements Transform {
   /** The block cipher itself: one object for all packets, where a counter-mode one would be made for each. */
   private readonly cipher: Cipher
-  private counters = Buffer.alloc(16 * blockBytes)
+  private counters = Buffer.alloc(0)
+  /** Of the packets of one source from `firstIndex` on, `streamBytes` for each. */
+  private stream: Uint8Array = this.counters
+  private streamBytes = 0
+  private firstIndex = Number.POSITIVE_INFINITY
+  private source = 0
   private readonly mac: HmacSha1
 
   constructor(
@@ -31,9 +38,10 @@ export class CounterTransform implements Transform {
     out: Uint8Array,
   ): number {
     const length = packet.length
-    const stream = this.keyStream(ssrc, index, length - header)
+    const from = this.keyStreamAt(ssrc, index, length - header) - header
+    const { stream } = this
     for (let i = 0; i < header; i++) out[i] = packet[i]!
-    for (let i = header; i < length; i++) out[i] = packet[i]! ^ stream[i - header]!
+    for (let i = header; i < length; i++) out[i] = packet[i]! ^ stream[from + i]!
     const tag = this.mac.of(out, length, trailer)
     for (let i = 0; i < this.tagBytes; i++) out[length + i] = tag[i]!
     return length + this.tagBytes
@@ -53,27 +61,42 @@ export class CounterTransform implements Transform {
     if (!timingSafeEqual(tag, packet.subarray(length))) return undefined
     const body = packet.subarray(0, length)
     if (!encrypted) return body
-    const stream = this.keyStream(ssrc, index, length - header)
-    for (let i = header; i < length; i++) body[i]! ^= stream[i - header]!
+    const from = this.keyStreamAt(ssrc, index, length - header) - header
+    const { stream } = this
+    for (let i = header; i < length; i++) body[i]! ^= stream[from + i]!
     return body
   }
 
+  /** Where the packet's key stream begins in `stream`. */
+  private keyStreamAt(ssrc: number, index: number, length: number): number {
+    const ahead = index - this.firstIndex
+    if (ssrc !== this.source || length > this.streamBytes || ahead < 0 || ahead >= packetsAhead) {
+      this.makeStream(ssrc, index, Math.ceil(length / blockBytes))
+      return 0
+    }
+    return ahead * this.streamBytes
+  }
+
   /** RFC 3711 4.1.1: the salt, with the SSRC from octet 4 and the index from octet 8 on; the last two octets count blocks. */
-  private keyStream(ssrc: number, index: number, length: number): Uint8Array {
-    const blocks = Math.ceil(length / blockBytes)
-    if (this.counters.length < blocks * blockBytes) this.counters = Buffer.alloc(blocks * blockBytes)
+  private makeStream(ssrc: number, index: number, blocks: number): void {
+    this.source = ssrc
+    this.firstIndex = index
+    this.streamBytes = blocks * blockBytes
+    const length = packetsAhead * this.streamBytes
+    if (this.counters.length < length) this.counters = Buffer.alloc(length)
     const { counters } = this
     const { salt } = this.keys
-    for (let block = 0; block < blocks; block++) {
-      const at = block * blockBytes
+    for (let at = 0; at < length; at += blockBytes) {
+      const block = (at % this.streamBytes) / blockBytes
+      const ofPacket = index + Math.floor(at / this.streamBytes)
       counters.set(salt, at)
       xorUint32(counters, at + 4, ssrc)
-      xorUint32(counters, at + 8, Math.floor(index / 0x1_0000))
-      xorUint16(counters, at + 12, index % 0x1_0000)
+      xorUint32(counters, at + 8, Math.floor(ofPacket / 0x1_0000))
+      xorUint16(counters, at + 12, ofPacket % 0x1_0000)
       counters[at + 14] = block >> 8
       counters[at + 15] = block
     }
-    return this.cipher.update(counters.subarray(0, blocks * blockBytes))
+    this.stream = this.cipher.update(counters.subarray(0, length))
   }
 }
 
