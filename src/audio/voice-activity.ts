@@ -3,6 +3,7 @@
 // and count as voice: neither must be taken for comfort noise. For barge-in, and for encoders that pause (DTX, RFC 3389).
 // Leaves out who speaks, and telling speech from music.
 import { levelDbfs } from './level.ts'
+import { autocorrelate, reflect } from './linear-prediction.ts'
 
 export interface VoiceActivityOptions {
   /** What is shorter is a click. Default 0: an encoder must not lose the beginning of a word. */
@@ -102,33 +103,11 @@ export class VoiceActivity {
 }
 
 const autocorrelation = new Float64Array(predictionOrder + 1)
-const coefficients = new Float64Array(predictionOrder + 1)
-const previous = new Float64Array(predictionOrder + 1)
-let windowed = new Float64Array(0)
+const reflections = new Float64Array(predictionOrder)
 
-/** How much of the frame's energy a linear predictor explains (Levinson and Durbin): 0 dB of white noise, 20 and more of a tone. */
+/** How much of the frame's energy a linear predictor explains: 0 dB of white noise, 20 and more of a tone. */
 export function predictionGainDb(frame: Int16Array): number {
-  const { length } = frame
-  if (windowed.length !== length) windowed = new Float64Array(length)
-  for (let i = 0; i < length; i++)
-    windowed[i] = frame[i]! * (0.5 - 0.5 * Math.cos((2 * Math.PI * (i + 0.5)) / length))
-  for (let lag = 0; lag <= predictionOrder; lag++) {
-    let sum = 0
-    for (let i = lag; i < length; i++) sum += windowed[i]! * windowed[i - lag]!
-    autocorrelation[lag] = sum
-  }
-  let error = autocorrelation[0]!
-  if (error === 0) return 0
-  coefficients.fill(0)
-  for (let order = 1; order <= predictionOrder; order++) {
-    let reflection = autocorrelation[order]!
-    for (let i = 1; i < order; i++) reflection -= coefficients[i]! * autocorrelation[order - i]!
-    reflection /= error
-    previous.set(coefficients)
-    for (let i = 1; i < order; i++) coefficients[i] = previous[i]! - reflection * previous[order - i]!
-    coefficients[order] = reflection
-    error *= 1 - reflection * reflection
-    if (error <= 0) return Number.POSITIVE_INFINITY
-  }
-  return 10 * Math.log10(autocorrelation[0]! / error)
+  autocorrelate(frame, autocorrelation)
+  const energy = autocorrelation[0]!
+  return energy === 0 ? 0 : 10 * Math.log10(energy / reflect(autocorrelation, reflections))
 }

@@ -36,6 +36,7 @@ export interface PhoneFlags extends TlsFlags {
   interface?: string[]
   codec?: string[]
   ptime?: number
+  silenceSuppression?: boolean
   trace?: string
   srtp?: SrtpPolicy
   srtpKeying?: 'dtls' | 'sdes'
@@ -138,6 +139,10 @@ export function phoneFlags(command: Command): Command {
       '--ptime <ms>',
       'ask the far end for packets of 10, 20, ... 120 ms (20 by default); what is sent is what the far end asks for',
       wholeNumber(10, 120),
+    )
+    .option(
+      '--silence-suppression',
+      'send nothing while nobody speaks, but comfort noise where the far end takes it',
     )
     .option('--trace <file>', 'write a capture file (pcapng) of everything that is sent and received')
     .addOption(
@@ -267,6 +272,7 @@ export function phoneOptions(flags: PhoneFlags): PhoneOptions {
     }),
     ...(merged.ptime !== undefined && { ptimeMs: merged.ptime }),
     ...(merged.threads !== undefined && { threads: merged.threads }),
+    ...(merged.silenceSuppression && { silenceSuppression: true }),
     ...(merged.bind !== undefined && { listen: parseBind(merged.bind, tls?.cert !== undefined) }),
   }
 }

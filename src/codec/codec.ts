@@ -48,6 +48,8 @@ export interface Codec {
   /** Where to encode a frame takes far longer than to hand it to another thread: the name by which `codecByName` makes the codec
    *  there. */
   readonly threadName?: string
+  /** Whether its encoder pauses by itself while nobody speaks (DTX), and so has no use for comfort noise (RFC 3389). */
+  readonly discontinuous?: boolean
   /** What we ask of those who send to us. */
   readonly fmtp?: string
   /** Awaited once before the first encoder or decoder is made. */

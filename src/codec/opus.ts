@@ -154,6 +154,7 @@ export function opusWith(options: OpusOptions): Codec {
     channels: 2,
     packetTimesMs: [10, 20, 40, 60],
     concealment: 'own',
+    discontinuous: true,
     threadName: ['opus', ...writeOpusOptions(options)].join(':'),
     ...(fmtp && { fmtp }),
     load: async () => void (await loadLibopus()),

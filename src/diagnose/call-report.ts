@@ -63,6 +63,8 @@ export interface CodecReport {
   /** Length of the packets we send; of those that come `statistics` tells. */
   ptimeMs: Millis
   telephoneEvent: boolean
+  /** Whether either end may send it in the place of silence. */
+  comfortNoise?: boolean
   /** What we may do. */
   direction: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
   rtcpMux: boolean

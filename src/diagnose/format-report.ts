@@ -141,6 +141,7 @@ const codecText = ({ codec, statistics }: CallReport): string | undefined =>
     packetTimesText(codec.ptimeMs, statistics?.received.packetMs),
     codec.direction,
     ...(codec.telephoneEvent ? ['telephone-event'] : []),
+    ...(codec.comfortNoise ? ['comfort noise'] : []),
     ...(codec.rtcpMux ? ['rtcp-mux'] : []),
   ].join(', ')
 

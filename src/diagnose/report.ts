@@ -112,6 +112,7 @@ const codecOf = (facts: readonly Fact[]): { codec?: CodecReport } => {
       receivePayloadType: agreed.receivePayloadType,
       ptimeMs: agreed.ptimeMs,
       telephoneEvent: agreed.telephoneEvent,
+      ...(agreed.comfortNoise && { comfortNoise: true }),
       direction: agreed.mediaDirection,
       rtcpMux: agreed.rtcpMux,
     },

@@ -16,6 +16,7 @@ import { createAnswer, createOffer, readAnswer, readOffer } from '../sdp/negotia
 import type { Body, Session } from '../sip/session.ts'
 import { AudioStream, type AudioStreamOptions } from '../stream/audio-stream.ts'
 import type { Pacer } from '../stream/pacer.ts'
+import type { StreamParameters } from '../stream/parameters.ts'
 import type { FactBody } from '../trace/facts.ts'
 import { type DescriptionKind, nameCandidates } from './description-room.ts'
 import { Fragments } from './fragments.ts'
@@ -39,6 +40,7 @@ export interface CallMediaOptions extends Pick<AudioStreamOptions, 'playoutDelay
   /** Asked of the peer; absent: what it wants itself, or 20 ms. */
   ptimeMs?: Millis | undefined
   telephoneEvents?: boolean
+  silenceSuppression?: boolean
   srtp: Omit<SecureMediaOptions, 'clock' | 'random' | 'record'>
   silence: boolean
   gatherLimitMs: Millis
@@ -93,6 +95,7 @@ export class CallMedia {
   private sent: string | undefined
   private sentOffer: string | undefined
   private readonly codecs: CodecDescription[]
+  private readonly comfortNoise: NonNullable<LocalAudio['comfortNoise']>
   private readonly sessionId: string
   private readonly fragments: Fragments
   /** Offers of the peer that have come, and whether one is being answered. */
@@ -107,7 +110,9 @@ export class CallMedia {
 
   constructor(private readonly options: CallMediaOptions) {
     const { runtime, record } = options
-    this.codecs = describeCodecs(options.codecs)
+    const { codecs, comfortNoise } = describeCodecs(options.codecs)
+    this.codecs = codecs
+    this.comfortNoise = { formats: comfortNoise, offered: options.silenceSuppression === true }
     this.silence = options.silence
     this.ptimeMs = options.ptimeMs
     this.sessionId = String(1 + runtime.random.integer(0x7fffffff))
@@ -406,6 +411,7 @@ export class CallMedia {
       origin: { sessionId: this.sessionId, version: 1, address: rtp.address },
       codecs: this.codecs,
       telephoneEvent: this.options.telephoneEvents ?? true,
+      comfortNoise: this.comfortNoise,
       ...(this.ptimeMs !== undefined && { ptimeMs: this.ptimeMs }),
       // What we want; what the peer wants it says itself.
       direction: this.holding ? 'sendonly' : 'sendrecv',
@@ -420,7 +426,8 @@ export class CallMedia {
 
   private get kind(): DescriptionKind {
     const { candidateBudgetBytes: budgetBytes } = this.options
-    const { answering, codecs, sent } = this
+    const { answering, sent } = this
+    const codecs = [...this.codecs, ...(this.comfortNoise.offered ? this.comfortNoise.formats : [])]
     const { local: keying } = this.secure
     return { answering, first: !sent, keying, codecs, budgetBytes }
   }
@@ -454,7 +461,7 @@ export class CallMedia {
     const { expectsMedia } = this
     this.negotiated = negotiated
     if (this.expectsMedia && !expectsMedia) this.expectedSince = this.options.runtime.clock.now()
-    record(describeNegotiated(negotiated, streamParameters(negotiated, this.options.codecs).ptimeMs))
+    record(describeNegotiated(negotiated, this.parametersOf(negotiated).ptimeMs))
     for (const problem of negotiated.problems) record({ layer: 'sdp', type: 'problem', ...problem })
     const { ice } = negotiated
     if (!(ice && path.agent) && requiresIce(policy)) {
@@ -487,10 +494,15 @@ export class CallMedia {
     }
   }
 
+  private parametersOf(negotiated: NegotiatedAudio): StreamParameters {
+    const { codecs, silenceSuppression: suppressesSilence = false } = this.options
+    return streamParameters(negotiated, codecs, { suppressesSilence })
+  }
+
   private applyToStream(negotiated: NegotiatedAudio): void {
     const { direction } = negotiated
     const parameters = {
-      ...streamParameters(negotiated, this.options.codecs),
+      ...this.parametersOf(negotiated),
       // Who resumes hears the peer from the offer on (RFC 3264 5.1).
       ...(!this.holding && { direction: sends(direction) ? ('sendrecv' as const) : ('recvonly' as const) }),
       quiet: this.holding,

@@ -99,6 +99,11 @@ export interface PhoneOptions extends CallerOptions {
   ptimeMs?: Millis
   /** Offer and take DTMF as telephone-events (RFC 4733). Default true; false leaves it to the audio. */
   telephoneEvents?: boolean
+  /** Send nothing while nobody speaks, but comfort noise (RFC 3389) to far ends that take it for the codec in use; and let them do the
+   *  same. Default false: then comfort noise is not offered, but understood, and taken where it is offered. As Asterisk, baresip and
+   *  linphone do by default: who is offered it may cut off soft words, and what is recorded of a pause is made up. Opus needs none of it
+   *  (RFC 7587 has DTX). */
+  silenceSuppression?: boolean
   /** How long received packets wait so that those held up on the way can be played: bounds of a delay that follows the jitter, or
    *  a number of ms for one that stays. Default { minimumMs: 20, maximumMs: 400 }. */
   playoutDelay?: PlayoutDelayOption

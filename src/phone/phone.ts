@@ -402,6 +402,7 @@ export class Phone {
       codecs: this.codecs,
       ptimeMs: options.ptimeMs ?? this.options.ptimeMs,
       ...(this.options.telephoneEvents === false && { telephoneEvents: false }),
+      ...(this.options.silenceSuppression && { silenceSuppression: true }),
       srtp: {
         policy: srtp ?? (isSecure ? 'prefer' : 'answer'),
         keying: srtpKeying ? [srtpKeying] : isSecure ? ['dtls', 'sdes'] : ['dtls'],

@@ -5,16 +5,22 @@ import { encodedInThreads } from '../codec/threaded-encoder.ts'
 import { InvariantError, UsageError } from '../errors.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { CodecDescription, NegotiatedAudio } from '../sdp/description.ts'
-import { sameCodec } from '../sdp/formats.ts'
+import { asComfortNoise, sameCodec } from '../sdp/formats.ts'
 import type { StreamParameters } from '../stream/parameters.ts'
 import { defaults, type PhoneOptions, threadsOf } from './options.ts'
 
-/** @param codecs those that were offered, or that could be answered with */
-export function streamParameters(negotiated: NegotiatedAudio, codecs: readonly Codec[]): StreamParameters {
+/** @param codecs those that were offered, or that could be answered with
+ *  @param how.suppressesSilence where the peer takes comfort noise for it */
+export function streamParameters(
+  negotiated: NegotiatedAudio,
+  codecs: readonly Codec[],
+  how: { suppressesSilence: boolean },
+): StreamParameters {
   const { codec, alsoReceive, telephoneEvent, ptimeMs, direction, extendedReports, rtcpBandwidth } =
     negotiated
   const own = codecs.find((candidate) => sameCodec(candidate, codec))
   if (!own) throw new InvariantError(`codec ${codec.name} was neither offered nor asked for`)
+  const { comfortNoise } = negotiated
   return {
     codec: own,
     ...(codec.fmtp !== undefined && { sendFmtp: codec.fmtp }),
@@ -26,11 +32,34 @@ export function streamParameters(negotiated: NegotiatedAudio, codecs: readonly C
     }),
     ...(telephoneEvent && { telephoneEvent }),
     alsoReceiveEvents: negotiated.alsoReceiveEvents,
+    receiveComfortNoise: receivedNoise(negotiated),
+    ...(how.suppressesSilence &&
+      !own.discontinuous &&
+      comfortNoise && { sendComfortNoise: { payloadType: comfortNoise.sendPayloadType } }),
     ...(extendedReports && { extendedReports }),
     ...(rtcpBandwidth && { rtcpBandwidth }),
     ptimeMs: packetTimeMs(own, ptimeMs),
     direction,
   }
+}
+
+/** RFC 3551 table 4. */
+const staticNoise = { payloadType: 13, clockRateHz: 8_000 }
+
+/** What was agreed, and the static type where nothing else has its number: exchanges and gateways send it unasked. */
+function receivedNoise({ codec, comfortNoise, ...negotiated }: NegotiatedAudio) {
+  const { alsoReceive, alsoReceiveNoise, alsoReceiveEvents, telephoneEvent } = negotiated
+  const noise = [
+    ...(comfortNoise
+      ? [{ payloadType: comfortNoise.receivePayloadType, clockRateHz: codec.clockRateHz }]
+      : []),
+    ...alsoReceiveNoise,
+  ]
+  const taken = [
+    ...[codec, telephoneEvent, ...alsoReceive].map((format) => format?.receivePayloadType),
+    ...[...noise, ...alsoReceiveEvents].map((format) => format.payloadType),
+  ]
+  return taken.includes(staticNoise.payloadType) ? noise : [...noise, staticNoise]
 }
 
 /** The longest that the codec has within what was agreed; its shortest, where that is longer: no codec is asked for what it has not. */
@@ -43,8 +72,11 @@ const reservedTypes = [101, 102]
 /** RFC 3551 6. */
 const dynamicTypes = { from: 96, to: 127 }
 
-/** Each with a payload type of its own, in the order given. */
-export function describeCodecs(codecs: readonly Codec[]): CodecDescription[] {
+/** Each with a payload type of its own, in the order given; and comfort noise for each clock of those that have no pauses of their own. */
+export function describeCodecs(codecs: readonly Codec[]): {
+  codecs: CodecDescription[]
+  comfortNoise: CodecDescription[]
+} {
   const typeOf = (codec: Codec): number | undefined =>
     codec.staticPayloadType ?? customaryTypes[codec.name.toLowerCase()]
   const taken = new Set([...reservedTypes, ...codecs.flatMap((codec) => typeOf(codec) ?? [])])
@@ -56,13 +88,19 @@ export function describeCodecs(codecs: readonly Codec[]): CodecDescription[] {
       }
     throw new InvariantError('more codecs than payload types')
   }
-  return codecs.map((codec) => ({
+  const descriptions = codecs.map((codec) => ({
     name: codec.name,
     clockRateHz: codec.clockRateHz,
     channels: codec.channels,
     payloadType: typeOf(codec) ?? free(),
     ...(codec.fmtp !== undefined && { fmtp: codec.fmtp }),
   }))
+  const clocks = new Set(codecs.filter((codec) => !codec.discontinuous).map((codec) => codec.clockRateHz))
+  const { clockRateHz: staticClockRateHz, payloadType } = staticNoise
+  const comfortNoise = [...clocks].map((clockRateHz) =>
+    asComfortNoise(clockRateHz, clockRateHz === staticClockRateHz ? payloadType : free()),
+  )
+  return { codecs: descriptions, comfortNoise }
 }
 
 const endedThread =

@@ -47,6 +47,7 @@ export const describeNegotiated = (audio: NegotiatedAudio, ptimeMs = audio.ptime
   receivePayloadType: audio.codec.receivePayloadType,
   ptimeMs,
   telephoneEvent: audio.telephoneEvent !== undefined,
+  ...(audio.comfortNoise && { comfortNoise: true }),
   mediaDirection: audio.direction,
   ...(audio.remoteRtp ? { remoteRtp: audio.remoteRtp } : {}),
   rtcpMux: audio.rtcpMux,

@@ -114,6 +114,8 @@ export interface LocalAudio {
   origin: { sessionId: string; version: number; address: string }
   codecs: CodecDescription[]
   telephoneEvent: boolean
+  /** Comfort noise (RFC 3389) that we can take, one for each clock; absent: none. */
+  comfortNoise?: { formats: readonly CodecDescription[]; offered: boolean }
   /** What we want to be sent. Absent: 20 in an offer, and in an answer what the peer wants. */
   ptimeMs?: number
   direction: Direction
@@ -145,6 +147,9 @@ export interface NegotiatedAudio {
   telephoneEvent?: { sendPayloadType: number; receivePayloadType: number }
   /** Of other clock rates, for the codecs of `alsoReceive`. */
   alsoReceiveEvents: { payloadType: number; clockRateHz: number }[]
+  /** Comfort noise of the codec's clock; and of others. */
+  comfortNoise?: { sendPayloadType: number; receivePayloadType: number }
+  alsoReceiveNoise: { payloadType: number; clockRateHz: number }[]
   /** What we send: the peer's a=ptime within its a=maxptime, ours where it names none. A multiple of 10. */
   ptimeMs: number
   /** What we may do: "sendonly" here means that we send. */

@@ -23,6 +23,9 @@ export const isStatic = ({ payloadType, ...codec }: CodecDescription): boolean =
   return name !== undefined && sameCodec(codec, { name, clockRateHz: clockRateHz!, channels: channels! })
 }
 
+/** RFC 3389. */
+const comfortNoise = 'CN'
+
 const telephoneEvent = 'telephone-event'
 /** The digits, star, pound and A-D (RFC 4733 2.4.1, 3.2). */
 const dtmfEvents = '0-15'
@@ -68,6 +71,17 @@ export const sameCodec = (a: RtpMap, b: RtpMap): boolean =>
 
 export const isTelephoneEvent = (codec: RtpMap): boolean => codec.name.toLowerCase() === telephoneEvent
 
+const isComfortNoise = (codec: RtpMap): boolean => codec.name.toUpperCase() === comfortNoise
+
+/** Whether it carries sound: what the others say goes beside it. */
+export const isSound = (codec: RtpMap): boolean => !isTelephoneEvent(codec) && !isComfortNoise(codec)
+
+/** The comfort noise that shares the codec's RTP clock (RFC 3389 4), if the list has one. */
+export const comfortNoiseFor = (
+  codec: RtpMap,
+  list: readonly CodecDescription[],
+): CodecDescription | undefined => list.find((c) => isComfortNoise(c) && c.clockRateHz === codec.clockRateHz)
+
 /** The telephone-event that shares the codec's RTP clock (RFC 4733 2.1), if the list has one. */
 export const telephoneEventFor = (
   codec: RtpMap,
@@ -105,4 +119,11 @@ export const asTelephoneEvent = (clockRateHz: number, payloadType: number): Code
   channels: 1,
   payloadType,
   fmtp: dtmfEvents,
+})
+
+export const asComfortNoise = (clockRateHz: number, payloadType: number): CodecDescription => ({
+  name: comfortNoise,
+  clockRateHz,
+  channels: 1,
+  payloadType,
 })

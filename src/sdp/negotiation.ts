@@ -14,7 +14,10 @@ import type {
 } from './description.ts'
 import { both, deaf, reversed } from './direction.ts'
 import {
+  asComfortNoise,
   asTelephoneEvent,
+  comfortNoiseFor,
+  isSound,
   isTelephoneEvent,
   sameCodec,
   telephoneEventFor,
@@ -76,7 +79,8 @@ export const createOffer = (local: LocalAudio, previous?: string): { text: strin
   const live = before.findIndex((section) => section.media === 'audio' && section.port !== 0)
   const at = live >= 0 ? live : before.findIndex((section) => section.media === 'audio')
   const slot = before[at]
-  const events = local.telephoneEvent ? telephoneEventsFor(local.codecs, slot?.codecs ?? []) : []
+  const codecs = [...local.codecs, ...(local.comfortNoise?.offered ? local.comfortNoise.formats : [])]
+  const events = local.telephoneEvent ? telephoneEventsFor(codecs, slot?.codecs ?? []) : []
   const sections: (MediaSection | 'audio')[] = before.map((section, i) => (i === at ? 'audio' : section))
   if (!slot) sections.push('audio')
   const mid = slot ? slot.mid : ownMid
@@ -87,7 +91,7 @@ export const createOffer = (local: LocalAudio, previous?: string): { text: strin
     {
       protocol: slot?.protocol ?? offeredProfile(local.keying),
       ...(mid === undefined ? {} : { mid }),
-      codecs: [...local.codecs, ...events],
+      codecs: [...codecs, ...events],
       direction: local.direction,
       ptimeMs: local.ptimeMs ?? customaryPtimeMs,
       rtcpMux: local.rtcpMux,
@@ -142,6 +146,8 @@ export const createAnswer = (
   const own = codec && local.codecs.find((c) => sameCodec(c, codec))
   if (!section || !own) throw new InvariantError('createAnswer got an offer that has no codec of ours')
   const event = local.telephoneEvent ? telephoneEventFor(codec, section.codecs) : undefined
+  const noise =
+    comfortNoiseFor(codec, local.comfortNoise?.formats ?? []) && comfortNoiseFor(codec, section.codecs)
   const direction = both(local.direction, offer.direction)
   const rtcpMux = offer.rtcpMux && local.rtcpMux
   const ptimeMs = agreedPtime(section, local.ptimeMs ?? customaryPtimeMs)
@@ -155,6 +161,7 @@ export const createAnswer = (
       // The offer's numbers, as RFC 3264 6.1 recommends; one codec, so that no side may switch in the middle (10.2).
       codecs: [
         { ...own, name: codec.name, payloadType: codec.payloadType },
+        ...(noise ? [asComfortNoise(noise.clockRateHz, noise.payloadType)] : []),
         ...(event ? [asTelephoneEvent(event.clockRateHz, event.payloadType)] : []),
       ],
       direction,
@@ -177,6 +184,10 @@ export const createAnswer = (
     codec: agreedCodec(codec, codec.payloadType),
     alsoReceive: [],
     alsoReceiveEvents: [],
+    alsoReceiveNoise: [],
+    ...(noise && {
+      comfortNoise: { sendPayloadType: noise.payloadType, receivePayloadType: noise.payloadType },
+    }),
     ...(event
       ? { telephoneEvent: { sendPayloadType: event.payloadType, receivePayloadType: event.payloadType } }
       : {}),
@@ -223,6 +234,8 @@ export const readAnswer = (
   const [codec, ...others] = audio.codecs
   const ourEvent = telephoneEventFor(codec!, ours.codecs)
   const theirEvent = telephoneEventFor(codec!, theirs.codecs)
+  const ourNoise = comfortNoiseFor(codec!, ours.codecs)
+  const theirNoise = comfortNoiseFor(codec!, theirs.codecs)
   return {
     codec: agreedCodec(codec!, receiveTypeOf(codec!)),
     alsoReceive: others.map((other) => ({
@@ -235,6 +248,18 @@ export const readAnswer = (
       .filter((event) => isTelephoneEvent(event) && event !== ourEvent)
       .filter((event) => telephoneEventFor(event, theirs.codecs))
       .map(({ payloadType, clockRateHz }) => ({ payloadType, clockRateHz })),
+    ...(ourNoise &&
+      theirNoise && {
+        comfortNoise: {
+          sendPayloadType: theirNoise.payloadType,
+          receivePayloadType: ourNoise.payloadType,
+        },
+      }),
+    alsoReceiveNoise: others.flatMap((other) => {
+      const noise = comfortNoiseFor(other, ours.codecs)
+      const isTaken = noise && noise !== ourNoise && comfortNoiseFor(other, theirs.codecs)
+      return isTaken ? [{ payloadType: noise.payloadType, clockRateHz: noise.clockRateHz }] : []
+    }),
     ...(ourEvent && theirEvent
       ? {
           telephoneEvent: {
@@ -275,7 +300,7 @@ const names = (codecs: readonly CodecDescription[]): string =>
     .join(', ') || 'none'
 
 const commonCodecs = (section: MediaSection, codecs: readonly CodecDescription[]): CodecDescription[] =>
-  section.codecs.filter((codec) => !isTelephoneEvent(codec) && codecs.some((c) => sameCodec(c, codec)))
+  section.codecs.filter((codec) => isSound(codec) && codecs.some((c) => sameCodec(c, codec)))
 
 const readRemote = (
   section: MediaSection,

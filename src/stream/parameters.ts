@@ -17,6 +17,10 @@ export interface StreamParameters {
   telephoneEvent?: { sendPayloadType: number; receivePayloadType: number }
   /** Those that go with the clocks of `alsoReceive` (RFC 4733 2.1). */
   alsoReceiveEvents?: readonly { payloadType: number; clockRateHz: number }[]
+  /** Payload types that are comfort noise (RFC 3389), each with its clock. */
+  receiveComfortNoise?: readonly { payloadType: number; clockRateHz: number }[]
+  /** Present where pauses are not sent, but described as comfort noise of this type. */
+  sendComfortNoise?: { payloadType: number }
   /** Length of the frames we send, and of those that sinks get. */
   ptimeMs: Millis
   direction: StreamDirection

@@ -3,6 +3,7 @@
 // comes out lasts exactly as long as it took; by making sound a little longer or shorter the delay is brought to what the
 // jitter asks for, and a sender's clock that drifts is followed.
 
+import { ComfortNoise } from '../audio/comfort-noise.ts'
 import { Concealment } from '../audio/concealment.ts'
 import { isQuiet, TimeScaling } from '../audio/time-scaling.ts'
 import type { Codec, Decoder } from '../codec/codec.ts'
@@ -40,6 +41,10 @@ export class Playout {
   private readonly decoders = new Map<number, { codec: Codec; decoder: Decoder }>()
   /** Whose sound was heard last. */
   private speaking: { codec: Codec; decoder: Decoder } | undefined
+  /** Payload types of comfort noise; since its last packet there has been no other. */
+  private readonly noiseTypes = new Set<number>()
+  private readonly noise = new ComfortNoise()
+  private pauses = false
   private readonly concealment: Concealment
   private missingSamples = 0
   private readonly concealedSamples: number
@@ -74,8 +79,15 @@ export class Playout {
     this.decoders.set(payloadType, { codec, decoder: codec.createDecoder() })
   }
 
+  /** Packets of these types are comfort noise (RFC 3389): it fills the time up to the next sound, and nothing is missing there. */
+  useNoise(payloadTypes: Iterable<number>): void {
+    this.noiseTypes.clear()
+    for (const type of payloadTypes) this.noiseTypes.add(type)
+  }
+
   /** Another source, or its time line anew: nothing of before runs into it. */
   reset(): void {
+    this.pauses = false
     this.concealment.reset()
     this.speaking = undefined
   }
@@ -159,7 +171,7 @@ export class Playout {
     this.buffer.advance(ticks)
     for (let due = this.buffer.next(); due; due = this.buffer.next()) {
       const at = this.fetched + due.offsetTicks * this.samplesPerTick
-      if (at > this.stock) this.fillGap(at, due.payload)
+      if (at > this.stock) this.fillGap(at, due)
       this.place(due, at)
     }
     const until = this.fetched + ticks * this.samplesPerTick
@@ -167,7 +179,7 @@ export class Playout {
       const upcoming = this.buffer.upcoming()
       // Of a lost packet the whole gap at once: what follows may say what it held.
       const follows = upcoming ? this.fetched + upcoming.offsetTicks * this.samplesPerTick : 0
-      if (upcoming && follows - this.stock <= this.packetSamples) this.fillGap(follows, upcoming.payload)
+      if (upcoming && follows - this.stock <= this.packetSamples) this.fillGap(follows, upcoming)
       else this.fillGap(until, undefined)
     }
     this.fetched = until
@@ -176,6 +188,13 @@ export class Playout {
   /** Decodes a packet to its place on the line. What it holds beyond the time that its timestamp claims, the next one overwrites. */
   private place(due: DuePacket, at: number): void {
     const { line, now, decoded } = this
+    if (this.noiseTypes.has(due.payloadType)) {
+      this.noise.describe(due.payload)
+      this.pauses = true
+      this.concealment.reset()
+      return
+    }
+    this.pauses = false
     const speaker = this.decoders.get(due.payloadType)
     this.speaking = speaker ?? this.speaking
     const length = Math.min(speaker?.decoder.decode(due.payload, decoded) ?? 0, line.length - now - at)
@@ -189,11 +208,18 @@ export class Playout {
     this.receivedUntil = this.stock
   }
 
-  /** @param next the packet that begins where the gap ends */
-  private fillGap(until: number, next: Uint8Array | undefined): void {
+  /** @param follower the packet that begins where the gap ends */
+  private fillGap(until: number, follower: DuePacket | undefined): void {
     const { line, speaking } = this
     const [from, to] = [this.now + this.stock, this.now + until]
     this.stock = until
+    if (this.pauses) {
+      this.noise.fill(line, from, to)
+      this.missingSamples = 0
+      this.receivedUntil = until
+      return
+    }
+    const next = follower && !this.noiseTypes.has(follower.payloadType) ? follower.payload : undefined
     const nobodySpeaks = !speaking || (!next && this.missingSamples > this.concealedSamples)
     this.missingSamples += to - from
     if (speaking) this.madeUp += to - from

@@ -40,6 +40,7 @@ const sameRates = (one: Rates, other: Rates): boolean =>
   one.sampleRateHz === other.sampleRateHz && one.clockRateHz === other.clockRateHz
 
 /** Reasons for which packets are dropped that came too early, or were still waiting when another time line began. */
+const otherNoise = 'comfort noise of another clock rate than the codec'
 const outOfRange = 'timestamp out of range'
 const leftOut = 'left out where the sender began anew'
 
@@ -63,7 +64,9 @@ export class ReceivePath {
   private codecChangedAt = Number.NEGATIVE_INFINITY
   /** Of the newest packet of audio. */
   private newestNumber = 0
-  /** By payload type, in Hz; and of the event received last. */
+  /** By payload type, in Hz: those of comfort noise, */
+  private readonly noiseClocks = new Map<number, number>()
+  /** and those of events; and of the event received last. */
   private readonly eventClocks = new Map<number, number>()
   private eventClockRateHz = 0
   private readonly view = createRtpView()
@@ -103,6 +106,9 @@ export class ReceivePath {
       this.eventClocks.set(event.payloadType, event.clockRateHz)
     if (parameters.telephoneEvent)
       this.eventClocks.set(parameters.telephoneEvent.receivePayloadType, parameters.codec.clockRateHz)
+    this.noiseClocks.clear()
+    for (const noise of parameters.receiveComfortNoise ?? [])
+      this.noiseClocks.set(noise.payloadType, noise.clockRateHz)
     this.tune(goesOn ? this.codec : parameters.codec)
   }
 
@@ -121,6 +127,7 @@ export class ReceivePath {
       this.sinks.use(codec.sampleRateHz)
     }
     this.playable.clear()
+    this.playout.useNoise(this.noiseClocks.keys())
     for (const other of receivable(this.parameters)) {
       if (!sameRates(other.codec, codec)) continue
       this.playable.add(other.payloadType)
@@ -143,8 +150,10 @@ export class ReceivePath {
     const { payloadType } = packet
     const eventClockRateHz = this.eventClocks.get(payloadType)
     const isEvent = eventClockRateHz !== undefined
-    const other = isEvent || this.playable.has(payloadType) ? undefined : this.otherCodec(payloadType)
-    if (!isEvent && !other && !this.playable.has(payloadType)) {
+    const noiseClockRateHz = this.noiseClocks.get(payloadType)
+    const isSound = !isEvent && noiseClockRateHz === undefined
+    const other = !isSound || this.playable.has(payloadType) ? undefined : this.otherCodec(payloadType)
+    if (isSound && !other && !this.playable.has(payloadType)) {
       this.drop(`unknown payload type ${payloadType}`)
       return
     }
@@ -157,7 +166,7 @@ export class ReceivePath {
       return
     }
     if (other && !this.follow(other, sequenceNumber, admission === 'new', now)) return
-    const verdict = this.media.receive(sequenceNumber, timestamp, now, payloadLengthBytes, !isEvent)
+    const verdict = this.media.receive(sequenceNumber, timestamp, now, payloadLengthBytes, isSound)
     if (verdict === 'jump') {
       this.drop('sequence number out of range')
       return
@@ -176,6 +185,10 @@ export class ReceivePath {
       this.eventClockRateHz = eventClockRateHz
       const payload = data.subarray(payloadOffset, payloadOffset + payloadLengthBytes)
       if (!this.events.receive(payload, timestamp, now)) this.drop('telephone-event that is no DTMF digit')
+      return
+    }
+    if (!isSound && noiseClockRateHz !== this.codec.clockRateHz) {
+      this.drop(otherNoise)
       return
     }
     const { latestSequence } = this.media

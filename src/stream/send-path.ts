@@ -19,6 +19,7 @@ import { ExpectedLoss } from './expected-loss.ts'
 import { FrameSinks } from './frame-sinks.ts'
 import type { MediaTransport } from './media-transport.ts'
 import { frameSamples, frameTicks, type StreamParameters } from './parameters.ts'
+import { SilenceSuppression } from './silence-suppression.ts'
 
 export interface SendPathOptions {
   random: Random
@@ -86,13 +87,15 @@ export class SendPath {
   private packet = this.buffer
   private readonly eventPacket = new Uint8Array(rtpHeaderLengthBytes + eventPayloadLengthBytes)
   /** Of the packet time that leaves next: samples in `frame`, or a packet in `payload` that its source had encoded already, or that
-   *  could not leave yet because there was no path. Nothing of a file is lost. */
-  private made: 'nothing' | 'frame' | 'packet' = 'nothing'
+   *  could not leave yet because there was no path. Nothing of a file is lost. A pause: `frame` need not be sent. */
+  private made: 'nothing' | 'frame' | 'packet' | 'pause' = 'nothing'
   /** Where it is a packet. */
   private madeBytes = 0
   private isAudible = false
   /** Absent: it is an interjection or silence. */
   private madeFrom: Playing | undefined
+  /** Present where pauses are described as comfort noise. */
+  private suppression: SilenceSuppression | undefined
   /** Frames whose packets another thread had not made in time; they left later. */
   delayedFrames = 0
   private talking = false
@@ -165,7 +168,11 @@ export class SendPath {
     const before = this.parameters
     this.parameters = parameters
     const same = before?.codec === parameters.codec && before.sendFmtp === parameters.sendFmtp
-    if (same && before.ptimeMs === parameters.ptimeMs) return
+    const isRegular = same && before.ptimeMs === parameters.ptimeMs
+    if (!parameters.sendComfortNoise) this.suppression = undefined
+    else if (!isRegular || !this.suppression)
+      this.suppression = new SilenceSuppression(parameters.codec.sampleRateHz, parameters.ptimeMs)
+    if (isRegular) return
     this.encoder?.close?.()
     const { codec, sendFmtp } = parameters
     const samples = frameSamples(parameters)
@@ -257,11 +264,13 @@ export class SendPath {
     this.isAudible = interjected || (read !== 'nothing' && !this.muted)
     this.made = this.isAudible && read === 'packet' ? 'packet' : 'frame'
     if (!this.isAudible) this.frame.fill(0)
+    // The first packets open the path, and show the peer what codec it is: they are sound in any case.
+    if (this.made === 'frame' && this.packets > 0 && this.suppression?.pauses(this.frame)) this.made = 'pause'
     if (this.made === 'frame' && 'begin' in this.encoder) this.encoder.begin(this.frame)
   }
 
   private depart(payloadType: number, skipped: number): void {
-    const payloadBytes = this.made === 'frame' ? this.encode() : this.madeBytes
+    const payloadBytes = this.encodeMade()
     if (this.made === 'nothing' || payloadBytes === undefined) {
       this.monitor(undefined)
       this.talking = false
@@ -275,16 +284,24 @@ export class SendPath {
       return
     }
 
+    const isPause = this.made === 'pause'
     // A packet after a pause begins a talkspurt (RFC 3551 4.1).
-    this.header.marker = !this.talking || skipped > 0
-    this.header.payloadType = payloadType
+    this.header.marker = !isPause && (!this.talking || skipped > 0)
+    this.header.payloadType = isPause ? this.parameters.sendComfortNoise!.payloadType : payloadType
     this.header.timestamp = this.timestamp
     writeRtpHeader(this.buffer, this.header)
     const left = this.transmit(this.packetWith(payloadBytes), payloadBytes)
-    this.talking = left
-    this.made = left || !this.madeFrom ? 'nothing' : 'packet'
+    this.talking = left && !isPause
+    if (isPause && !left) this.suppression!.repeat()
+    this.made = left || isPause || !this.madeFrom ? 'nothing' : 'packet'
     this.madeBytes = payloadBytes
     if (left) this.noteFrameSent()
+  }
+
+  /** Returns the octets of what was made, as they stand in `payload`; 0 where nothing need be sent. */
+  private encodeMade(): number | undefined {
+    if (this.made === 'frame') return this.encode()
+    return this.made === 'pause' ? this.suppression!.describe(this.payload) : this.madeBytes
   }
 
   /** Returns the octets of the packet; undefined where another thread has not made it in time: it leaves later. */

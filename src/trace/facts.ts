@@ -84,6 +84,8 @@ export type SdpFact =
       /** Of what we send. */
       ptimeMs: number
       telephoneEvent: boolean
+      /** Whether either end may send it in the place of silence (RFC 3389). */
+      comfortNoise?: boolean
       /** What we may do: "sendonly" means that we send. */
       mediaDirection: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
       /** Where the peer says it listens; absent on old-style hold. */

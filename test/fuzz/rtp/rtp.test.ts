@@ -138,6 +138,7 @@ describe('fuzz', () => {
       sendPayloadType: 0,
       receivePayloadType: 0,
       telephoneEvent: { sendPayloadType: 101, receivePayloadType: 101 },
+      receiveComfortNoise: [{ payloadType: 13, clockRateHz: 8_000 }],
       ptimeMs: 20,
       direction: 'sendrecv',
       extendedReports: { roundTrip: true, voipMetrics: true, summary },

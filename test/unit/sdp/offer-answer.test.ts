@@ -223,6 +223,50 @@ describe('ptime', () => {
   })
 })
 
+describe('comfort noise (RFC 3389)', () => {
+  const cn = { name: 'CN', clockRateHz: 8000, channels: 1, payloadType: 13 }
+  const wide = { name: 'L16', clockRateHz: 16_000, channels: 1, payloadType: 96 }
+  const wideNoise = { ...cn, clockRateHz: 16_000, payloadType: 97 }
+  const comfortNoise = { formats: [cn, wideNoise], offered: true }
+  const taken = { formats: [cn], offered: false }
+
+  test('is offered where we want it, one for each clock, before the digits', () => {
+    expect(createOffer(local({ comfortNoise: taken })).text).not.toContain('CN')
+    const { text } = createOffer(local({ codecs: [pcmu, wide], comfortNoise }))
+    expect(lines(text).find((line) => line.startsWith('m='))).toBe('m=audio 40000 RTP/AVP 0 96 13 97 101 102')
+    expect(lines(text)).toEqual(expect.arrayContaining(['a=rtpmap:13 CN/8000', 'a=rtpmap:97 CN/16000']))
+  })
+
+  test('is agreed on where both name it for the clock of the codec', () => {
+    const offer = createOffer(local({ codecs: [pcmu, wide], comfortNoise })).text
+    const answered = createAnswer(readOffer(offer, g711), local({ comfortNoise: taken }))
+    expect(lines(answered.text).find((line) => line.startsWith('m='))).toMatch(/ 0 13 101$/)
+    const agreed = { sendPayloadType: 13, receivePayloadType: 13 }
+    expect(answered.negotiated).toMatchObject({ codec: { name: 'PCMU' }, comfortNoise: agreed })
+    expect(readAnswer(offer, answered.text)).toMatchObject({ comfortNoise: agreed, alsoReceiveNoise: [] })
+
+    const kept = answered.text
+      .replace(/RTP\/AVP .*/, 'RTP/AVP 96 0 13 120')
+      .concat('a=rtpmap:96 L16/16000\r\n')
+    expect(readAnswer(offer, kept.concat('a=rtpmap:120 CN/16000\r\n'))).toMatchObject({
+      codec: { name: 'L16' },
+      comfortNoise: { sendPayloadType: 120, receivePayloadType: 97 },
+      alsoReceiveNoise: [{ payloadType: 13, clockRateHz: 8000 }],
+    })
+    expect(readAnswer(offer, kept)).not.toHaveProperty('comfortNoise')
+  })
+
+  test('is no codec, and is not answered where it was not offered or has another clock', () => {
+    expect(answer(peerAudio(), { comfortNoise: taken }).text).not.toContain('CN')
+    const only = sdp('c=IN IP4 198.51.100.9', 'm=audio 27110 RTP/AVP 13')
+    expect(refusal(() => answer(only, { comfortNoise: taken })).message).toMatch(/no common codec/)
+    const offer = createOffer(local({ comfortNoise })).text
+    expect(refusal(() => readAnswer(offer, only)).message).toMatch(/no common codec/)
+    const other = sdp('c=IN IP4 198.51.100.9', 'm=audio 27110 RTP/AVP 0 97', 'a=rtpmap:97 CN/16000')
+    expect(answer(other, { comfortNoise: taken }).negotiated.comfortNoise).toBeUndefined()
+  })
+})
+
 describe('m-lines', () => {
   const many = sdp(
     'c=IN IP4 1.2.3.4',
