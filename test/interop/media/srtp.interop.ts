@@ -1,5 +1,5 @@
 // Calls with Asterisk 22 (libsrtp, OpenSSL), which is started once: keys in the SDP and by DTLS, with ICE and
-// without, both directions; each codec, packet times, digits. Audio is heard both ways in each, and the report says how it was encrypted.
+// without, both directions; each codec, packet times, digits as events and as tones. Audio is heard both ways in each, and the report says how it was encrypted.
 import { expect } from 'vitest'
 import type { Call, CallReport, PhoneOptions } from '../../../src/index.ts'
 import type { Proof, Scene } from '../case.ts'
@@ -250,6 +250,26 @@ rows.push({
     await reads.sendDtmf('9876')
     await asterisk.logged(/read digits=9876/)
     return [digitsProof({ peer, by: 'both' })]
+  },
+})
+
+const inBand = user('dtmf_mode=inband')
+rows.push({
+  feature: 'DTMF in the audio',
+  by: 'both',
+  name: 'digits as tones, from either end',
+  run: async (scene, asterisk) => {
+    const alice = await start(scene, asterisk, inBand, false, { codecs: ['PCMU'] })
+    const sends = await alice.call(asterisk.uri('send-dtmf'))
+    const by: string[] = []
+    sends.onDtmf = (digit) => by.push(digit.by)
+    await sends.waitForDtmf('1234*#', 20_000)
+    expect(new Set(by)).toEqual(new Set(['audio']))
+    await sends.hangUp()
+    const reads = await alice.call(asterisk.uri('read-dtmf'))
+    await reads.answered
+    await reads.sendDtmf('9876')
+    await asterisk.logged(/read digits=9876/)
   },
 })
 

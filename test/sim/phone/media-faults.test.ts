@@ -3,89 +3,12 @@
 // and what was wrong is counted.
 import { expect, test } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
-import type { Call } from '../../../src/phone/call.ts'
 import type { PhoneOptions } from '../../../src/phone/options.ts'
-import type { Files, Network, Runtime } from '../../../src/runtime/runtime.ts'
-import type { VirtualHost } from '../../../src/sim/host.ts'
+import type { Files, Runtime } from '../../../src/runtime/runtime.ts'
 import { SeededRandom } from '../../../src/sim/random.ts'
 import { hearsNow } from './far-end.ts'
+import { changed, type Mangle, mangledCall } from './mangled-call.ts'
 import { expectNothingLeft, phoneOn, world } from './world.ts'
-
-/** What becomes of one RTP packet on its way out: none, one, or more. */
-type Mangle = (packet: Uint8Array) => readonly Uint8Array[]
-
-const isRtp = (data: Uint8Array): boolean =>
-  data.length >= 12 && data[0]! >> 6 === 2 && !(data[1]! >= 192 && data[1]! <= 223)
-
-/** Everything else of it is as it was. */
-const changed = <T extends object>(original: T, changes: Partial<T>): T =>
-  new Proxy(original, {
-    get: (target, name) => {
-      if (name in changes) return changes[name as keyof T]
-      const value = target[name as keyof T]
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
-
-function mangled(host: VirtualHost, mangle: Mangle): Runtime {
-  const { clock, network, random, files } = host as Runtime
-  const openUdp: Network['openUdp'] = async (...words) => {
-    const socket = await network.openUdp(...words)
-    const send = socket.send.bind(socket)
-    socket.send = (data, to, at) => {
-      for (const packet of isRtp(data) ? mangle(data) : [data]) send(packet, to, at)
-    }
-    return socket
-  }
-  return { clock, random, files, network: changed(network, { openUdp }) }
-}
-
-interface Scene {
-  /** Alice's, whose packets are mangled; and Bob's. */
-  call: Call
-  answered: Call
-  wait(ms: number): Promise<void>
-  /** That each end hears the other now. */
-  audio(): Promise<void>
-}
-
-async function scene(
-  mangle: Mangle,
-  options: PhoneOptions,
-  act: (scene: Scene) => Promise<void>,
-): Promise<{ report: Awaited<Call['ended']>; theirs: Awaited<Call['ended']> }> {
-  const simulation = world(9)
-  const { clock, internet } = simulation
-  const wait = (ms: number) => new Promise<void>((done) => clock.setTimer(ms, done))
-  const reports = await clock.run(
-    (async () => {
-      const host = simulation.host('alice', internet.at('203.0.113.1', { latencyMs: 10 }))
-      const alice = await phoneOn(host, { ...options, runtime: mangled(host, mangle) })
-      const bob = await phoneOn(
-        simulation.host('bob', internet.at('203.0.113.2', { latencyMs: 10 })),
-        options,
-      )
-      const incoming = bob.nextCall()
-      const call = await alice.call('sip:bob@203.0.113.2', { play: 'tone:440', loop: true })
-      const answered = await incoming
-      await answered.answer({ play: 'tone:600', loop: true, mediaTimeoutMs: 60_000 })
-      await call.connected
-      const audio = async () => {
-        await wait(1_500)
-        expect([hearsNow(call, 600), hearsNow(answered, 440)]).toEqual([true, true])
-      }
-      await act({ call, answered, wait, audio })
-      expect([call.state, answered.state]).toEqual(['answered', 'answered'])
-      const report = await call.hangUp()
-      const theirs = await answered.ended
-      expect([report.verdict.ok, theirs.verdict.ok]).toEqual([true, true])
-      await Promise.all([alice.stop(), bob.stop()])
-      return { report, theirs }
-    })(),
-  )
-  await expectNothingLeft(simulation)
-  return reports
-}
 
 const plain: PhoneOptions = { ice: 'off' }
 const sdes: PhoneOptions = { srtp: 'require', srtpKeying: 'sdes' }
@@ -106,7 +29,9 @@ test.each([
     flipped++
     return [copy]
   }
-  const { theirs } = await scene(flip, options, ({ audio, wait }) => wait(20_000).then(audio))
+  const { theirs } = await mangledCall({ mangle: flip, options }, ({ audio, wait }) =>
+    wait(20_000).then(audio),
+  )
   expect(flipped).toBeGreaterThan(50)
   const refused = theirs.warnings.find((warning) => /encrypted packets refused: authentication/.test(warning))
   expect(Number.parseInt(refused!, 10)).toBe(flipped)
@@ -123,7 +48,9 @@ test.each([
     kept.push(packet.slice())
     return [packet, packet, ...(kept.length > 50 ? [kept[kept.length - 51]!] : [])]
   }
-  const { theirs } = await scene(again, options, ({ audio, wait }) => wait(10_000).then(audio))
+  const { theirs } = await mangledCall({ mangle: again, options }, ({ audio, wait }) =>
+    wait(10_000).then(audio),
+  )
   const { received, quality } = theirs.statistics!
   expect(received.lost).toBe(0)
   expect(quality).toMatchObject({ discardPercent: 0, mosListening: 4.41 })
@@ -147,7 +74,9 @@ test.each([
     if (size > 12 && count % 5 === 0) other[0] = 0xbf
     return [other, packet]
   }
-  const { theirs } = await scene(strange, options, ({ audio, wait }) => wait(10_000).then(audio))
+  const { theirs } = await mangledCall({ mangle: strange, options }, ({ audio, wait }) =>
+    wait(10_000).then(audio),
+  )
   const { dropped, received } = theirs.statistics!
   if (options === plain) expect(Object.values(dropped).reduce((sum, n) => sum + n, 0)).toBeGreaterThan(100)
   else expect(theirs.warnings.join()).toMatch(/\d+ encrypted packets refused: authentication/)
@@ -167,7 +96,7 @@ test('a sender that begins anew, with another SSRC and other numbers, is followe
     view.setUint32(8, ssrc)
     return [copy]
   }
-  const { theirs } = await scene(restarted, plain, async ({ audio, wait }) => {
+  const { theirs } = await mangledCall({ mangle: restarted, options: plain }, async ({ audio, wait }) => {
     await audio()
     await wait(3_000)
     await audio()
@@ -185,9 +114,8 @@ test.each([
   ['encrypted', dtls],
 ])('half a minute of nothing, and then sound again: %s', async (_, options) => {
   let open = true
-  const { theirs } = await scene(
-    (packet) => (open ? [packet] : []),
-    options,
+  const { theirs } = await mangledCall(
+    { mangle: (packet) => (open ? [packet] : []), options },
     async ({ audio, wait, call, answered }) => {
       await audio()
       open = false

@@ -52,6 +52,11 @@ describe('a=crypto', () => {
       tag: 7,
       mki: Buffer.from([0, 0, 0, 1]),
     })
+    for (const lifetime of ['2^20', '2^48', '1048576'])
+      expect(read(`1 AES_CM_128_HMAC_SHA1_80 ${inline}|${lifetime}`)).toMatchObject({
+        tag: 1,
+        key: Buffer.alloc(30, 7),
+      })
     expect(read(`7 AES_CM_128_HMAC_SHA1_32 ${inline}|258:8`)).toMatchObject({
       mki: Buffer.from([0, 0, 0, 0, 0, 0, 1, 2]),
     })
@@ -150,6 +155,20 @@ describe('offer and answer', () => {
     const plain = agree(alice, undefined)
     expect([plain.ours, plain.theirs]).toEqual([undefined, undefined])
     expect(plain.answer).not.toMatch(/crypto|fingerprint|setup/)
+  })
+  it('a tls-id (RFC 8842) and a lifetime with a key identifier do not stand in the way', () => {
+    const alice = keying(1, { required: true, offersDtls: true })
+    const bob = keying(5)
+    const named = createOffer(localAudio({ keying: alice })).text.concat('a=tls-id:abc3de65cddef001be82\r\n')
+    const answered = createAnswer(readOffer(named, codecs, bob), localAudio({ keying: bob }))
+    expect(answered.negotiated.keying).toMatchObject({ type: 'dtls', role: 'client' })
+    const offer = createOffer(localAudio({ keying: keying(1, { required: true, offered: 1 }) })).text
+    const limited = offer.replace(/(inline:\S+)/, '$1|2^20|1:4')
+    expect(limited).not.toBe(offer)
+    const { text, negotiated } = createAnswer(readOffer(limited, codecs, bob), localAudio({ keying: bob }))
+    expect(negotiated.keying).toMatchObject({ type: 'sdes', remote: { mki: Buffer.from([0, 0, 0, 1]) } })
+    // Our own key needs neither: RFC 4568 6.1 leaves both to who sends with it.
+    expect(text).toMatch(/a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:[^|\s]+\r\n/)
   })
   it('keeps the role of a handshake in later descriptions', () => {
     const offer = createOffer(localAudio({ keying: keying(1, { offersDtls: true }) })).text
