@@ -39,7 +39,7 @@ import {
   type PhoneOptions,
   threadsOf,
 } from './options.ts'
-import { chosenCodecs } from './stream-parameters.ts'
+import { chosenCodecs, loadingOnce } from './stream-parameters.ts'
 import {
   acceptedTypes,
   readUnsolicited,
@@ -98,6 +98,7 @@ export class Phone {
   private readonly capture: Capture | undefined
   private readonly told: ReturnType<typeof toldSecrets>
   private readonly codecs: readonly Codec[]
+  private readonly loadCodecs: () => Promise<unknown>
   /** For DTLS, made when it is needed first. */
   private certificate: Certificate | undefined
   private stopped = false
@@ -139,6 +140,7 @@ export class Phone {
     this.runtime = runtime
     checkMedia(options)
     this.codecs = chosenCodecs(options, world, warn)
+    this.loadCodecs = loadingOnce(this.codecs)
     const { iceServers = [], httpProxy, tls, tlsCa: authorities = tls?.ca, interfaces } = options
     if (interfaces) checkInterfaces(interfaces, runtime.network.interfaces())
     const servers = parseIceServers(iceServers)
@@ -228,7 +230,8 @@ export class Phone {
     const uri = this.completeTarget(target)
     const via = this.server ?? uri
     checkPtime(options)
-    const towards = await this.towards(via).finally(() => this.refuseWhenStopped())
+    const ready = Promise.all([this.towards(via), this.loadCodecs()])
+    const [towards] = await ready.finally(() => this.refuseWhenStopped())
     const call = this.createCall('outgoing', { uri: via, address: towards }, options)
     await call.dial(options, (handler, offer) => {
       const session = this.userAgent.invite(uri, handler, {
@@ -249,6 +252,8 @@ export class Phone {
 
   /** The next incoming call; rejects with TimeoutError, or UsageError where the phone stops first. */
   nextCall({ timeoutMs }: { timeoutMs?: Millis } = {}): Promise<Call> {
+    // Ready before somebody calls; where that fails, the call tells.
+    this.loadCodecs().catch(() => undefined)
     const next = this.waiting.next(timeoutMs)
     if (this.stopped) this.waiting.giveUp(stopped())
     return next
@@ -337,7 +342,7 @@ export class Phone {
     this.userAgent.readiness = () => this.readiness()
     this.unwatch = this.watch.subscribe(() => this.userAgent.networkChanged())
     const ready = this.paths.resolve().then(() => this.gatherAhead())
-    await Promise.all([ready, ...this.codecs.map((codec) => codec.load?.())])
+    await Promise.all([ready, options.codecThreads && this.loadCodecs()])
     // While the registrar or the first callee thinks. Once a process, and not in simulated worlds, whose time is not ours.
     if (runtime.clock === nodeRuntime.clock) runtime.clock.setTimer(0, warmUpOnce)
     if (this.stopped) return
@@ -396,6 +401,7 @@ export class Phone {
       trickle: this.options.trickle ?? 'half',
       lite: this.options.iceLite ?? false,
       openPath: async (request) => {
+        await this.loadCodecs()
         const signalling = request.afresh ? await this.addressTowards(peer) : peer.address
         return paths.open({ ...request, signalling })
       },

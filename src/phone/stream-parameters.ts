@@ -119,3 +119,12 @@ export function chosenCodecs(
     return encodedInThreads(found, threads, runtime, () => warn(endedThread))
   })
 }
+
+/** Loads what they need once, when that is asked for first: whoever only registers or sends a message does without. */
+export function loadingOnce(codecs: readonly Codec[]): () => Promise<unknown> {
+  let loaded: Promise<unknown> | undefined
+  return () => {
+    loaded ??= Promise.all(codecs.map((codec) => codec.load?.()))
+    return loaded
+  }
+}
