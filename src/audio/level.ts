@@ -7,15 +7,19 @@ export const audibleDbfs = -50
 
 /** RMS level; -Infinity for digital silence. */
 export function levelDbfs(samples: Int16Array): number {
-  return 10 * Math.log10(meanPower(samples))
-}
-
-/** 1 is full scale. */
-function meanPower(samples: Int16Array): number {
   let sum = 0
   for (let i = 0; i < samples.length; i++) sum += samples[i]! * samples[i]!
-  return sum === 0 ? 0 : sum / samples.length / fullScale ** 2
+  return dbfsOf(meanOf(sum, samples.length))
 }
+
+/** Of squares: 0 for digital silence alone, and 2^30 at most. Whole numbers up to there leave nothing to the garbage collector. */
+const meanOf = (sum: number, count: number): number => (sum === 0 ? 0 : Math.ceil(sum / count) | 0)
+
+/** The level of samples with that mean square. */
+export const dbfsOf = (meanSquare: number): number => 10 * Math.log10(meanSquare / fullScale ** 2)
+
+/** Of `audibleDbfs`. */
+export const audibleMeanSquare = fullScale ** 2 * 10 ** (audibleDbfs / 10)
 
 /** Whether a frame (20 ms, say) holds something that a person would hear: its level is above `audibleDbfs`. */
 export const isAudible = (frame: Int16Array): boolean => levelDbfs(frame) > audibleDbfs
@@ -38,11 +42,12 @@ export class LevelMeter {
   private power = 0
   private peakPower = 0
 
-  /** Digital silence is `undefined`, which costs nothing. */
-  hear(frame: Int16Array | undefined, durationMs: number): void {
+  /** Digital silence is `undefined`, which costs nothing.
+   *  @returns the mean square of the frame */
+  hear(frame: Int16Array | undefined, durationMs: number): number {
     this.power *= 10 ** ((-fallDbPerSecond * durationMs) / 10_000)
     this.peakPower *= 10 ** ((-peakFallDbPerSecond * durationMs) / 10_000)
-    if (!frame || frame.length === 0) return
+    if (!frame || frame.length === 0) return 0
     let sum = 0
     let peak = 0
     for (let i = 0; i < frame.length; i++) {
@@ -51,8 +56,10 @@ export class LevelMeter {
       if (square > peak) peak = square
       if (square >= clippedFrom) this.clippedSamples++
     }
-    this.power = Math.max(this.power, sum / frame.length / fullScale ** 2)
-    this.peakPower = Math.max(this.peakPower, peak / fullScale ** 2)
+    const power = meanOf(sum, frame.length)
+    this.power = Math.max(this.power, power)
+    this.peakPower = Math.max(this.peakPower, peak)
+    return power
   }
 
   get dbov(): number {
@@ -66,7 +73,7 @@ export class LevelMeter {
 
 /** Adding 0 makes 0 of -0. */
 const dbovOf = (power: number): number =>
-  power === 0 ? silenceDbov : Math.max(silenceDbov, Math.round(10 * Math.log10(power)) + 0)
+  power === 0 ? silenceDbov : Math.max(silenceDbov, Math.round(dbfsOf(power)) + 0)
 
 /** Factor on amplitudes for a level: -6 dB is about one half. */
 export const amplitudeOf = (db: number): number => 10 ** (db / 20)

@@ -43,7 +43,7 @@ export class JitterBuffer {
     offsetTicks: 0,
   }
   private anchored = false
-  /** RTP timestamps of the window that is being played; unsigned 32 bits. */
+  /** RTP timestamps of the window that is being played; signed 32 bits, which need no memory of their own. */
   private windowStart = 0
   private windowEnd = 0
   /** What we have played since the beginning, sound or not: our clock, in ticks. Modulo 2^32. */
@@ -105,12 +105,12 @@ export class JitterBuffer {
   /** Moves the playout point on: the packets that begin before it are now due. */
   advance(ticks: number): void {
     this.windowStart = this.windowEnd
-    this.windowEnd = (this.windowEnd + ticks) >>> 0
+    this.windowEnd = (this.windowEnd + ticks) | 0
   }
 
   /** So much was played, of whatever: without stretching or shortening, what was advanced over. */
   elapse(ticks: number): void {
-    this.elapsed = (this.elapsed + ticks) >>> 0
+    this.elapsed = (this.elapsed + ticks) | 0
   }
 
   /** The next due packet in sequence order. What is missing is simply not there: the caller sees it by the offsets. */
@@ -171,7 +171,7 @@ export class JitterBuffer {
   private describe(slot: Slot): DuePacket {
     this.due.payload = slot.payload
     this.due.payloadType = slot.payloadType
-    this.due.timestamp = slot.timestamp
+    this.due.timestamp = slot.timestamp >>> 0
     this.due.offsetTicks = (slot.timestamp - this.windowStart) | 0
     return this.due
   }
@@ -200,7 +200,7 @@ export class JitterBuffer {
   private anchor(sequence: number, timestamp: number, transit: number): void {
     this.anchored = true
     this.delay.begin(transit)
-    this.windowEnd = (this.elapsed - this.delay.targetTicks) >>> 0
+    this.windowEnd = (this.elapsed - this.delay.targetTicks) | 0
     this.playedTimestamp = timestamp
     this.highestSequence = sequence
     this.nextSequence = sequence - capacityPackets + 1
@@ -218,11 +218,11 @@ export class JitterBuffer {
     if (isLateOnly) this.delay.begin(transit)
     else this.delay.shift((transit - this.delay.usualTicks) | 0)
     const waitTicks = (this.delay.targetTicks - this.delay.usualTicks) | 0
-    const windowEnd = (timestamp - waitTicks) >>> 0
+    const windowEnd = (timestamp - waitTicks) | 0
     for (const slot of isLateOnly ? [] : this.slots) {
       if (!slot?.isFull) continue
       const wait = (slot.timestamp - this.windowEnd) | 0
-      if (wait < waitTicks) slot.timestamp = (windowEnd + wait) >>> 0
+      if (wait < waitTicks) slot.timestamp = (windowEnd + wait) | 0
       else {
         slot.isFull = false
         this.onLeapt()

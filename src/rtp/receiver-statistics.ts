@@ -34,7 +34,8 @@ export class ReceiverStatistics {
   readonly transit = new Spread()
 
   private readonly seen = new Float64Array(historyPackets).fill(notSeen)
-  private previousTransit: number | undefined
+  /** NaN before the first packet. */
+  private previousTransit = Number.NaN
   private expectedPrior = 0
   private receivedPrior = 0
   /** What was counted before the sender restarted. */
@@ -123,9 +124,9 @@ export class ReceiverStatistics {
 
   private measureJitter(timestamp: number, arrivalMs: number): void {
     const transit = ((arrivalMs * this.clockRateHz) / 1000 - timestamp) % 4_294_967_296
-    if (this.previousTransit !== undefined) {
-      // Wrap-around of either number leaves a small difference modulo 2^32.
-      let difference = Math.abs(transit - this.previousTransit)
+    // Wrap-around of either number leaves a small difference modulo 2^32.
+    let difference = Math.abs(transit - this.previousTransit)
+    if (!Number.isNaN(difference)) {
       if (difference > 2_147_483_648) difference = 4_294_967_296 - difference
       this.jitterTicks += (difference - this.jitterTicks) / 16
       this.transit.add(difference)
@@ -141,7 +142,7 @@ export class ReceiverStatistics {
     this.duplicatesAtRestart = this.duplicates
     this.expectedPrior = 0
     this.receivedPrior = 0
-    this.previousTransit = undefined
+    this.previousTransit = Number.NaN
     this.seen.fill(notSeen)
   }
 }

@@ -316,7 +316,8 @@ export class AudioStream {
   }
 
   private readonly onDue = (skipped: number, departAt?: Millis): void => {
-    this.sending.sendFrame(skipped, this.options.clock.now(), departAt)
-    this.receiving.playOut(skipped)
+    const now = this.options.clock.now()
+    this.sending.sendFrame(skipped, now, departAt)
+    this.receiving.playOut(skipped, now)
   }
 }

@@ -1,5 +1,5 @@
 // Whether there is something to hear in what was received, how loud and for how long. Looks at audio, not at packets.
-import { audibleDbfs, levelDbfs } from '../audio/level.ts'
+import { audibleMeanSquare, dbfsOf } from '../audio/level.ts'
 import type { Millis } from '../runtime/runtime.ts'
 
 /** So much audible audio in a row is heard; a single click is not. */
@@ -16,30 +16,30 @@ export class Hearing {
   /** @param onFirstHeard called once */
   constructor(private readonly onFirstHeard: (levelDbfs: number) => void) {}
 
-  hear(frame: Int16Array, durationMs: Millis): void {
-    const level = levelDbfs(frame)
-    if (level <= audibleDbfs) {
+  /** @param power mean square of a frame */
+  hear(power: number, durationMs: Millis): void {
+    if (power <= audibleMeanSquare) {
       this.inARowMs = 0
       this.noiseMs += durationMs
-      this.noisePower += durationMs * 10 ** (level / 10)
+      this.noisePower += durationMs * power
       return
     }
     this.heardMs += durationMs
     this.inARowMs += durationMs
-    this.power += durationMs * 10 ** (level / 10)
+    this.power += durationMs * power
     if (!this.reported && this.inARowMs >= heardAfterMs) {
       this.reported = true
-      this.onFirstHeard(level)
+      this.onFirstHeard(dbfsOf(power))
     }
   }
 
   /** Mean level of what was received and not audible, undefined where there was no such thing. */
   get noiseDbfs(): number | undefined {
-    return this.noiseMs === 0 ? undefined : 10 * Math.log10(this.noisePower / this.noiseMs)
+    return this.noiseMs === 0 ? undefined : dbfsOf(this.noisePower / this.noiseMs)
   }
 
   /** Mean level of what was audible; -Infinity where nothing was. */
   get levelDbfs(): number {
-    return this.heardMs === 0 ? Number.NEGATIVE_INFINITY : 10 * Math.log10(this.power / this.heardMs)
+    return this.heardMs === 0 ? Number.NEGATIVE_INFINITY : dbfsOf(this.power / this.heardMs)
   }
 }

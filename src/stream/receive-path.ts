@@ -159,7 +159,9 @@ export class ReceivePath {
     }
 
     const now = arrivedAt ?? this.options.clock.now()
-    const { sequenceNumber, timestamp, payloadLengthBytes } = packet
+    const { sequenceNumber, payloadLengthBytes } = packet
+    // Signed: such numbers need no memory of their own.
+    const timestamp = packet.timestamp | 0
     const admission = this.media.admit(packet.ssrc, sequenceNumber, now)
     if (admission === 'foreign') {
       this.drop('foreign SSRC')
@@ -184,7 +186,8 @@ export class ReceivePath {
     if (isEvent) {
       this.eventClockRateHz = eventClockRateHz
       const payload = data.subarray(payloadOffset, payloadOffset + payloadLengthBytes)
-      if (!this.events.receive(payload, timestamp, now)) this.drop('telephone-event that is no DTMF digit')
+      if (!this.events.receive(payload, packet.timestamp, now))
+        this.drop('telephone-event that is no DTMF digit')
       return
     }
     if (!isSound && noiseClockRateHz !== this.codec.clockRateHz) {
@@ -230,9 +233,8 @@ export class ReceivePath {
     return ((sequenceNumber - this.newestNumber) & 0xffff) < 0x8000
   }
 
-  playOut(skipped: number): void {
+  playOut(skipped: number, now: Millis): void {
     const { ptimeMs } = this.parameters
-    const now = this.options.clock.now()
     this.owedFrames = Math.min(this.owedFrames + skipped + 1, maximumCatchUpMs / ptimeMs)
     const isLate = skipped > 0 || now - this.calledAt > lateAfterPeriods * ptimeMs
     this.calledAt = now
@@ -243,8 +245,8 @@ export class ReceivePath {
     for (; this.owedFrames > 0; this.owedFrames--) {
       const { frame } = this
       const heard = this.playout.read(frame)
-      if (heard) this.hearing.hear(frame, ptimeMs)
-      this.level.hear(heard ? frame : undefined, ptimeMs)
+      const power = this.level.hear(heard ? frame : undefined, ptimeMs)
+      if (heard) this.hearing.hear(power, ptimeMs)
       this.options.onFrame(frame)
       this.sinks.write(frame, this.playout.encoding ?? this.codec.name)
     }

@@ -78,9 +78,9 @@ export class SendPath {
   private silence!: Int16Array
   private readonly header: RtpHeader
   /** Of the frame last due, which leaves at `leavesAt`. */
-  private timestamp: number
-  leavesAt: Millis
-  private departAt: Millis | undefined
+  private timestamp = 0
+  leavesAt: Millis = 0
+  private keepsDeparture = false
   private readonly buffer = new Uint8Array(maximumPacketBytes)
   private readonly payload = this.buffer.subarray(rtpHeaderLengthBytes)
   /** The part of `buffer` that is sent; frames are nearly always of one length. */
@@ -122,7 +122,7 @@ export class SendPath {
       timestamp: 0,
       ssrc: options.ssrc ?? random.integer(4_294_967_296),
     }
-    this.timestamp = random.integer(4_294_967_296)
+    this.timestamp = random.integer(4_294_967_296) | 0
     this.leavesAt = now
     this.digits = new DigitSender((digit, durationMs) =>
       record({ layer: 'audio', type: 'dtmf', direction: 'sent', digit, durationMs }),
@@ -227,10 +227,10 @@ export class SendPath {
   sendFrame(skipped: number, now: Millis, departAt?: Millis): void {
     const { codec, direction, telephoneEvent, ptimeMs, sendPayloadType } = this.parameters
     // Time passes whether or not anything is sent.
-    this.timestamp = (this.timestamp + (skipped + 1) * frameTicks(this.parameters)) >>> 0
+    this.timestamp = (this.timestamp + (skipped + 1) * frameTicks(this.parameters)) | 0
     // After another packet time has begun, a frame may be due before the one that was handed over last.
-    this.departAt = departAt === undefined ? undefined : Math.max(departAt, this.leavesAt)
-    this.leavesAt = Math.max(now, this.departAt ?? now)
+    this.leavesAt = departAt === undefined ? now : Math.max(now, departAt, this.leavesAt)
+    this.keepsDeparture = departAt !== undefined
     for (let i = 0; i < skipped && !this.sinks.isEmpty; i++) this.sinks.write(this.silence)
     if (direction === 'recvonly' || direction === 'inactive') {
       this.monitor(undefined)
@@ -413,7 +413,7 @@ export class SendPath {
 
   private transmit(packet: Uint8Array, payloadBytes: number): boolean {
     this.sent.add(this.header.sequenceNumber, this.header.timestamp)
-    if (!this.options.transport.sendRtp(packet, this.departAt)) return false
+    if (!this.options.transport.sendRtp(packet, this.keepsDeparture ? this.leavesAt : undefined)) return false
     this.header.sequenceNumber = (this.header.sequenceNumber + 1) & 0xffff
     this.packets++
     this.octets += payloadBytes

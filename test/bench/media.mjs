@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url'
 import { measureCodecThreads } from './codec-threads.mjs'
 import { measureConference } from './conference.mjs'
 import { measureDtls } from './dtls.mjs'
+import { measureGarbage } from './garbage.mjs'
 import { measureGlassToGlass } from './glass-to-glass.mjs'
 import { mediaTables } from './media-tables.mjs'
 import { measurePacing, profileCalls } from './rtp.mjs'
 import { measureSrtp } from './srtp.mjs'
-import { measureGarbage, measureStreamCost } from './stream-cost.mjs'
+import { measureStreamCost } from './stream-cost.mjs'
 
 const file = fileURLToPath(new URL('results/media.json', import.meta.url))
 

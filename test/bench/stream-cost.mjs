@@ -1,6 +1,4 @@
-// What a stream costs without sockets: packets a second through the send path and the receive path on one core, for each codec, and
-// what is allocated for a packet on the steady path.
-import { Session } from 'node:inspector/promises'
+// What a stream costs without sockets: packets a second through the send path and the receive path on one core, for each codec.
 import { readAll, repeated, samplesSource } from '../../dist/audio/sources.js'
 import { toneBurst } from '../../dist/audio/tones.js'
 import { pcmu } from '../../dist/codec/g711.js'
@@ -13,10 +11,8 @@ import { wait } from './processes.mjs'
 
 const codecs = { PCMU: pcmu, G722: g722, opus }
 const ptimeMs = 20
-const warmUpPackets = 3_000
+export const warmUpPackets = 3_000
 const codecReadyMs = 50
-/** Of the heap's samples; finer ones slow down what they look at. */
-const samplingIntervalBytes = 512
 
 /** @returns {Promise<Record<string, { send: number, receive: number, callsPerCore: number }>>} µs a packet */
 export async function measureStreamCost({ rounds = 5, packets = 20_000 }) {
@@ -52,50 +48,12 @@ async function measureOnce(codec, count) {
   return { send: sendUs / count, receive: receiveUs / count }
 }
 
-/** Bytes allocated for each packet that is sent and each that is received, and where. */
-export async function measureGarbage({ packets = 50_000 }) {
-  const sent = []
-  const sender = new Bench(pcmu, 'sendonly', (packet) => packet)
-  const teacher = new Bench(pcmu, 'sendonly', (packet) => sent.push(Buffer.from(packet)))
-  const receiver = new Bench(pcmu, 'recvonly', () => {})
-  teacher.run(packets + warmUpPackets)
-  sender.run(warmUpPackets)
-  receiver.run(warmUpPackets, sent)
-  const received = sent.slice(warmUpPackets)
-  const allocated = async (run) => {
-    const session = new Session()
-    session.connect()
-    const options = { includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: true }
-    await session.post('HeapProfiler.startSampling', { samplingInterval: samplingIntervalBytes, ...options })
-    run()
-    const { profile } = await session.post('HeapProfiler.stopSampling')
-    session.disconnect()
-    const places = new Map()
-    const walk = ({ callFrame, selfSize, children }) => {
-      const place = `${callFrame.functionName || '(anonymous)'} ${callFrame.url.split('/').at(-1)}`.trim()
-      if (selfSize) places.set(place, (places.get(place) ?? 0) + selfSize)
-      children.forEach(walk)
-    }
-    walk(profile.head)
-    const total = [...places.values()].reduce((sum, size) => sum + size, 0)
-    const most = [...places].sort(([, one], [, other]) => other - one).slice(0, 3)
-    return {
-      bytesPerPacket: round2(total / packets),
-      most: most.map(([place, size]) => ({ place, bytesPerPacket: round2(size / packets) })),
-    }
-  }
-  const result = {
-    send: await allocated(() => sender.run(packets)),
-    receive: await allocated(() => receiver.run(packets, received)),
-  }
-  for (const { stream } of [sender, teacher, receiver]) stream.stop()
-  return result
-}
+let benches = 0
 
 /** A stream whose time is turned by hand, and whose packets go nowhere. */
-class Bench {
+export class Bench {
   constructor(codec, direction, onSent) {
-    this.now = 0
+    this.now = performance.now()
     this.transport = {
       sendRtp: (packet) => {
         onSent(packet)
@@ -108,7 +66,7 @@ class Bench {
     const payloadType = codec.staticPayloadType ?? 96
     this.stream = new AudioStream({
       clock: { now: () => this.now, wallTime: () => this.now, setTimer: () => ({ cancel() {} }) },
-      random: nodeRuntime.random,
+      random: { ...nodeRuntime.random, integer: (below) => below - 1 },
       transport: this.transport,
       pacer: {
         add: (_periodMs, onDue) => {
@@ -117,7 +75,8 @@ class Bench {
         },
       },
       ...{ codec, sendPayloadType: payloadType, receivePayloadType: payloadType, ptimeMs, direction },
-      ...{ cname: 'bench', record: () => {} },
+      // Numbers that take all their 32 bits, as most do.
+      ...{ ssrc: 2 ** 32 - ++benches, cname: 'bench', record: () => {} },
     })
     this.stream.start()
     const sound = readAll(toneBurst({ frequenciesHz: [440] }, 1000, codec.sampleRateHz), 1000)
@@ -132,11 +91,14 @@ class Bench {
   /** Packet times; @returns what they took, in µs */
   run(count, received) {
     const from = performance.now()
-    for (let i = 0; i < count; i++) {
-      this.now += ptimeMs
-      if (received) this.transport.onRtp(received[i])
-      this.onDue(0, this.now)
-    }
+    for (let i = 0; i < count; i++) this.take(received?.[i])
     return 1_000 * (performance.now() - from)
+  }
+
+  /** One packet time, in which a packet comes or none. */
+  take(packet) {
+    this.now += ptimeMs
+    if (packet) this.transport.onRtp(packet, this.now)
+    this.onDue(0)
   }
 }
