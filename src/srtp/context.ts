@@ -5,6 +5,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { CounterTransform } from './counter-transform.ts'
 import { GcmTransform } from './gcm-transform.ts'
 import { deriveSessionKeys } from './key-derivation.ts'
+import { PacketRoom } from './packet-room.ts'
 import { ReplayWindow } from './replay-window.ts'
 import type { MasterKey } from './suite.ts'
 import type { Transform } from './transform.ts'
@@ -20,6 +21,8 @@ const lifetime = { rtp: 2 ** 48, rtcp: 2 ** 31 }
 const mostSources = 64
 /** MKIs may be 128 octets (RFC 4568 6.1). */
 const longestExtraBytes = 16 + rtcpIndexBytes + 128
+/** What an Ethernet MTU lets through. */
+const usualRoomBytes = 1_500
 
 /** Why a packet was dropped: 'replay' is one that came before; 'authentication' is anybody's. */
 export type SrtpProblem = 'too short' | 'authentication' | 'replay' | 'key identifier' | 'too many sources'
@@ -35,7 +38,12 @@ class Keys {
       const keys = deriveSessionKeys(master, of)
       return suite.mode === 'gcm'
         ? new GcmTransform(keys, suite.keyBytes, of)
-        : new CounterTransform(keys, suite.keyBytes, of === 'rtp' ? suite.rtpTagBytes : suite.rtcpTagBytes)
+        : new CounterTransform(
+            keys,
+            suite.keyBytes,
+            of === 'rtp' ? suite.rtpTagBytes : suite.rtcpTagBytes,
+            of,
+          )
     }
     this.rtp = make('rtp')
     this.rtcp = make('rtcp')
@@ -48,7 +56,7 @@ export class SrtpSender {
   private readonly sources = new Map<number, { rollOver: number; last: number; rtcpIndex: number }>()
   private sentRtp = 0
   private sentRtcp = 0
-  private out = new Uint8Array(2_048)
+  private readonly room = new PacketRoom(new Uint8Array(usualRoomBytes))
   private readonly trailer = new Uint8Array(4)
 
   constructor(
@@ -62,14 +70,14 @@ export class SrtpSender {
    *  next call; undefined where the key is used up. */
   protectRtp(packet: Uint8Array): Uint8Array | undefined {
     if (++this.sentRtp > this.most.rtp) return undefined
-    const ssrc = readUint32(packet, 8)
+    const ssrc = readSsrc(packet, 8)
     const sequence = (packet[2]! << 8) | packet[3]!
     const source = this.source(ssrc)
     if (source.last >= 0 && sequence < source.last && source.last - sequence > 0x8000) source.rollOver++
     source.last = sequence
     writeUint32(this.trailer, 0, source.rollOver)
     const index = source.rollOver * 0x1_0000 + sequence
-    const out = this.room(packet.length)
+    const out = this.room.makeAtLeast(packet.length + longestExtraBytes)
     const length = this.keys.rtp.seal(packet, rtpHeaderLength(packet), ssrc, index, this.trailer, out)
     return this.withIdentifier(out, length, this.keys.rtp.tagBytes)
   }
@@ -78,10 +86,10 @@ export class SrtpSender {
   protectRtcp(packet: Uint8Array): Uint8Array | undefined {
     if (++this.sentRtcp > this.most.rtcp) return undefined
     const { rtcp } = this.keys
-    const ssrc = readUint32(packet, 4)
+    const ssrc = readSsrc(packet, 4)
     const index = this.source(ssrc).rtcpIndex++
     writeUint32(this.trailer, 0, (encryptedFlag | index) >>> 0)
-    const out = this.room(packet.length)
+    const out = this.room.makeAtLeast(packet.length + longestExtraBytes)
     const length = rtcp.seal(packet, rtcpHeaderBytes, ssrc, index, this.trailer, out)
     // The index stands before the tag of HMAC-SHA1, and after that of GCM, which is part of the cipher (RFC 7714 9.2).
     const at = rtcpIndexAt(this.keys, length)
@@ -102,16 +110,11 @@ export class SrtpSender {
   /** RFC 3711 3.1: the identifier stands before the tag; with GCM at the end (RFC 7714 8.2). */
   private withIdentifier(out: Uint8Array, length: number, tagBytes: number): Uint8Array {
     const { mki, rtp } = this.keys
-    if (mki.length === 0) return out.subarray(0, length)
+    if (mki.length === 0) return this.room.first(length)
     const at = rtp instanceof GcmTransform ? length : length - tagBytes
     out.copyWithin(at + mki.length, at, length)
     out.set(mki, at)
-    return out.subarray(0, length + mki.length)
-  }
-
-  private room(length: number): Uint8Array {
-    if (this.out.length < length + longestExtraBytes) this.out = new Uint8Array(length + longestExtraBytes)
-    return this.out
+    return this.room.first(length + mki.length)
   }
 }
 
@@ -124,37 +127,39 @@ export class SrtpReceiver {
   private readonly keys: Keys
   private readonly sources = new Map<number, ReceivedSource>()
   private readonly trailer = new Uint8Array(4)
+  private readonly room = new PacketRoom(new Uint8Array(usualRoomBytes))
 
   constructor(master: MasterKey) {
     this.keys = new Keys(master)
   }
 
-  /** The RTP packet in the clear, in the memory of `packet`, or why it is dropped. Never throws. */
+  /** The RTP packet in the clear, valid until the next call, or why it is dropped. Never throws. */
   unprotectRtp(packet: Uint8Array): Uint8Array | SrtpProblem {
     if (packet.length < rtpHeaderBytes) return 'too short'
     const header = rtpHeaderLength(packet)
     const bare = this.withoutIdentifier(packet, this.keys.rtp.tagBytes)
     if (typeof bare === 'string') return bare
     if (bare.length < header + this.keys.rtp.tagBytes) return 'too short'
-    const ssrc = readUint32(packet, 8)
+    const ssrc = readSsrc(packet, 8)
     const known = this.sources.get(ssrc)
+    const out = this.room.makeAtLeast(packet.length)
     const guess = indexOf((packet[2]! << 8) | packet[3]!, known?.rtp.highest ?? -1)
     if (known?.rtp.hasSeen(guess)) return 'replay'
     // A round may have ended while nothing came: its last packets lost, or half of it.
     for (let index = guess; index <= guess + 0x1_0000; index += 0x1_0000) {
       if (known?.rtp.isReplay(index)) continue
       writeUint32(this.trailer, 0, Math.floor(index / 0x1_0000))
-      const clear = this.keys.rtp.open(bare, header, ssrc, index, this.trailer, true)
-      if (!clear) continue
+      const clear = this.keys.rtp.open(bare, header, ssrc, index, this.trailer, true, out)
+      if (clear === undefined) continue
       const source = known ?? this.addSource(ssrc)
       if (!source) return 'too many sources'
       source.rtp.mark(index)
-      return clear
+      return this.room.first(clear)
     }
     return known?.rtp.isReplay(guess) ? 'replay' : 'authentication'
   }
 
-  /** The compound RTCP packet in the clear, in the memory of `packet`, or why it is dropped. Never throws. */
+  /** The compound RTCP packet in the clear, valid until the next call, or why it is dropped. Never throws. */
   unprotectRtcp(packet: Uint8Array): Uint8Array | SrtpProblem {
     const { rtcp } = this.keys
     const bare = this.withoutIdentifier(packet, rtcp.tagBytes)
@@ -165,17 +170,18 @@ export class SrtpReceiver {
     this.trailer.set(bare.subarray(at, at + rtcpIndexBytes))
     const word = readUint32(this.trailer, 0)
     const index = word % encryptedFlag
-    const ssrc = readUint32(bare, 4)
+    const ssrc = readSsrc(bare, 4)
     const known = this.sources.get(ssrc)
     if (known?.rtcp.isReplay(index)) return 'replay'
     bare.copyWithin(at, at + rtcpIndexBytes)
     const sealed = bare.subarray(0, length)
-    const clear = rtcp.open(sealed, rtcpHeaderBytes, ssrc, index, this.trailer, word >= encryptedFlag)
-    if (!clear) return 'authentication'
+    const out = this.room.makeAtLeast(packet.length)
+    const clear = rtcp.open(sealed, rtcpHeaderBytes, ssrc, index, this.trailer, word >= encryptedFlag, out)
+    if (clear === undefined) return 'authentication'
     const source = known ?? this.addSource(ssrc)
     if (!source) return 'too many sources'
     source.rtcp.mark(index)
-    return clear
+    return this.room.first(clear)
   }
 
   private addSource(ssrc: number): ReceivedSource | undefined {
@@ -218,8 +224,10 @@ function rtpHeaderLength(packet: Uint8Array): number {
   return length + 4 + 4 * (((packet[length + 2] ?? 0xff) << 8) | (packet[length + 3] ?? 0xff))
 }
 
-const readUint32 = (data: Uint8Array, at: number): number =>
-  ((data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!) >>> 0
+/** Signed, because such numbers leave nothing to the garbage collector; their bits are what counts. */
+const readSsrc = (data: Uint8Array, at: number): number =>
+  (data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!
+const readUint32 = (data: Uint8Array, at: number): number => readSsrc(data, at) >>> 0
 const writeUint32 = (data: Uint8Array, at: number, value: number): void => {
   data[at] = value >>> 24
   data[at + 1] = value >>> 16

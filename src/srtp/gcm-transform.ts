@@ -43,7 +43,8 @@ export class GcmTransform implements Transform {
     index: number,
     trailer: Uint8Array,
     encrypted: boolean,
-  ): Uint8Array | undefined {
+    out: Uint8Array,
+  ): number | undefined {
     const length = packet.length - this.tagBytes
     if (length < header) return undefined
     const clear = encrypted ? header : length
@@ -56,8 +57,9 @@ export class GcmTransform implements Transform {
     } catch {
       return undefined
     }
-    packet.set(body, clear)
-    return packet.subarray(0, length)
+    out.set(packet.subarray(0, clear))
+    out.set(body, clear)
+    return length
   }
 
   private associated(header: Uint8Array, trailer: Uint8Array): Uint8Array {
@@ -68,7 +70,7 @@ export class GcmTransform implements Transform {
   private ivFor(ssrc: number, index: number): Buffer {
     const { iv } = this
     iv.writeUInt16BE(0, 0)
-    iv.writeUInt32BE(ssrc, 2)
+    iv.writeUInt32BE(ssrc >>> 0, 2)
     iv.writeUIntBE(index, 6, 6)
     for (let i = 0; i < ivBytes; i++) iv[i]! ^= this.keys.salt[i]!
     return iv

@@ -15,8 +15,8 @@ export interface Transform {
     trailer: Uint8Array,
     out: Uint8Array,
   ): number
-  /** The reverse, `packet` being what `seal` returned; undefined where the tag does not fit. The result may be `packet`'s own
-   *  memory. @param encrypted false where only the tag is to be checked (SRTCP without the E flag) */
+  /** The reverse, `packet` being what `seal` has written: into `out`, whose length is returned; undefined where the tag does not fit.
+   *  @param encrypted false where only the tag is to be checked (SRTCP without the E flag) */
   open(
     packet: Uint8Array,
     header: number,
@@ -24,5 +24,6 @@ export interface Transform {
     index: number,
     trailer: Uint8Array,
     encrypted: boolean,
-  ): Uint8Array | undefined
+    out: Uint8Array,
+  ): number | undefined
 }

@@ -35,6 +35,7 @@ it.each([
     sessionKeys(bytes(key), bytes('F0F1F2F3F4F5F6F7F8F9FAFBFCFD')),
     keyBytes,
     10,
+    'rtp',
   )
   const out = new Uint8Array(64)
   transform.seal(new Uint8Array(48), 0, 0, 0, none, out)
@@ -114,8 +115,9 @@ describe.skipIf(!present)('RFC 7714', () => {
     const index = plain.readUInt16BE(2)
     const length = transform.seal(plain, 12, plain.readUInt32BE(8), index, none, out)
     expect(hex(out.subarray(0, length))).toBe(hex(sealed))
-    const opened = transform.open(Buffer.from(sealed), 12, plain.readUInt32BE(8), index, none, true)
-    expect(hex(opened!)).toBe(hex(plain))
+    const clear = new Uint8Array(100)
+    const opened = transform.open(sealed, 12, plain.readUInt32BE(8), index, none, true, clear)
+    expect(hex(clear.subarray(0, opened))).toBe(hex(plain))
   })
 
   it('17.1: an RTCP packet, encrypted and tagged', () => {
@@ -138,8 +140,11 @@ describe.skipIf(!present)('RFC 7714', () => {
     const transform = new GcmTransform(sessionKeys(key(keyBytes), salt), keyBytes, 'rtcp')
     const encrypted = word[0]! >= 0x80
     const index = word.readUInt32BE() & 0x7fff_ffff
-    const opened = transform.open(sealed.subarray(0, -4), 8, sealed.readUInt32BE(4), index, word, encrypted)
-    expect(hex(opened!)).toBe(hex(after(part, to)))
+    const clear = new Uint8Array(100)
+    const packet = sealed.subarray(0, -4)
+    const opened = transform.open(packet, 8, sealed.readUInt32BE(4), index, word, encrypted, clear)
+    expect(opened).toBeDefined()
+    expect(hex(clear.subarray(0, opened))).toBe(hex(after(part, to)))
   })
 })
 
@@ -149,7 +154,7 @@ it('counts the blocks of a long packet as counter mode does', () => {
     Buffer.alloc(1_000),
   )
   const out = new Uint8Array(1_100)
-  new CounterTransform(sessionKeys(key, bytes('F0F1F2F3F4F5F6F7F8F9FAFBFCFD')), 16, 10).seal(
+  new CounterTransform(sessionKeys(key, bytes('F0F1F2F3F4F5F6F7F8F9FAFBFCFD')), 16, 10, 'rtp').seal(
     new Uint8Array(1_000),
     0,
     0,

@@ -15,22 +15,25 @@ function encrypted(body: Uint8Array, ssrc: number, index: number): string {
   return createCipheriv('aes-128-ctr', key, iv).update(body).toString('hex')
 }
 
-it('gives each packet the key stream of its source and index, whatever came before', () => {
-  const keys = { cipher: createSecretKey(key), authentication: new Uint8Array(20), salt }
-  const transform = new CounterTransform(keys, 16, 10)
-  const seal = (ssrc: number, index: number, length: number): void => {
-    const packet = Uint8Array.from({ length: headerBytes + length }, (_, i) => i * 7 + index)
-    const out = new Uint8Array(2_000)
-    transform.seal(packet, headerBytes, ssrc, index, new Uint8Array(4), out)
-    const body = Buffer.from(out.subarray(headerBytes, headerBytes + length)).toString('hex')
-    expect(body, `${length} octets of ${ssrc}, ${index}`).toBe(
-      encrypted(packet.subarray(headerBytes), ssrc, index),
-    )
-  }
-  // In order, over the end of a round, and longer and shorter ones between.
-  for (let i = 0; i < 40; i++) seal(0xcafebabe, 65_520 + i, 160)
-  for (let i = 0; i < 40; i++) seal(0xcafebabe, 0x1_2345_0000 + i, (i * 37) % 400)
-  // Late ones, lost ones, and another source.
-  for (const index of [100, 99, 104, 101, 107, 108, 92, 300]) seal(1, index, 160)
-  for (let i = 0; i < 20; i++) seal(1 + (i % 2), 400 + i, 20)
-})
+it.each(['rtp', 'rtcp'] as const)(
+  'gives each packet of %s the key stream of its source and index, whatever came before',
+  (of) => {
+    const keys = { cipher: createSecretKey(key), authentication: new Uint8Array(20), salt }
+    const transform = new CounterTransform(keys, 16, 10, of)
+    const seal = (ssrc: number, index: number, length: number): void => {
+      const packet = Uint8Array.from({ length: headerBytes + length }, (_, i) => i * 7 + index)
+      const out = new Uint8Array(2_000)
+      transform.seal(packet, headerBytes, ssrc, index, new Uint8Array(4), out)
+      const body = Buffer.from(out.subarray(headerBytes, headerBytes + length)).toString('hex')
+      expect(body, `${length} octets of ${ssrc}, ${index}`).toBe(
+        encrypted(packet.subarray(headerBytes), ssrc, index),
+      )
+    }
+    // In order, over the end of a round, and longer and shorter ones between.
+    for (let i = 0; i < 40; i++) seal(0xcafebabe, 65_520 + i, 160)
+    for (let i = 0; i < 40; i++) seal(0xcafebabe, 0x1_2345_0000 + i, (i * 37) % 400)
+    // Late ones, lost ones, and another source.
+    for (const index of [100, 99, 104, 101, 107, 108, 92, 300]) seal(1, index, 160)
+    for (let i = 0; i < 20; i++) seal(1 + (i % 2), 400 + i, 20)
+  },
+)
