@@ -4,7 +4,9 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect } from 'vitest'
+import { OggReader } from '../../../src/files/ogg.ts'
 import type { Call, Phone, PhoneOptions } from '../../../src/index.ts'
+import { nodeRuntime } from '../../../src/runtime/node.ts'
 import { fileName, type InteropCase, interop, type Proofs, type Scene, type Shown } from '../case.ts'
 import { interopFolder } from '../installed.ts'
 import { hearsFromNow, startPhone } from '../peers/phone.ts'
@@ -96,6 +98,15 @@ async function pageCallsDirectly(scene: Scene): Promise<Ends> {
   return { page, call }
 }
 
+function packetLengths(path: string): number[] {
+  const file = nodeRuntime.files.openForReading(path)
+  const ogg = new OggReader(file)
+  const lengths = []
+  for (let packet = ogg.next(); packet; packet = ogg.next()) lengths.push(packet.data.length)
+  file.close()
+  return lengths
+}
+
 const tonesHz = [440, 620, 850, 1150, 1400, 1750]
 let lastTone = 0
 const nextTone = (): number => tonesHz[lastTone++ % tonesHz.length]!
@@ -158,10 +169,20 @@ const row = (
 
 for (const codec of ['opus', 'PCMU', 'PCMA', 'G722']) {
   row(undefined, 'peer', `the page calls floe, ${codec}; floe hangs up`, async (scene) => {
-    const ends = await pageCalls(scene, { codecs: [codec] })
+    // What floe asks of Opus Chromium does: 16,000 bits a second in packets of one length are 40 octets in 20 ms.
+    const ends = await pageCalls(scene, { codecs: [codec === 'opus' ? 'opus:bitrate=16000:cbr' : codec] })
+    const recording = join(scene.folder, 'page.opus')
+    ends.call.record(recording)
     await expectBothHear(ends)
     await expectBrowserCall(ends, codec)
+    const { octets, packets } = ends.call.report().statistics!.received
     await floeHangsUp(ends)
+    // They are recorded as they came; what came in another codec is encoded.
+    const kept = packetLengths(recording).filter((length) => length === 40).length
+    if (codec === 'opus') {
+      expect(octets / packets).toBeCloseTo(40, 0)
+      expect(kept).toBeGreaterThan(0.5 * packets)
+    } else expect(kept).toBeLessThan(0.5 * packets)
     return proofsOf(ends.call, { peer, by: 'peer' })
   })
   row(undefined, 'floe', `floe calls the page, ${codec}; the page hangs up`, async (scene) => {
