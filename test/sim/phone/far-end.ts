@@ -43,6 +43,8 @@ export class FarEnd {
   media!: CallMedia
   private heard = new HeardAudio(rate, 60)
   private confirm: (answer: Body | undefined) => void = () => {}
+  /** What becomes of its answers to the phone's offers on their way. */
+  rewrite: (answer: string, offer: string) => string = (answer) => answer
 
   private constructor(
     private readonly host: VirtualHost,
@@ -118,7 +120,8 @@ export class FarEnd {
 
   private async answer(reinvite: Reinvite): Promise<void> {
     if (reinvite.offer) {
-      reinvite.accept(await this.media.answer(reinvite.offer))
+      const { contentType, content } = await this.media.answer(reinvite.offer)
+      reinvite.accept({ contentType, content: this.rewrite(content, reinvite.offer.content) })
       return
     }
     this.confirm = (answer) => answer && this.media.accept(answer)
