@@ -32,9 +32,10 @@ export {
   TimeoutError,
   UsageError,
 } from './errors.ts'
-export { type OpenedSound, openSound, openSource } from './files/open-sound.ts'
+export { type OpenedSound, openSound, openSource, type SoundOptions } from './files/open-sound.ts'
 export { OpusFileReader } from './files/opus-file.ts'
 export { OpusFileWriter } from './files/opus-file-writer.ts'
+export type { MixedSound, Playable } from './files/playable.ts'
 export type { AudioStreams, PcmOptions, PcmReadable, PcmWritable } from './phone/audio-streams.ts'
 export { Call } from './phone/call.ts'
 export type { HeldBy } from './phone/call-changes.ts'

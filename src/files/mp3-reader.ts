@@ -38,7 +38,11 @@ export class Mp3Reader implements RewindableSource {
     return this.pieces.read(into)
   }
 
-  /** Without a gap, unless a round is shorter than that moment. */
+  /** Whether `rewind` leaves no gap: not within that moment. */
+  get rewindsAtOnce(): boolean {
+    return this.spare !== undefined
+  }
+
   rewind(): void {
     this.position = 0
     this.pieces.clear()

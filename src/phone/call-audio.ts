@@ -1,8 +1,9 @@
 // What is played, recorded, heard and dialled in a call: the half of Call that deals in audio.
-import type { AudioSink, AudioSource } from '../audio/frames.ts'
+import type { AudioSink } from '../audio/frames.ts'
 import type { Hearing } from '../audio/recognise.ts'
 import { UsageError } from '../errors.ts'
-import { type OpenedSound, openSound } from '../files/open-sound.ts'
+import type { OpenedSound, SoundOptions } from '../files/open-sound.ts'
+import { openPlayable, type Playable } from '../files/playable.ts'
 import type { Millis, Runtime } from '../runtime/runtime.ts'
 import type { Body, Session } from '../sip/session.ts'
 import { type AudioStream, type Levels, silentLevels } from '../stream/audio-stream.ts'
@@ -66,17 +67,14 @@ export abstract class CallAudio {
   }
 
   /**
-   * Streams a file, a tone or a source; resolves when its last frame is sent, rejects where the call ends first (nobody needs
-   * to wait for that) and, with UsageError, where it cannot be played.
-   * @param what path of a file, "tone:440", "tone:697+1209", "silence", or an AudioSource
+   * Streams a file, a tone, a source or several at once; resolves when its last frame is sent, rejects where the call ends first
+   * (nobody needs to wait for that) and, with UsageError, where it cannot be played. What was played before is stopped.
+   * @param what path of a file, "tone:440", "tone:697+1209", "silence", or an AudioSource; of several a list, mixed
    */
-  play(what: string | AudioSource, options: { loop?: boolean } = {}): Promise<void> {
+  play(what: Playable, options: SoundOptions = {}): Promise<void> {
     let sound: OpenedSound
     try {
-      sound =
-        typeof what === 'string'
-          ? openSound(what, this.runtime.files, options)
-          : { at: () => what, close: () => what.close() }
+      sound = openPlayable(what, this.runtime.files, options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -86,19 +84,17 @@ export abstract class CallAudio {
   }
 
   private async playThrough(sound: OpenedSound, what: string): Promise<void> {
+    let outcome: 'ended' | 'stopped'
     try {
       await this.connected
       await sound.ready
+      const stream = this.media.stream
+      if (!stream || this.hasEnded()) throw this.endedError()
+      outcome = await stream.play(sound.at(stream.sampleRateHz), what)
     } catch (error) {
       sound.close()
       throw error
     }
-    const stream = this.media.stream
-    if (!stream || this.hasEnded()) {
-      sound.close()
-      throw this.endedError()
-    }
-    const outcome = await stream.play(sound.at(stream.sampleRateHz), what)
     if (outcome === 'stopped' && this.hasEnded()) throw this.endedError()
   }
 
@@ -255,7 +251,7 @@ export abstract class CallAudio {
     const { play: what, loop = false } = options
     if (what) {
       this.first?.sound.close()
-      this.first = { sound: openSound(what, this.runtime.files, { loop }), what }
+      this.first = { sound: openPlayable(what, this.runtime.files, { loop }), what }
     }
     if (options.record) this.record(options.record)
     if (options.recordBoth) this.record(options.recordBoth, { both: true })

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import { levelDbfs } from '../../src/audio/level.ts'
 import { exitCodes } from '../../src/cli/exit-codes.ts'
 import { phoneOptions } from '../../src/cli/flags.ts'
 import * as floeApi from '../../src/index.ts'
@@ -94,6 +95,53 @@ describe('programs', () => {
       expect(outcome).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('ok: true') })
     } finally {
       rmSync(file)
+    }
+  })
+
+  test('the bot listens and speaks, and the announcement is heard over music', async () => {
+    const [, bot, announcer] = blocks('js').filter((block) => block.includes('Phone.start'))
+    const { sip } = await serve('bot:pw', 'announcer:pw')
+    const folder = temporaryFolder()
+    const recording = join(folder, 'announced.wav')
+    const started = (program: string, name: string): Floe => {
+      writeFileSync(
+        `dist/readme-${name}.mjs`,
+        program.replaceAll('pbx.example', sip).replace('password }', "password: 'pw' }"),
+      )
+      return new Floe([], { command: [process.execPath, `dist/readme-${name}.mjs`] })
+    }
+    // It says what it hears.
+    writeFileSync('dist/answers.mjs', 'export const answers = () => new TransformStream()')
+    try {
+      const speaking = started(`${bot}\nconsole.log('ready')`, 'bot')
+      await expect.poll(() => speaking.stdout, { timeout: 20_000 }).toContain('ready')
+      const announcing = started(
+        announcer!
+          .replace('bob@', 'bot@')
+          .replace("'media/hello-8k.wav'", "'dtmf:123456789012345'")
+          .replace("'announced.wav'", JSON.stringify(recording)),
+        'announcer',
+      )
+      expect(await announcing.ended).toMatchObject({ code: 0, stderr: '' })
+      speaking.child.kill('SIGTERM')
+      await speaking.ended
+      expect(speaking.stderr).toBe('')
+      const octets = readFileSync(recording)
+      const both = new Int16Array(octets.buffer.slice(octets.byteOffset + 80))
+      const rateHz = octets.readUInt32LE(24)
+      // What is sent on the left, what the bot makes of it on the right: both can be heard.
+      for (const side of [0, 1]) {
+        const samples = both.filter((_, i) => i % 2 === side)
+        const loudest = Math.max(
+          ...Array.from({ length: Math.floor((samples.length / rateHz) * 20) }, (_, i) =>
+            levelDbfs(samples.subarray((i * rateHz) / 20, ((i + 1) * rateHz) / 20)),
+          ),
+        )
+        expect(loudest, ['sent', 'heard'][side]).toBeGreaterThan(-40)
+      }
+    } finally {
+      for (const name of ['readme-bot', 'readme-announcer', 'answers'])
+        rmSync(`dist/${name}.mjs`, { force: true })
     }
   })
 
