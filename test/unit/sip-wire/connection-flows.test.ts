@@ -97,7 +97,7 @@ describe('a WebSocket', () => {
     arrive('\r\n\r\n')
     arrive('\r\n')
     runtime.advance(messageTimeoutMs)
-    expect(log).toEqual(['sent 2', 'no message within 30 s', 'close'])
+    expect(log).toEqual(['sent 2', 'no whole message within 30 s', 'close'])
   })
 
   test('that has sent a message stays', () => {
