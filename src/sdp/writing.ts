@@ -80,7 +80,7 @@ function audioLine(local: LocalAudio, audio: AudioText): MediaDescription {
     protocol: audio.protocol,
     payloads: audio.codecs.map((codec) => codec.payloadType).join(' '),
     ...(audio.mid === undefined ? {} : { mid: audio.mid }),
-    ...formatLines(audio.codecs, terse),
+    ...formatLines(audio.codecs, { offer: audio.offer, terse }),
     ...(audio.control?.bandwidth && { bandwidth: writeRtcpBandwidth(audio.control) }),
     ...(terse && local.ptimeMs === undefined ? {} : { ptime: audio.ptimeMs }),
     ...(terse && audio.direction === 'sendrecv' ? {} : { direction: audio.direction }),
@@ -97,18 +97,18 @@ function audioLine(local: LocalAudio, audio: AudioText): MediaDescription {
 /** RFC 3551 4.5. */
 export const customaryPtimeMs = 20
 
-/** An offer with candidates must leave in one datagram (RFC 3261 18.1.1): it goes without the rtpmap of static types, which
- *  RFC 3264 5.1 recommends and nobody needs, without what is the default anyhow, and as those of browsers without the fmtp of
- *  telephone-event. */
+/** An offer should leave in one datagram (RFC 3261 18.1.1), so it goes without the rtpmap of static types, which RFC 3264 5.1
+ *  recommends and nobody needs. One with candidates must: without what is the default anyhow, and as those of browsers without the
+ *  fmtp of telephone-event, which peers without ICE may still look for. */
 const isTerse = (local: LocalAudio, audio: AudioText): boolean =>
   audio.offer && audio.ice && local.ice !== undefined
 
 const formatLines = (
   codecs: readonly CodecDescription[],
-  terse: boolean,
+  { offer, terse }: { offer: boolean; terse: boolean },
 ): Pick<MediaDescription, 'rtp' | 'fmtp'> => ({
   rtp: codecs
-    .filter((codec) => !(terse && isStatic(codec)))
+    .filter((codec) => !(offer && isStatic(codec)))
     .map((codec) => ({
       payload: codec.payloadType,
       codec: codec.name,
@@ -125,7 +125,7 @@ const formatLines = (
 /** What the codecs take of an offer with candidates, telephone-event included. */
 export const codecsLengthBytes = (codecs: readonly CodecDescription[]): number => {
   const all = [...codecs, ...telephoneEventsFor(codecs, [])]
-  const { rtp, fmtp } = formatLines(all, true)
+  const { rtp, fmtp } = formatLines(all, { offer: true, terse: true })
   const lines = [
     ...rtp.map(({ payload, codec, rate, encoding }) =>
       ['a=rtpmap:', payload, ' ', codec, '/', rate, ...(encoding ? ['/', encoding] : [])].join(''),

@@ -37,7 +37,7 @@ const orRefusal = <T>(run: () => T): T | undefined => {
   }
 }
 
-test(`${runs} mutated descriptions`, { timeout: 10_000 + runs }, () => {
+test(`${runs} mutated descriptions`, { timeout: 60_000 + runs }, () => {
   const ours = local({ ice: ice(), rtcp: { address: '192.0.2.1', port: 40001 } })
   const offerText = createOffer(ours).text
   let accepted = 0

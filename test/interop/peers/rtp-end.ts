@@ -70,7 +70,8 @@ export function toldBy(description: string, codec: RtpCodec, ssrc: number): Told
   const key = value(/^a=crypto:1 \S+ inline:([^\s|]+)/m)
   return {
     port: Number(value(/^m=audio (\d+) /m)),
-    payloadType: Number(value(new RegExp(`^a=rtpmap:(\\d+) ${codec}/`, 'im'))),
+    // A static type needs no rtpmap.
+    payloadType: Number(value(new RegExp(`^a=rtpmap:(\\d+) ${codec}/`, 'im')) ?? formats[codec].payloadType),
     ssrc,
     ...(key && { key }),
   }

@@ -25,8 +25,6 @@ test('an offer says what it must and no more', () => {
     't=0 0',
     'a=group:BUNDLE 0',
     'm=audio 40000 RTP/AVP 0 8 101',
-    'a=rtpmap:0 PCMU/8000',
-    'a=rtpmap:8 PCMA/8000',
     'a=rtpmap:101 telephone-event/8000',
     'a=fmtp:101 0-15',
     'a=mid:0',
@@ -234,7 +232,7 @@ describe('comfort noise (RFC 3389)', () => {
     expect(createOffer(local({ comfortNoise: taken })).text).not.toContain('CN')
     const { text } = createOffer(local({ codecs: [pcmu, wide], comfortNoise }))
     expect(lines(text).find((line) => line.startsWith('m='))).toBe('m=audio 40000 RTP/AVP 0 96 13 97 101 102')
-    expect(lines(text)).toEqual(expect.arrayContaining(['a=rtpmap:13 CN/8000', 'a=rtpmap:97 CN/16000']))
+    expect(lines(text)).toContain('a=rtpmap:97 CN/16000')
   })
 
   test('is agreed on where both name it for the clock of the codec', () => {
