@@ -55,6 +55,18 @@ test('what comes on standard input is sent to its end, and what is heard goes to
   expect((await bob.ended).code).toBe(0)
 })
 
+test('where nobody reads the output any more, the call is hung up', async () => {
+  const { sip } = await serve()
+  const bob = floe(['answer', '--as', `bob@${sip}`, '--play', 'tone:1000'])
+  await bob.line(({ type }) => type === 'listening')
+  const alice = new Floe(['call', 'bob', '--as', `alice@${sip}`, '--record', '-', '-o', 'json'])
+  alice.child.stdout!.once('data', () => alice.child.stdout!.destroy())
+  const { code, stderr } = await alice.ended
+  expect(code).toBe(130)
+  expect(stderr).not.toContain('EPIPE')
+  expect(reportOf(await bob.ended).outcome).toMatchObject({ by: 'remote' })
+})
+
 test('both directions go into files alone, and Ogg/Opus takes one direction', async () => {
   const { sip } = await serve()
   const call = new Floe(['call', 'bob', '--as', `alice@${sip}`, '--record-both', 'x.opus'])
