@@ -75,6 +75,46 @@ const rows: InteropCase[] = forms.map(([name, file, rateHz, ...args]) => ({
   },
 }))
 
+/** Noise and a tone, so that every channel, pair of channels and predictor has something to do. */
+const flacs: [channels: number, rateHz: number, ...args: string[]][] = [
+  [1, 8_000, '-compression_level', '0'],
+  [1, 16_000, '-lpc_type', 'none'],
+  [1, 22_050, '-lpc_type', 'fixed', '-frame_size', '17'],
+  [2, 44_100, '-ch_mode', 'left_side'],
+  [2, 44_100, '-ch_mode', 'right_side'],
+  [2, 44_100, '-ch_mode', 'mid_side', '-compression_level', '12'],
+  [2, 96_000, '-sample_fmt', 's32'],
+  [8, 48_000, '-sample_fmt', 's32'],
+]
+
+rows.push({
+  peer,
+  name: 'FLAC of every kind is decoded to the sample',
+  needs,
+  run: async ({ folder }) => {
+    const path = join(folder, 'a.flac')
+    for (const [channels, rateHz, ...args] of flacs) {
+      const each = (channel: number) => `0.3*sin(${300 + 100 * channel}*2*PI*t)+0.2*random(${channel})-0.1`
+      const heard = Array.from({ length: channels }, (_, channel) => each(channel)).join('|')
+      ffmpeg('-f', 'lavfi', '-i', `aevalsrc=${heard}:d=0.5:s=${rateHz}`, ...args, path)
+      const octets = ffmpeg('-i', path, '-f', 's32le', 'pipe:1')
+      const frames = octets.length / (4 * channels)
+      expect(frames).toBe(rateHz / 2)
+      const mono = Int16Array.from({ length: frames }, (_, frame) => {
+        let sum = 0
+        for (let i = 0; i < channels; i++) sum += octets.readInt32LE(4 * (frame * channels + i)) / 65_536
+        return Math.max(-32_768, Math.min(32_767, Math.round(sum / channels)))
+      })
+      const samples = readAll(openSound(path, files).at(rateHz), 1_000)
+      expect(samples.length).toBe(frames)
+      expect(
+        samples.findIndex((sample, i) => sample !== mono[i]),
+        `${channels} ${rateHz} ${args}`,
+      ).toBe(-1)
+    }
+  },
+})
+
 rows.push({
   peer,
   name: 'WAV of unknown length, as through a pipe, is read',
