@@ -10,7 +10,7 @@ import { IceAgent, type IceEvent } from '../ice/agent.ts'
 import type { Candidate, RemoteIce } from '../ice/candidate.ts'
 import { keepaliveIntervalMs, writeKeepalive } from '../ice/check-message.ts'
 import { isRtcp } from '../rtp/packet.ts'
-import { addressFamily, formatAddress, type TransportAddress } from '../runtime/address.ts'
+import { addressFamily, formatAddress, sameAddress, type TransportAddress } from '../runtime/address.ts'
 import { CoreDriver, type Datagram } from '../runtime/core.ts'
 import type { Clock, Millis, Network, Random, Timer } from '../runtime/runtime.ts'
 import type { MediaTransport } from '../stream/media-transport.ts'
@@ -74,7 +74,6 @@ export class MediaPath implements MediaTransport {
   private readonly wires: Wires
   private driver: CoreDriver<IceEvent> | undefined
   private ports: readonly MediaPort[] = []
-  private readonly componentOf = new Map<string, 1 | 2>()
   private mode: 'idle' | 'ice' | 'plain' = 'idle'
   /** RTCP goes the way of RTP. */
   isMultiplexed = false
@@ -252,7 +251,7 @@ export class MediaPath implements MediaTransport {
     const sent = this.send(1, packet, departAt)
     if (sent && !this.sentRtp) {
       this.sentRtp = true
-      this.record({ layer: 'rtp', type: 'first-sent', to: sent })
+      this.record({ layer: 'rtp', type: 'first-sent', to: { address: sent.address, port: sent.port } })
     }
     return sent !== undefined
   }
@@ -286,7 +285,6 @@ export class MediaPath implements MediaTransport {
       record: (fact) => this.record(fact),
     })
     this.ports = udp
-    for (const { local, component } of udp) this.componentOf.set(formatAddress(local), component)
     if (!ice) return
     const { random } = this.options
     const agent = new IceAgent({
@@ -327,13 +325,20 @@ export class MediaPath implements MediaTransport {
       this.driver?.drive((now) => this.agent?.handleDatagram(now, datagram))
       return
     }
-    const component = this.componentOf.get(formatAddress(local))
-    if (component && this.admits(component, remote)) this.deliver(component, data, remote, arrivedAt)
+    const component = this.componentAt(local)
+    // The clock is read once for all who want to know.
+    const at = arrivedAt ?? this.options.clock.now()
+    if (component && this.admits(component, remote, at)) this.deliver(component, data, remote, at)
+  }
+
+  private componentAt(local: TransportAddress): 1 | 2 | undefined {
+    for (const port of this.ports) if (sameAddress(port.local, local)) return port.component
+    return undefined
   }
 
   /** Whether media from this source is the peer's; in plain mode also learns where the peer really is. */
-  private admits(component: 1 | 2, from: TransportAddress): boolean {
-    if (this.mode === 'plain') return this.plain[component].admits(from)
+  private admits(component: 1 | 2, from: TransportAddress, at: Millis): boolean {
+    if (this.mode === 'plain') return this.plain[component].admits(from, at)
     return this.agent?.isKnownRemote(0, component, from) ?? false
   }
 
@@ -394,7 +399,7 @@ export class MediaPath implements MediaTransport {
     const { local, remote } = pair
     if (pair.viaSocket) this.wires.udpSocket(local.base)?.send(data, remote, departAt)
     else driver.drive((now) => agent.send(now, 0, component, data, departAt))
-    return { address: remote.address, port: remote.port }
+    return remote
   }
 
   private socketTowards(component: 1 | 2, to: TransportAddress): MediaPort | undefined {
@@ -468,7 +473,7 @@ export class MediaPath implements MediaTransport {
       if (this.usable) this.onTrouble?.()
       return
     }
-    const component = this.componentOf.get(formatAddress(event.base)) ?? 1
+    const component = this.componentAt(event.base) ?? 1
     this.awaited.delete(`${event.protocol === 'stun' ? 'stun' : 'turn'} ${component}`)
     this.checkGathered()
   }

@@ -28,7 +28,7 @@ export class PathSuccession implements MediaTransport {
   /** What shall take its place. */
   next: MediaPath | undefined
   /** When the last packet of media came; at first when the call began. */
-  heardAt: Millis
+  heardAt: Millis = 0
   private nextWorks: Deferred<void> | undefined
   private readonly leaving = new Map<MediaPath, Timer>()
   private closed = false
@@ -98,7 +98,7 @@ export class PathSuccession implements MediaTransport {
 
   private connect(path: MediaPath): void {
     path.onRtp = (packet, arrivedAt) => {
-      this.heard()
+      this.heard(arrivedAt ?? this.clock.now())
       this.onRtp?.(packet, arrivedAt)
     }
     path.onRtcp = (packet, arrivedAt) => this.onRtcp?.(packet, arrivedAt)
@@ -108,8 +108,7 @@ export class PathSuccession implements MediaTransport {
     path.onTrouble = () => path === this.current && this.onTrouble?.()
   }
 
-  private heard(): void {
-    const now = this.clock.now()
+  private heard(now: Millis): void {
     const silentMs = now - this.heardAt
     this.heardAt = now
     if (silentMs > interruptionMs) this.onResumed?.(silentMs)

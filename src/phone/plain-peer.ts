@@ -38,8 +38,7 @@ export class PlainPeer {
   }
 
   /** Whether a packet from this source is the peer's; learns from it where the peer really is. */
-  admits(from: TransportAddress): boolean {
-    const now = this.clock.now()
+  admits(from: TransportAddress, now: Millis): boolean {
     const { address, former } = this
     if (address && sameAddress(address, from)) {
       this.latched = address

@@ -25,6 +25,9 @@ class NodeUdpSocket implements UdpSocket {
   readonly local: TransportAddress
   private readonly family: 4 | 6
   private closed = false
+  /** Whom the datagram before came from, as Node writes it and as we do: mostly the same again. */
+  private fromAddress = ''
+  private from: TransportAddress = { address: '', port: 0 }
   private readonly sent = (error: Error | null): void => {
     if (error) this.report(error)
   }
@@ -33,9 +36,13 @@ class NodeUdpSocket implements UdpSocket {
     const { address, port } = socket.address()
     this.local = { address: plainAddress(address), port }
     this.family = addressFamily(address)
-    socket.on('message', (data, from) =>
-      this.onDatagram?.(data, { address: plainAddress(from.address), port: from.port }),
-    )
+    socket.on('message', (data, from) => {
+      if (from.port !== this.from.port || from.address !== this.fromAddress) {
+        this.fromAddress = from.address
+        this.from = { address: plainAddress(from.address), port: from.port }
+      }
+      this.onDatagram?.(data, this.from)
+    })
     socket.on('error', (error) => this.report(error))
   }
 

@@ -6,7 +6,8 @@ export interface MediaTransport {
    *  @param departAt when it is to leave, where the network can keep that; absent: now */
   sendRtp(packet: Uint8Array, departAt?: Millis): boolean
   sendRtcp(packet: Uint8Array, departAt?: Millis): boolean
-  /** Set by the stream. RTP and RTCP are already told apart (RFC 5761). `arrivedAt`: when the packet came; absent: now. */
+  /** Set by the stream. RTP and RTCP are already told apart (RFC 5761). `arrivedAt`: when the packet came; absent: now.
+   *  The packet may be overwritten after the call. */
   onRtp: ((packet: Uint8Array, arrivedAt?: Millis) => void) | undefined
   onRtcp: ((packet: Uint8Array, arrivedAt?: Millis) => void) | undefined
 }

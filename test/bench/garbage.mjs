@@ -15,7 +15,9 @@ const samplingIntervalBytes = 512
 /** Named of each way. */
 const mostPlaces = 3
 /** On their way between two sockets at a time. */
-const batchPackets = 16
+const batchPackets = 64
+/** What the measurement itself allocates. */
+const ofBench = /garbage\.mjs|stream-cost\.mjs|node:inspector|node:internal\/util|promises/
 const own = '127.0.0.1'
 const mode = { 'SRTP, counter mode': 'AES_CM_128_HMAC_SHA1_80', 'SRTP, GCM': 'AEAD_AES_128_GCM' }
 
@@ -74,7 +76,7 @@ async function allocations(run) {
     const place = `${callFrame.functionName || '(anonymous)'} ${file || caller}`
     // What has no file is the engine's, called by one that has.
     const isNode = (callFrame.url || caller).startsWith('node:')
-    if (selfSize && !/^(run|take|exchange) |bench|garbage\.mjs|stream-cost\.mjs/.test(place))
+    if (selfSize && !ofBench.test(place))
       places.set(place, { bytes: (places.get(place)?.bytes ?? 0) + selfSize, isNode })
     for (const child of children)
       walk(child, callFrame.url.startsWith('node:') ? callFrame.url : file || caller)
@@ -87,16 +89,11 @@ function perPacket(places, packets) {
   const sum = (places) => round2(places.reduce((total, [, { bytes }]) => total + bytes, 0) / packets)
   const all = [...places].sort(([, one], [, other]) => other.bytes - one.bytes)
   const floe = all.filter(([, { isNode }]) => !isNode)
-  if (process.env.ALL)
-    console.log(
-      all
-        .slice(0, 14)
-        .map(([p, { bytes, isNode }]) => `${p} ${isNode ? 'NODE' : ''} ${round2(bytes / packets)}`),
-    )
   return {
     bytesPerPacket: sum(floe),
     nodeBytesPerPacket: sum(all.filter(([, { isNode }]) => isNode)),
     most: floe
+      .filter(([, { bytes }]) => bytes >= packets)
       .slice(0, mostPlaces)
       .map(([place, { bytes }]) => ({ place, bytesPerPacket: round2(bytes / packets) })),
   }

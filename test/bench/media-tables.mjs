@@ -63,11 +63,12 @@ const conference = (rows) =>
 
 const garbage = (ways) =>
   table(
-    ['', 'allocated for a packet', 'most of it by'],
-    Object.entries(ways).map(([way, { bytesPerPacket, most }]) => [
+    ['', 'allocated for a packet', 'most of it by', 'in Node’s own code'],
+    Object.entries(ways).map(([way, { bytesPerPacket, nodeBytesPerPacket, most }]) => [
       way,
       `${figure(bytesPerPacket)} bytes`,
       most.map(({ place, bytesPerPacket }) => `\`${place}\` ${figure(bytesPerPacket)}`).join(', '),
+      nodeBytesPerPacket === undefined ? '-' : `${figure(nodeBytesPerPacket)} bytes`,
     ]),
   )
 
