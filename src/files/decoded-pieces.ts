@@ -1,33 +1,35 @@
 // What a decoder gives, in pieces of its own length, for one who reads any number of samples.
 
 export class DecodedPieces {
-  private left: Int16Array = new Int16Array(0)
+  private piece: Int16Array = new Int16Array(0)
+  /** Of the piece, so much has been read. */
+  private at = 0
 
   /** @param next decodes another piece; undefined at the end */
   constructor(private readonly next: () => Int16Array | undefined) {}
 
   /** Decodes until there is something to be read; returns whether there is. */
   fill(): boolean {
-    while (this.left.length === 0) {
+    while (this.at === this.piece.length) {
       const piece = this.next()
       if (!piece) return false
-      this.left = piece
+      this.piece = piece
+      this.at = 0
     }
     return true
   }
 
+  /** Sample by sample, since a view of a piece would be garbage with every packet of a call. */
   read(into: Int16Array): number {
     let written = 0
     while (written < into.length && this.fill()) {
-      const piece = this.left.subarray(0, into.length - written)
-      into.set(piece, written)
-      written += piece.length
-      this.left = this.left.subarray(piece.length)
+      const end = Math.min(this.piece.length, this.at + into.length - written)
+      while (this.at < end) into[written++] = this.piece[this.at++]!
     }
     return written
   }
 
   clear(): void {
-    this.left = new Int16Array(0)
+    this.at = this.piece.length
   }
 }

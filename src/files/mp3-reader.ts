@@ -18,6 +18,7 @@ export class Mp3Reader implements RewindableSource {
   /** For the next round: one that has heard the end takes a moment to forget it. */
   private spare: MPEGDecoder | undefined
   private readonly pieces = new DecodedPieces(() => this.decodeNext())
+  private readonly piece = new Uint8Array(pieceBytes)
   private position = 0
   private closed = false
 
@@ -92,7 +93,7 @@ export class Mp3Reader implements RewindableSource {
 
   /** Undefined at the end; empty where a piece holds no sound. */
   private decodeNext(): Int16Array | undefined {
-    const piece = new Uint8Array(pieceBytes)
+    const { piece } = this
     const length = this.decoder ? this.file.read(piece, this.position) : 0
     if (length === 0) return undefined
     this.position += length
