@@ -256,6 +256,7 @@ describe('tables', () => {
       'phone/call-audio',
       'phone/audio-streams',
       'phone/received-digits',
+      'codec/codec',
       'audio/mixed-source',
       'phone/call-transfers',
       'phone/subscription',

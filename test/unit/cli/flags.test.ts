@@ -54,6 +54,8 @@ describe('where settings come from', () => {
         transport: 'tcp',
         stun: ['stun.example'],
         codec: ['pcma,pcmu'],
+        ptime: 30,
+        silenceSuppression: true,
         bind: ':5062',
       }),
     ).toEqual({
@@ -61,6 +63,8 @@ describe('where settings come from', () => {
       server: 'sip:pbx;transport=tcp',
       iceServers: ['stun:stun.example'],
       codecs: ['PCMA', 'PCMU'],
+      ptimeMs: 30,
+      silenceSuppression: true,
       listen: [
         { protocol: 'udp', address: '0.0.0.0', port: 5062 },
         { protocol: 'tcp', address: '0.0.0.0', port: 5062 },
