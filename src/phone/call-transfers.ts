@@ -54,6 +54,7 @@ export class CallTransfers<C extends PlacedCall> {
   /** How many transfers have led to this call. */
   hops = 0
   private timer: Timer | undefined
+  private over = false
 
   constructor(private readonly options: CallTransfersOptions<C>) {}
 
@@ -92,6 +93,7 @@ export class CallTransfers<C extends PlacedCall> {
     const transfer = incomingTransfer<C>(refer, (target, options) => place(target, options, this.hops + 1), {
       onStatus: (status, reason) => trace.record({ ...told, status, reason }),
       onAnswered: () => {
+        if (this.over) return
         this.timer = clock.setTimer(byePatienceMs, () => hangUp(`transferred to ${refer.target}`))
       },
     })
@@ -101,6 +103,7 @@ export class CallTransfers<C extends PlacedCall> {
 
   /** The call is over. */
   stop(): void {
+    this.over = true
     this.timer?.cancel()
   }
 }

@@ -240,6 +240,7 @@ export abstract class DialogSession implements Session {
     this.timer.stop()
     this.reinviter.stop()
     this.referrer.stop(end.by === 'remote')
+    this.referee.stop()
     this.updates.stop()
     for (const reject of this.asked)
       reject(new CallFailed('The call ended before its request was answered.', 487, 'Request Terminated'))

@@ -1,7 +1,7 @@
 // The transferee's half of a REFER (RFC 3515): the application accepts or refuses it, and what becomes of the call that follows is
 // told to whoever referred us, by NOTIFYs with message/sipfrag, one after the other. RFC 4488: none where none is wanted.
 import type { Core } from 'sip.js'
-import type { Millis } from '../runtime/runtime.ts'
+import type { Millis, Timer } from '../runtime/runtime.ts'
 import type { AgentContext } from './agent-context.ts'
 import type { DialogOutlet } from './dialog-requests.ts'
 import { type ReferRequest, readRefer } from './refer-to.ts'
@@ -17,6 +17,8 @@ export class Referee {
   /** Whether one is being thought about or carried out. */
   private busy = false
   private first = true
+  /** Runs while one is being thought about. */
+  private limit: Timer | undefined
 
   constructor(
     private readonly context: AgentContext,
@@ -48,7 +50,7 @@ export class Referee {
     const close = (): boolean => {
       const wasOpen = open
       open = false
-      limit.cancel()
+      if (wasOpen) this.limit?.cancel()
       return wasOpen
     }
     const reject = (status: number): void => {
@@ -56,7 +58,7 @@ export class Referee {
       this.busy = false
       refuse(status)
     }
-    const limit = this.context.clock.setTimer(decisionLimitMs, () =>
+    this.limit = this.context.clock.setTimer(decisionLimitMs, () =>
       this.context.guard('REFER', () => reject(603)),
     )
     const { target, replaces, referredBy } = refer
@@ -72,6 +74,11 @@ export class Referee {
       reject(500)
       throw error
     }
+  }
+
+  /** The call has ended: nobody waits for a decision any more. */
+  stop(): void {
+    this.limit?.cancel()
   }
 
   private accept(request: Core.IncomingReferRequest, refer: ReferRequest): ReferProgress {

@@ -1,7 +1,8 @@
 // What is given up half-way: a call while its media is gathered, a phone while it starts, a question when the phone stops. Whoever
 // asked is told in words, and nothing is left behind.
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CallFailed, UsageError } from '../../../src/errors.ts'
+import type { Call } from '../../../src/phone/call.ts'
 import { Phone } from '../../../src/phone/phone.ts'
 import type { Simulation } from '../../../src/sim/simulate.ts'
 import { expectNothingLeft, phoneOn, world } from './world.ts'
@@ -158,4 +159,63 @@ it('a call that is over is not recorded any more', async () => {
     })(),
   )
   await expectNothingLeft(simulation)
+})
+
+describe('a transfer', () => {
+  const pair = async (simulation: Simulation, host: ReturnType<typeof hosts>) => {
+    const alice = await phoneOn(host.alice)
+    const bob = await phoneOn(host.bob)
+    const incoming = bob.nextCall()
+    const call = await alice.call('sip:bob@203.0.113.2')
+    const received = await incoming
+    await received.answer()
+    await call.connected
+    const stop = async (): Promise<number> => {
+      await Promise.all([alice.stop(), bob.stop()])
+      await pause(simulation, 300)
+      return simulation.clock.pendingTimers
+    }
+    return { alice, bob, call, received, stop }
+  }
+
+  it('that nobody has decided ends with the call', async () => {
+    const simulation = world(3)
+    const { call, received, stop } = await simulation.clock.run(pair(simulation, hosts(simulation)))
+    const left = await simulation.clock.run(
+      (async () => {
+        const asked = new Promise((resolve) => {
+          received.onTransfer = resolve
+        })
+        const outcome = call.transfer('sip:carol@203.0.113.3').catch((error) => error)
+        await asked
+        await call.hangUp()
+        expect(await outcome).toBeInstanceOf(CallFailed)
+        return stop()
+      })(),
+    )
+    expect(left).toBe(0)
+    await expectNothingLeft(simulation)
+  })
+
+  it('whose transferor has hung up leaves no timer when its target answers', async () => {
+    const simulation = world(3)
+    const { alice, call, received, stop } = await simulation.clock.run(pair(simulation, hosts(simulation)))
+    const left = await simulation.clock.run(
+      (async () => {
+        const placed = new Promise<Call>((resolve, reject) => {
+          received.onTransfer = (transfer) => void transfer.accept().then(resolve, reject)
+        })
+        const target = alice.nextCall()
+        const outcome = call.transfer('sip:carol@203.0.113.1').catch((error) => error)
+        const ringing = await target
+        await call.hangUp()
+        await outcome
+        await ringing.answer()
+        await (await placed).answered
+        return stop()
+      })(),
+    )
+    expect(left).toBe(0)
+    await expectNothingLeft(simulation)
+  })
 })
