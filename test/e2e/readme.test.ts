@@ -271,7 +271,7 @@ describe('tables', () => {
     ])
     expect(names.length).toBeGreaterThan(35)
     for (const name of new Set(names))
-      expect(sources.join('\n'), name).toMatch(new RegExp(`\\b${name}(\\?:|\\(|:)|'${name}'`))
+      expect(sources.join('\n'), name).toMatch(new RegExp(`\\b${name}(\\?:|\\??\\(|:)|'${name}'`))
     for (const [, error] of readme.matchAll(/\b(\w+Error|\w+Failed)\b/g))
       expect(floeApi).toHaveProperty(error!)
   })
