@@ -1,6 +1,6 @@
 // floe call URI
 import type { Command } from 'commander'
-import type { PrivacyLevel } from '../index.ts'
+import { NetworkError, type PrivacyLevel } from '../index.ts'
 import {
   callOptions,
   checkSounds,
@@ -17,6 +17,7 @@ import {
 } from './flags.ts'
 import { Output } from './output.ts'
 import { runCall } from './run-call.ts'
+import { forgottenAccount } from './text.ts'
 import { type TransferFlags, transferFlags } from './transfers.ts'
 import { withPhone } from './with-phone.ts'
 
@@ -50,12 +51,17 @@ export function addCall(program: Command, finish: (code: number) => void): void 
     finish(
       await withPhone(options, output, async (phone, interrupt) => {
         output.setStatus(`calling ${target}`)
-        const call = await phone.call(uri, {
+        const dialling = phone.call(uri, {
           ...callOptions(flags),
           ...(flags.ringFor !== undefined && { ringTimeoutMs: flags.ringFor }),
           ...(flags.redirects !== undefined && { redirects: flags.redirects }),
           ...(flags.privacy && { privacy: flags.privacy }),
           ...(flags.lateOffer && { lateOffer: true }),
+        })
+        const call = await dialling.catch((error) => {
+          const hint = forgottenAccount(target, options.account)
+          if (!(error instanceof NetworkError) || hint === '') throw error
+          throw new NetworkError(`${error.message}${hint}`, error.address, { cause: error })
         })
         return runCall(call, flags, output, interrupt)
       }),

@@ -17,6 +17,12 @@ export const anyPort = (address: string): ListeningPoint[] => onPort(address, 0)
 export const describeFailure = (failure: { status: number; reason: string; unanswered?: true }): string =>
   failure.status > 0 && !failure.unanswered ? `${failure.status} ${failure.reason}` : failure.reason
 
+/** What whoever wrote a name alone may have forgotten, where it could not be found. */
+export const forgottenAccount = (target: string, account: string | undefined): string =>
+  account === undefined && /^[^@:.]+$/.test(target)
+    ? `; to call ${target} at the domain of your account name that: --as alice@pbx.example`
+    : ''
+
 /** Where a server is reached, as "127.0.0.1:5060". */
 export function addressesOf({ sip, stun }: RunningServer): { sip: string; stun: string } {
   const [first] = sip

@@ -65,7 +65,7 @@ function openFile(file: RandomAccessFile, loop: boolean): FileReader {
   const format = formatOf(octets)
   if (format) return readers[format](file, loop)
   file.close()
-  const names = Object.values(fileFormats).map(({ name }) => name)
+  const names = Object.values(fileFormats).map(({ name }) => name.replaceAll('`', ''))
   throw new UsageError(
     length === 0
       ? `${file.path} cannot be played: the file is empty.`

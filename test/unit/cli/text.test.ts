@@ -1,6 +1,6 @@
 // What people see on a terminal.
 import { expect, test } from 'vitest'
-import { wrapped } from '../../../src/cli/text.ts'
+import { forgottenAccount, wrapped } from '../../../src/cli/text.ts'
 
 test('a line that fits stays as it is, spaces and all', () => {
   const text = '      -6.6  \u00b7  ICE gathered\n\n  two'
@@ -24,4 +24,11 @@ test('a number keeps its unit', () => {
 test('colours take no room', () => {
   const green = '\u001b[32mok\u001b[39m'
   expect(wrapped(`verdict ${green} now`, 14)).toBe(`verdict ${green} now`)
+})
+
+test('whoever calls a name alone without an account is told of accounts', () => {
+  expect(forgottenAccount('bob', undefined)).toContain('--as')
+  for (const target of ['bob@pbx.example', 'sip:bob', 'pbx.example', '192.0.2.1'])
+    expect(forgottenAccount(target, undefined)).toBe('')
+  expect(forgottenAccount('bob', 'sip:alice@pbx.example')).toBe('')
 })
