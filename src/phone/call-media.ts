@@ -425,7 +425,9 @@ export class CallMedia {
   }
 
   private get kind(): DescriptionKind {
-    const { candidateBudgetBytes: budgetBytes } = this.options
+    const { ptimeMs } = this
+    const ptimeBytes = ptimeMs === undefined ? 0 : `a=ptime:${ptimeMs}\r\n`.length
+    const budgetBytes = this.options.candidateBudgetBytes - ptimeBytes
     const { answering, sent } = this
     const codecs = [...this.codecs, ...(this.comfortNoise.offered ? this.comfortNoise.formats : [])]
     const { local: keying } = this.secure
