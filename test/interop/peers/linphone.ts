@@ -21,6 +21,8 @@ export interface LinphoneOptions {
   codec?: string
   /** Where it registers. */
   account?: { user: string; password: string; server: string; realm: string }
+  /** Over TLS, with certificates of this authority alone, a PEM file; its TLS knows no addresses in them, so names do not count. */
+  authority?: string
 }
 
 const says = 'tone:1850'
@@ -144,13 +146,13 @@ export class Linphone {
 }
 
 function configuration(port: number, rtpPort: number, options: LinphoneOptions): string {
-  const { ice = true, encryption, account, suite, codec } = options
+  const { ice = true, encryption, account, suite, codec, authority } = options
   const [mime, clock] = codec?.split('/') ?? []
   return `[sip]
 sip_port=${port}
 sip_tcp_port=${port}
-sip_tls_port=-1
-use_ipv6=0
+sip_tls_port=${authority ? -2 : -1}
+${authority ? `root_ca=${authority}\nverify_server_certs=1\nverify_server_cn=0\n` : ''}use_ipv6=0
 guess_hostname=1
 media_encryption=${encryption ?? 'none'}
 media_encryption_mandatory=${encryption ? 1 : 0}

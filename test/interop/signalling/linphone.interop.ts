@@ -1,5 +1,6 @@
 // floe and linphone call each other, directly over UDP and TCP and through Kamailio: ICE, hold, resume, digits, transfer. Each end
 // hears the other's tone, again after each change.
+import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { Call, Phone, PhoneOptions } from '../../../src/index.ts'
 import type { Scene } from '../case.ts'
@@ -162,18 +163,23 @@ row('blind transfer', 'peer', 'linphone hands floe over to another phone', async
 
 // ---- through a proxy ---------------------------------------------------------------------------------------------------------
 
-for (const [index, transport] of transports.entries()) {
+for (const [index, transport] of ([...transports, 'tls'] as const).entries()) {
   const over = transport.toUpperCase()
   const [a, b] = [2001 + 2 * index, 2002 + 2 * index].map(String) as [string, string]
   row('through a proxy', 'both', `registered over ${over}: both call, with ICE`, async (scene, host) => {
-    const kamailio = await Kamailio.start(scene)
+    const kamailio = await Kamailio.start(scene, transport === 'tls' ? { secure: true } : {})
+    const authority = transport === 'tls' ? kamailio.authority : undefined
     const options: PhoneOptions = {
       ...{ account: `sip:${a}@${kamailio.address}`, password: `pw${a}`, server: kamailio.server(transport) },
-      ...{ codecs: ['PCMU'], ice: 'require' },
+      ...{
+        codecs: ['PCMU'],
+        ice: 'require',
+        ...(authority && { tls: { ca: readFileSync(authority, 'utf8') } }),
+      },
     }
     const phone = await startPhone(scene, options)
     const account = { user: b, password: `pw${b}`, server: kamailio.server(transport), realm: 'floe.test' }
-    const linphone = await Linphone.start(scene, host, { account })
+    const linphone = await Linphone.start(scene, host, { account, ...(authority && { authority }) })
     const call = await phone.call(kamailio.uri(b))
     await call.answered
     await linphone.speaksWith(call, first)
