@@ -1,7 +1,6 @@
 // Nobody waits for servers: candidates are gathered ahead, dead servers are remembered, and other networks are noticed.
 import { expect, test } from 'vitest'
 import { NetworkError } from '../../../src/errors.ts'
-import type { PhoneOptions } from '../../../src/phone/options.ts'
 import { Phone } from '../../../src/phone/phone.ts'
 import { startServer } from '../../../src/serve/server.ts'
 import type { Packet } from '../../../src/sim/link.ts'
@@ -195,12 +194,7 @@ test('passwords made from a secret are made anew while the phone runs', () =>
   }))
 
 /** How the INVITE of a phone with STUN and TURN on every one of its interfaces leaves, and how long after the wish. */
-async function largeInvite(
-  account: string,
-  interfaces: number,
-  permits = (_packet: Packet) => true,
-  options: PhoneOptions = {},
-) {
+async function largeInvite(account: string, interfaces: number, permits = (_packet: Packet) => true) {
   const simulation = world()
   const { clock, internet } = simulation
   const places = Array.from({ length: interfaces }, (_, i) =>
@@ -228,7 +222,6 @@ async function largeInvite(
         server: `sip:${server}`,
         register: false,
         iceServers: [`stun:${server}`, 'turn:floe:secret@203.0.113.20'],
-        ...options,
       })
       await new Promise<void>((done) => clock.setTimer(1_000, done))
       const wishedAt = clock.now()
@@ -251,14 +244,10 @@ async function largeInvite(
   return sent
 }
 
-test.each<[interfaces: number, options: PhoneOptions]>([
-  [1, {}],
-  [16, {}],
-  [16, { ptimeMs: 120, silenceSuppression: true }],
-])(
-  'with %i interfaces, STUN and TURN an INVITE over UDP is one datagram of 1300 octets at most (%o)',
-  async (interfaces, options) => {
-    const [invite] = await largeInvite('alice@pbx.example', interfaces, undefined, options)
+test.each([1, 16])(
+  'with %i interfaces, STUN and TURN an INVITE over UDP is one datagram of 1300 octets at most',
+  async (interfaces) => {
+    const [invite] = await largeInvite('alice@pbx.example', interfaces)
     expect(invite).toMatchObject({ protocol: 'udp', afterMs: 0 })
     expect(invite!.lengthBytes).toBeLessThanOrEqual(1_300)
     for (const kind of ['udp host', 'udp srflx', 'udp relay']) expect(invite!.candidates).toContain(kind)
