@@ -45,7 +45,8 @@ export abstract class DialogSession implements Session {
   challenger = ''
   protected ended = false
   private byeSent = false
-  private waitingForAck: (() => void) | undefined
+  /** A BYE that goes out with the ACK to our 2xx: why, and what keeps the user agent until then. */
+  private byeAfterAck: { reason: string | undefined; done: () => void } | undefined
   protected readonly timer: SessionTimer
   private readonly reinviter: Reinviter
   private readonly referrer: Referrer
@@ -333,11 +334,11 @@ export abstract class DialogSession implements Session {
   /** BYE now, or as soon as our 2xx is acknowledged (RFC 3261 15). The dialog is gone afterwards. */
   protected bye(dialog: Core.Session, reason?: string): void {
     if (isWaitingForAck(dialog)) {
-      this.waitingForAck ??= this.context.pending()
+      this.byeAfterAck ??= { reason, done: this.context.pending() }
       return
     }
-    this.waitingForAck?.()
-    this.waitingForAck = undefined
+    this.byeAfterAck?.done()
+    this.byeAfterAck = undefined
     if (dialog === this.dialog) {
       if (this.byeSent) return
       this.byeSent = true
@@ -375,7 +376,7 @@ export abstract class DialogSession implements Session {
 
   protected onAck(message: Core.IncomingRequestMessage): void {
     if (this.ended) {
-      if (this.dialog && this.waitingForAck) this.bye(this.dialog)
+      if (this.dialog && this.byeAfterAck) this.bye(this.dialog, this.byeAfterAck.reason)
       return
     }
     const reinvite = this.reinvites.acknowledged()
@@ -398,8 +399,8 @@ export abstract class DialogSession implements Session {
     this.hear(request.message)
     // RFC 3261 15.1.2: pending requests are answered 487.
     this.rejectPending()
-    this.waitingForAck?.()
-    this.waitingForAck = undefined
+    this.byeAfterAck?.done()
+    this.byeAfterAck = undefined
     this.byeSent = true
     if (this.dialog) closeDialog(this.dialog)
     const reasonHeader =

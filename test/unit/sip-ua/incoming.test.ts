@@ -145,12 +145,14 @@ describe('a call that comes in (RFC 3261 13.3)', () => {
   it('holds its own BYE back until the ACK (RFC 3261 15)', async () => {
     const session = await ring()
     session.accept(sdp('answer'))
-    session.hangUp()
+    session.hangUp({ status: 480, text: 'no keys' })
     const ok = await on.run(on.peer.response(200))
     await on.world.clock.advance(100)
     expect(on.peer.inbox).toEqual([])
     on.peer.inDialog(ok, 'ACK', ok.cseq.sequence)
-    on.peer.reply(await on.run(on.peer.request('BYE')), 200)
+    const bye = await on.run(on.peer.request('BYE'))
+    expect(bye.get('Reason')).toBe('SIP;cause=480;text="no keys"')
+    on.peer.reply(bye, 200)
     expect(listener.heard).toEqual(['ended'])
   })
 
