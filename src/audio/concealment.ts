@@ -77,31 +77,19 @@ export class Concealment {
     return ms < fullMs ? 1 : Math.max(0, 1 - (ms - fullMs) / (silentAfterMs - fullMs))
   }
 
-  /** The lag at which the last sounds are most like themselves, and one such period whose end meets its beginning. */
+  /** The lag at which the last sounds are most like themselves, and one such period whose end meets its beginning. The lag is searched
+   *  among every other one, by every other sample, and then around the best of those (Appendix I 3.2). */
   private findPitch(): void {
     const { history, perMs } = this
     const shortest = Math.round(pitchMs.shortest * perMs)
     const longest = Math.round(pitchMs.longest * perMs)
-    const window = Math.round(correlationMs * perMs)
     this.pitchSamples = 0
-    if (this.filled < window + longest) return
+    if (this.filled < Math.round(correlationMs * perMs) + longest) return
     const end = history.length
-    const step = Math.max(1, Math.round(perMs / 8))
-    let best = Number.NEGATIVE_INFINITY
-    for (let lag = shortest; lag <= longest; lag += step) {
-      let product = 0
-      let energy = 1
-      for (let i = end - window; i < end; i += step) {
-        const earlier = history[i - lag]!
-        product += history[i]! * earlier
-        energy += earlier * earlier
-      }
-      const likeness = product <= 0 ? product : (product * product) / energy
-      if (likeness > best) {
-        best = likeness
-        this.pitchSamples = lag
-      }
-    }
+    const fine = Math.max(1, Math.round(perMs / 8))
+    const coarse = 2 * fine
+    const near = this.mostAlike(shortest, longest, coarse)
+    this.pitchSamples = this.mostAlike(Math.max(shortest, near - fine), Math.min(longest, near + fine), fine)
     const pitch = this.pitchSamples
     const join = Math.round(pitch / 4)
     this.period = history.slice(end - pitch)
@@ -111,6 +99,30 @@ export class Concealment {
       const at = pitch - join + i
       this.period[at] = (1 - weight) * this.period[at]! + weight * history[end - 2 * pitch + at]!
     }
+  }
+
+  /** Of the lags from one to another, `step` apart, that at which every `step`th sample is most like those before. */
+  private mostAlike(from: number, to: number, step: number): number {
+    const { history } = this
+    const end = history.length
+    const start = end - Math.round(correlationMs * this.perMs)
+    let most = Number.NEGATIVE_INFINITY
+    let found = from
+    for (let lag = from; lag <= to; lag += step) {
+      let product = 0
+      let energy = 1
+      for (let i = start; i < end; i += step) {
+        const earlier = history[i - lag]!
+        product += history[i]! * earlier
+        energy += earlier * earlier
+      }
+      const likeness = product <= 0 ? product : (product * product) / energy
+      if (likeness > most) {
+        most = likeness
+        found = lag
+      }
+    }
+    return found
   }
 
   private keep(samples: Int16Array, count: number): void {
