@@ -76,7 +76,8 @@ function correlation(line: Int16Array, one: number, other: number, length: numbe
   let energy = 0
   let otherEnergy = 0
   for (let i = 0; i < length; i += step) {
-    const [a, b] = [line[one + i]!, line[other + i]!]
+    const a = line[one + i]!
+    const b = line[other + i]!
     product += a * b
     energy += a * a
     otherEnergy += b * b

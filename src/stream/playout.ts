@@ -211,7 +211,8 @@ export class Playout {
   /** @param follower the packet that begins where the gap ends */
   private fillGap(until: number, follower: DuePacket | undefined): void {
     const { line, speaking } = this
-    const [from, to] = [this.now + this.stock, this.now + until]
+    const from = this.now + this.stock
+    const to = this.now + until
     this.stock = until
     if (this.pauses) {
       this.noise.fill(line, from, to)
