@@ -38,7 +38,7 @@ exten => ringing,1,Ringing()
  same => n,Wait(60)
 exten => early-media,1,Progress()
  same => n,Playtones(440)
- same => n,Wait(2)
+ same => n,Wait(4)
  same => n,Answer()
  same => n,Echo()
 ; the caller's side of a call that Asterisk makes: plays the prompt and keeps what it hears
