@@ -6,8 +6,7 @@ import { setImmediate } from 'node:timers/promises'
 import { pcmu } from '../../dist/codec/g711.js'
 import { MediaPath } from '../../dist/phone/media-path.js'
 import { nodeRuntime } from '../../dist/runtime/node.js'
-import { SrtpReceiver, SrtpSender } from '../../dist/srtp/context.js'
-import { suiteByName } from '../../dist/srtp/suite.js'
+import { srtpEnds } from './srtp-ends.mjs'
 import { Bench, warmUpPackets } from './stream-cost.mjs'
 
 /** Of the heap's samples; finer ones slow down what they look at. */
@@ -40,11 +39,17 @@ export async function measureGarbage({ packets = 50_000 }) {
     fromEach(sent, (packet) => receiver.take(packet)),
   )
   for (const [name, suite] of Object.entries(mode)) {
-    const { protect, unprotect } = srtpEnds(suiteByName(suite))
-    const sealed = sent.map((packet) => Buffer.from(protect(packet)))
-    const again = srtpEnds(suiteByName(suite))
-    await measure(`${name}, protect`, fromEach(sent, again.protect))
-    await measure(`${name}, unprotect`, fromEach(sealed, unprotect))
+    const ends = srtpEnds(suite)
+    const sealed = sent.map((packet) => Buffer.from(ends.sender.protectRtp(packet)))
+    const again = srtpEnds(suite)
+    await measure(
+      `${name}, protect`,
+      fromEach(sent, (packet) => again.sender.protectRtp(packet)),
+    )
+    await measure(
+      `${name}, unprotect`,
+      fromEach(sealed, (packet) => ends.receiver.unprotectRtp(packet)),
+    )
   }
   const paths = await openPaths()
   await measure('over UDP sockets, both ways', (count) => paths.exchange(sent[0], count))
@@ -100,20 +105,6 @@ function perPacket(places, packets) {
 }
 
 const round2 = (value) => Math.round(value * 100) / 100
-
-function srtpEnds(suite) {
-  const master = {
-    suite,
-    key: new Uint8Array(suite.keyBytes).fill(7),
-    salt: new Uint8Array(suite.saltBytes).fill(9),
-  }
-  const sender = new SrtpSender(master)
-  const receiver = new SrtpReceiver(master)
-  return {
-    protect: (packet) => sender.protectRtp(packet),
-    unprotect: (packet) => receiver.unprotectRtp(packet),
-  }
-}
 
 /** Two media paths without ICE, each with a socket of its own, towards each other. */
 async function openPaths() {

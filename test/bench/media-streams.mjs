@@ -4,12 +4,11 @@ import { toneBurst } from '../../dist/audio/tones.js'
 import { pcmu } from '../../dist/codec/g711.js'
 import { nodeRuntime } from '../../dist/runtime/node.js'
 import { withMediaThreads } from '../../dist/runtime/node-media-network.js'
-import { SrtpReceiver, SrtpSender } from '../../dist/srtp/context.js'
-import { suiteByName } from '../../dist/srtp/suite.js'
 import { AudioStream } from '../../dist/stream/audio-stream.js'
 import { WheelPacer } from '../../dist/stream/pacer.js'
+import { srtpEnds } from './srtp-ends.mjs'
 
-const suite = suiteByName('AES_CM_128_HMAC_SHA1_80')
+const suite = 'AES_CM_128_HMAC_SHA1_80'
 
 const own = '127.0.0.1'
 
@@ -74,13 +73,7 @@ function startStream(pacer, socket, to, { srtp, codec = pcmu }) {
 
 /** The least of a MediaTransport: one socket, one peer; SRTP with a key that both ends know. */
 function overSocket(socket, to, srtp) {
-  const master = {
-    suite,
-    key: new Uint8Array(suite.keyBytes).fill(7),
-    salt: new Uint8Array(suite.saltBytes).fill(9),
-  }
-  const sender = srtp && new SrtpSender(master)
-  const receiver = srtp && new SrtpReceiver(master)
+  const { sender, receiver } = srtp ? srtpEnds(suite) : {}
   const transport = {
     sendRtp(packet, departAt) {
       socket.send(sender ? sender.protectRtp(packet) : packet, to, departAt)

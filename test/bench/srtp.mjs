@@ -3,11 +3,10 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { SrtpReceiver, SrtpSender } from '../../dist/srtp/context.js'
-import { suiteByName } from '../../dist/srtp/suite.js'
 import { median } from './figures.mjs'
 import { compiled } from './native.mjs'
 import { withFolder } from './processes.mjs'
+import { srtpEnds } from './srtp-ends.mjs'
 
 const suites = ['AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_128_GCM', 'AEAD_AES_256_GCM']
 const weriftProfiles = { AES_CM_128_HMAC_SHA1_80: 1, AEAD_AES_128_GCM: 7 }
@@ -51,14 +50,7 @@ export async function measureSrtp({ rounds = 5, packets = 40_000 }) {
 const round = (value) => Math.round(value * 100) / 100
 
 function floeEnds(name) {
-  const suite = suiteByName(name)
-  const master = {
-    suite,
-    key: new Uint8Array(suite.keyBytes).fill(7),
-    salt: new Uint8Array(suite.saltBytes).fill(9),
-  }
-  const sender = new SrtpSender(master)
-  const receiver = new SrtpReceiver(master)
+  const { sender, receiver } = srtpEnds(name)
   return {
     protect: (packet) => sender.protectRtp(packet),
     unprotect: (packet) => {
