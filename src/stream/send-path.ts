@@ -167,12 +167,14 @@ export class SendPath {
   use(parameters: StreamParameters): void {
     const before = this.parameters
     this.parameters = parameters
-    const same = before?.codec === parameters.codec && before.sendFmtp === parameters.sendFmtp
-    const isRegular = same && before.ptimeMs === parameters.ptimeMs
+    const isSame =
+      before?.codec === parameters.codec &&
+      before.sendFmtp === parameters.sendFmtp &&
+      before.ptimeMs === parameters.ptimeMs
     if (!parameters.sendComfortNoise) this.suppression = undefined
-    else if (!isRegular || !this.suppression)
+    else if (!isSame || !this.suppression)
       this.suppression = new SilenceSuppression(parameters.codec.sampleRateHz, parameters.ptimeMs)
-    if (isRegular) return
+    if (isSame) return
     this.encoder?.close?.()
     const { codec, sendFmtp } = parameters
     const samples = frameSamples(parameters)
